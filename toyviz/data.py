@@ -1,0 +1,139 @@
+"""What networks are trained on: named random streams, sparse features, and what each task makes of them. NumPy only."""
+
+from __future__ import annotations
+
+import zlib
+from typing import NamedTuple
+
+import numpy as np
+
+from toyviz.experiment import Experiment
+
+TEST_SIZE = 10_000
+
+
+class Samples(NamedTuple):
+    """Samples as a network meets them; all float32."""
+
+    X: np.ndarray  # (n_samples, n_features): the features themselves
+    inputs: np.ndarray  # (n_samples, n_inputs)
+    targets: (
+        np.ndarray
+    )  # (n_samples, n_outputs); for cross-entropy one weight a class, a zero row where nothing is active
+
+
+def stream(seed: int, name: str) -> np.random.Generator:
+    """The random stream of that name: using one never disturbs another."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
+
+
+def training_samples(experiment: Experiment) -> Samples:
+    """The fixed training set of T samples. Raises ValueError for an experiment on fresh batches."""
+    if experiment.fresh:
+        raise ValueError("n_samples is None: this experiment draws fresh batches and has no training set")
+    return samples(experiment, training_features(experiment))
+
+
+def training_features(experiment: Experiment) -> np.ndarray:
+    """X of the training set, (T, n_features): sparse uniform features, one-hots, or e1, -e1, e2, -e2, ..."""
+    eye = np.eye(experiment.n_features, dtype=np.float32)
+    if experiment.data == "one_hot":
+        return eye
+    if experiment.data == "antipodal":
+        return np.stack([eye, -eye], axis=1).reshape(-1, experiment.n_features)
+    return _sparse_features(experiment, stream(_data_seed(experiment), "data"), experiment.n_samples or 0)
+
+
+def test_samples(experiment: Experiment, size: int = TEST_SIZE) -> Samples | None:
+    """Fresh samples from a stream that no training uses, the same for every seed; None where all inputs are trained on."""
+    if experiment.data != "sparse":
+        return None
+    return samples(experiment, _sparse_features(experiment, stream(0, "test"), size))
+
+
+def fresh_batch(experiment: Experiment, step: int) -> np.ndarray:
+    """X of the batch of one step, (batch_size, n_features).
+
+    Cell i of the whole run is SplitMix64's i-th number from a start that the seed decides: its upper 40 bits say whether
+    the feature is active, its lower 24 bits are the value. So any engine can draw any batch, at any speed, alike.
+    """
+    cells = experiment.batch_size * experiment.n_features
+    z = batch_start(experiment) + (np.arange(1, cells + 1, dtype=np.uint64) + np.uint64(step * cells)) * np.uint64(
+        0x9E3779B97F4A7C15
+    )
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z ^= z >> np.uint64(31)
+    active = (z >> np.uint64(24)) < np.uint64(active_below(experiment))
+    values = (z & np.uint64(0xFFFFFF)).astype(np.float32) * np.float32(2.0**-24)
+    X = np.where(active, values, np.float32(0)).reshape(experiment.batch_size, experiment.n_features)
+    return unit_rows(X) if experiment.normalize else X
+
+
+def batch_start(experiment: Experiment) -> np.uint64:
+    """Where SplitMix64 starts for the fresh batches of this seed."""
+    return np.uint64(stream(_data_seed(experiment), "batches").integers(0, 2**64, dtype=np.uint64))
+
+
+def active_below(experiment: Experiment) -> int:
+    """A 40-bit number below this is an active feature: (1 - S) 2^40."""
+    return round(experiment.feature_probability * 2**40)
+
+
+def samples(experiment: Experiment, X: np.ndarray) -> Samples:
+    """The features X, (n_samples, n_features), with the inputs and targets that the task makes of them."""
+    task = experiment.task_row
+    inputs = X @ embedding(experiment) if task.embedded else X
+    if task.target == "label":
+        targets = _one_hot_labels(experiment, X)
+    elif task.target == "reembedded":
+        targets = X @ target_embedding(experiment)
+    else:
+        targets = {"features": X, "input": inputs}[task.target]
+    return Samples(X, inputs, targets)
+
+
+def embedding(experiment: Experiment) -> np.ndarray:
+    """E, (n_features, n_embed): the fixed random projection of the inputs, N(0, 1) each, never trained."""
+    return _gaussian(experiment, "embedding")
+
+
+def target_embedding(experiment: Experiment) -> np.ndarray:
+    """E', (n_features, n_embed): the second projection, which the re-projector has to reach."""
+    return _gaussian(experiment, "target embedding")
+
+
+def importance(experiment: Experiment) -> np.ndarray:
+    """How much each output weighs in the loss, (n_outputs,): decay ** i."""
+    return np.float32(experiment.importance_decay) ** np.arange(experiment.n_outputs, dtype=np.float32)
+
+
+def unit_rows(X: np.ndarray) -> np.ndarray:
+    """Each row over its length; a row of zeros stays one."""
+    lengths = np.linalg.norm(X, axis=1, keepdims=True)
+    return X / np.where(lengths == 0, 1, lengths)
+
+
+def _data_seed(experiment: Experiment) -> int:
+    return experiment.seed if experiment.data_seed is None else experiment.data_seed
+
+
+def _gaussian(experiment: Experiment, name: str) -> np.ndarray:
+    shape = (experiment.n_features, experiment.n_inputs)
+    return stream(_data_seed(experiment), name).standard_normal(shape, dtype=np.float32)
+
+
+def _sparse_features(experiment: Experiment, rng: np.random.Generator, size: int) -> np.ndarray:
+    X = rng.random((size, experiment.n_features), dtype=np.float32)
+    X[rng.random(X.shape, dtype=np.float32) < experiment.sparsity] = 0
+    return unit_rows(X) if experiment.normalize else X
+
+
+def _one_hot_labels(experiment: Experiment, X: np.ndarray) -> np.ndarray:
+    targets = np.zeros((len(X), experiment.n_outputs), dtype=np.float32)
+    if experiment.data == "antipodal":
+        np.fill_diagonal(targets, 1)
+    else:
+        rows = np.flatnonzero(X.any(axis=1))
+        targets[rows, X[rows].argmax(axis=1)] = 1
+    return targets

@@ -1,0 +1,298 @@
+"""What is trained: one flat record, the tables of its choices, and sweeps over it. Knows nothing else of toyviz."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+ENGINE_VERSION = 1  # part of every key: raise it when the same experiment gives other weights than before
+
+
+@dataclass(frozen=True)
+class Arch:
+    """One row of switches of the network act(W2 act(W1 x + b1) + b2)."""
+
+    tied: bool  # W2 = W1.T
+    hidden_relu: bool
+    output_relu: bool
+    hidden_bias: bool
+    output_bias: bool
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the network sees and what it should say."""
+
+    loss: str  # "mse": summed over features, mean over samples; "cross_entropy": mean over samples
+    embedded: bool  # the input is X E instead of X
+    target: str  # "features" X, "input" X E, "reembedded" X E', "label" argmax X
+
+
+ARCHS = {
+    "relu_output": Arch(tied=True, hidden_relu=False, output_relu=True, hidden_bias=False, output_bias=True),
+    "relu_output_untied": Arch(tied=False, hidden_relu=False, output_relu=True, hidden_bias=False, output_bias=True),
+    "relu_hidden": Arch(tied=True, hidden_relu=True, output_relu=True, hidden_bias=False, output_bias=True),
+    "mlp": Arch(tied=False, hidden_relu=True, output_relu=False, hidden_bias=True, output_bias=True),
+    "mlp_relu_output": Arch(tied=False, hidden_relu=True, output_relu=True, hidden_bias=True, output_bias=True),
+    "unembed": Arch(tied=False, hidden_relu=False, output_relu=False, hidden_bias=False, output_bias=True),
+    "unembed_tied": Arch(tied=True, hidden_relu=False, output_relu=False, hidden_bias=False, output_bias=True),
+}
+TASKS = {
+    "autoencode": Task(loss="mse", embedded=False, target="features"),
+    "big_fish": Task(loss="mse", embedded=True, target="features"),
+    "small_fish": Task(loss="mse", embedded=True, target="input"),
+    "reproject": Task(loss="mse", embedded=True, target="reembedded"),
+    "classify_hard": Task(loss="cross_entropy", embedded=False, target="label"),
+    "classify_soft": Task(loss="cross_entropy", embedded=False, target="features"),
+}
+DATASETS = ("sparse", "one_hot", "antipodal")
+INITS = {  # (distribution, scale): Xavier has variance 2 / (fan_in + fan_out); nn.Linear's default has 1 / (3 fan_in)
+    "xavier_normal": ("normal", "xavier"),
+    "xavier_uniform": ("uniform", "xavier"),
+    "linear_uniform": ("uniform", "linear"),
+    "linear_normal": ("normal", "linear"),
+}
+BIAS_INITS = ("zeros", "normal", "linear_uniform", "linear_normal")
+OPTIMIZERS = ("adamw", "sgd")
+SCHEDULES = ("constant", "warmup_cosine", "quarter_cosine")
+CHOICES: dict[str, tuple[str, ...]] = {
+    "arch": tuple(ARCHS),
+    "task": tuple(TASKS),
+    "data": DATASETS,
+    "init": tuple(INITS),
+    "bias_init": BIAS_INITS,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+}
+RANGES: dict[str, tuple[float, float]] = {  # both ends allowed
+    "n_hidden": (1, 4096),
+    "n_features": (1, 16384),
+    "n_samples": (1, 1_000_000),
+    "n_embed": (1, 4096),
+    "importance_decay": (1e-3, 1.0),
+    "bias_offset": (-100.0, 100.0),
+    "steps": (1, 1_000_000),
+    "lr": (1e-8, 10.0),
+    "warmup": (0, 1_000_000),
+    "weight_decay": (0.0, 10.0),
+    "batch_size": (1, 65536),
+    "seed": (0, 2**31 - 1),
+    "data_seed": (0, 2**31 - 1),
+}
+MAX_CELLS = 200_000_000  # n_samples x n_features: what fits in memory beside the app
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """Everything that decides a network's trained weights, and nothing else.
+
+    Raises ValueError, naming the field, the value and what is allowed, for a value out of range and for a field that
+    this experiment would not use: no two keys name one network.
+    """
+
+    # network
+    arch: str = "relu_output"
+    n_hidden: int = 5  # m: width of the bottleneck, or number of neurons
+    # data
+    task: str = "autoencode"
+    data: str = "sparse"
+    n_features: int = 20  # n, F: length of x
+    n_samples: int | None = None  # T: size of the training set; None draws fresh batches
+    sparsity: float = 0.0  # S: the chance that a feature is zero
+    normalize: bool = False  # x / |x|
+    n_embed: int | None = None  # B: width of the random projection E of the fish
+    importance_decay: float = 1.0  # feature i weighs decay ** i in the loss
+    # start
+    init: str = "xavier_normal"
+    bias_init: str = "zeros"
+    bias_offset: float = 0.0  # added to every bias at the start
+    # training
+    optimizer: str = "adamw"
+    schedule: str = "constant"
+    steps: int = 10_000
+    lr: float = 1e-3  # the peak
+    warmup: int = 0  # steps of warm-up; warmup_cosine only
+    weight_decay: float = 0.01
+    batch_size: int = 1024  # fresh batches only: a fixed set is one batch
+    seed: int = 0
+    data_seed: int | None = None  # another seed for the training set alone; None: seed
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = _typed(field.name, field.type, getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
+        if not 0 <= self.sparsity < 1:
+            raise ValueError(f"sparsity must be in [0, 1); got {self.sparsity}")
+        if self.data_seed == self.seed:
+            object.__setattr__(self, "data_seed", None)
+        self._refuse_unused()
+        if self.arch_row.tied and self.n_inputs != self.n_outputs:
+            raise ValueError(
+                f"arch {self.arch!r} is tied, so task {self.task!r} with {self.n_inputs} inputs and "
+                f"{self.n_outputs} outputs needs an untied one, such as 'mlp'"
+            )
+        if self.task_row.embedded and self.n_embed is None:
+            raise ValueError(f"n_embed must be set for task {self.task!r}: the width of the random projection")
+        if self.task == "classify_soft" and self.data == "antipodal":
+            raise ValueError("task 'classify_soft' cannot be used with data 'antipodal': a target would be negative")
+        if (self.n_samples or self.batch_size) * self.n_features > MAX_CELLS:
+            raise ValueError(
+                f"n_samples x n_features must be at most {MAX_CELLS:,}; got {self.n_samples} x {self.n_features}"
+            )
+
+    def _refuse_unused(self) -> None:
+        sparse = self.data == "sparse"
+        uses = {
+            "n_samples": (sparse, f"data {self.data!r} decides the samples itself"),
+            "sparsity": (sparse, f"data {self.data!r} has no sparsity"),
+            "normalize": (sparse, f"data {self.data!r} has unit length already"),
+            "n_embed": (self.task_row.embedded, f"task {self.task!r} has no random projection"),
+            "importance_decay": (
+                self.task_row.loss == "mse" and self.task_row.target == "features",
+                f"task {self.task!r} has no importance",
+            ),
+            "batch_size": (self.fresh, "a fixed training set is one batch"),
+            "warmup": (self.schedule == "warmup_cosine", f"schedule {self.schedule!r} has no warm-up"),
+            "data_seed": (sparse or self.task_row.embedded, f"data {self.data!r} has no randomness"),
+            "bias_init": (self.arch_row.hidden_bias or self.arch_row.output_bias, f"arch {self.arch!r} has no bias"),
+            "bias_offset": (self.arch_row.hidden_bias or self.arch_row.output_bias, f"arch {self.arch!r} has no bias"),
+        }
+        for name, (used, why) in uses.items():
+            default = type(self).__dataclass_fields__[name].default
+            if not used and getattr(self, name) != default:
+                raise ValueError(f"{name} must be left at {default} here, since {why}; got {getattr(self, name)}")
+
+    @property
+    def arch_row(self) -> Arch:
+        """The switches of this network."""
+        return ARCHS[self.arch]
+
+    @property
+    def task_row(self) -> Task:
+        """The loss, input and target of this task."""
+        return TASKS[self.task]
+
+    @property
+    def fresh(self) -> bool:
+        """True if every step draws a new batch (T is infinite)."""
+        return self.data == "sparse" and self.n_samples is None
+
+    @property
+    def training_size(self) -> int | None:
+        """T: the number of training samples; None for fresh batches."""
+        return {"sparse": self.n_samples, "one_hot": self.n_features, "antipodal": 2 * self.n_features}[self.data]
+
+    @property
+    def feature_probability(self) -> float:
+        """1 - S: the chance that a feature is active."""
+        return 1 - self.sparsity
+
+    @property
+    def n_inputs(self) -> int:
+        """Length of what the network sees: B under a random projection, else n."""
+        return self.n_embed if self.task_row.embedded and self.n_embed else self.n_features
+
+    @property
+    def n_outputs(self) -> int:
+        """Length of what the network says: B, the number of classes, or n."""
+        if self.task_row.target in ("input", "reembedded"):
+            return self.n_inputs
+        if self.task_row.target == "label" and self.data == "antipodal":
+            return 2 * self.n_features
+        return self.n_features
+
+    @property
+    def key(self) -> str:
+        """The name of this experiment's result in the store: 16 hex digits."""
+        text = json.dumps([ENGINE_VERSION, asdict(self)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def with_(self, **changes: Any) -> Experiment:
+        """This experiment with some fields changed. Raises ValueError for a field that does not exist."""
+        _check_names(changes)
+        return replace(self, **changes)
+
+
+FIELD_NAMES = tuple(field.name for field in fields(Experiment))
+
+
+def from_dict(values: dict[str, Any]) -> Experiment:
+    """The experiment that asdict() wrote. Raises ValueError for an unknown field or a bad value."""
+    _check_names(values)
+    return Experiment(**values)
+
+
+def sweep(base: Experiment, **values: Iterable[Any]) -> list[Experiment]:
+    """Every combination of the given values over the base, the last field changing fastest."""
+    _check_names(values)
+    return [
+        base.with_(**dict(zip(values, combination, strict=True))) for combination in itertools.product(*values.values())
+    ]
+
+
+def parse(name: str, text: str) -> Any:
+    """The value of a field written as text: parse("lr", "1e-2") = 0.01; "none" is None.
+
+    Raises ValueError with the field, the text and what is allowed.
+    """
+    _check_names({name: text})
+    kind = str(Experiment.__dataclass_fields__[name].type)
+    lowered = text.strip().lower()
+    if lowered in ("none", "null") and "None" in kind:
+        return None
+    if kind == "bool":
+        if lowered not in ("true", "false", "1", "0", "yes", "no"):
+            raise ValueError(f"{name} must be true or false; got {text!r}")
+        return lowered in ("true", "1", "yes")
+    if kind == "str":
+        return text.strip()
+    try:
+        return float(text)
+    except ValueError:
+        what = "a whole number" if kind.startswith("int") else "a number"
+        raise ValueError(f"{name} must be {what}{' or none' if 'None' in kind else ''}; got {text!r}") from None
+
+
+def _check_names(values: Iterable[str]) -> None:
+    for name in values:
+        if name not in FIELD_NAMES:
+            raise ValueError(f"{name!r} is not a field of an experiment; the fields are {', '.join(FIELD_NAMES)}")
+
+
+def _typed(name: str, kind: Any, value: Any) -> Any:
+    """The value as its field's type, so that 1 and 1.0 share a key."""
+    kind = str(kind)
+    if value is None and "None" in kind:
+        return None
+    if name in CHOICES:
+        if value not in CHOICES[name]:
+            raise ValueError(f"{name} must be one of {', '.join(CHOICES[name])}; got {value!r}")
+        return value
+    if kind == "bool":
+        if value not in (True, False):
+            raise ValueError(f"{name} must be true or false; got {value!r}")
+        return bool(value)
+    number = _number(value)
+    if number is None or not math.isfinite(number):
+        raise ValueError(f"{name} must be a finite number; got {value!r}")
+    if kind.startswith("int"):
+        if number != int(number):
+            raise ValueError(f"{name} must be a whole number; got {value!r}")
+        number = int(number)
+    else:
+        number = float(number) + 0.0  # -0.0 becomes 0.0
+    low, high = RANGES.get(name, (-math.inf, math.inf))
+    if not low <= number <= high:
+        raise ValueError(f"{name} must be between {low:g} and {high:g}; got {value!r}")
+    return number
+
+
+def _number(value: Any) -> int | float | None:
+    if isinstance(value, bool | str) or not hasattr(value, "__float__"):
+        return None
+    return value if isinstance(value, int) else float(value)

@@ -1,0 +1,73 @@
+"""What is measured on weights and outputs: NumPy in, NumPy out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+TINY = 1e-8  # a vector shorter than this has no direction
+
+
+def norms(vectors: np.ndarray) -> np.ndarray:
+    """The length of each row, (n,)."""
+    return np.linalg.norm(vectors, axis=1)
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Each row over its length; rows shorter than 1e-8 become zeros. (n, m)"""
+    lengths = norms(vectors)[:, None]
+    return np.where(lengths < TINY, 0.0, vectors / np.maximum(lengths, TINY))
+
+
+def superposition(vectors: np.ndarray) -> np.ndarray:
+    """How much the others lie along each row's direction, sum over j != i of (v_i/|v_i| . v_j)^2, (n,) [TMS].
+
+    0: it has its direction for itself. 1: as much as it itself, as for an antipodal pair of unit vectors.
+    """
+    return np.maximum(_shared(vectors) - norms(vectors) ** 2, 0)
+
+
+def dimensionality(vectors: np.ndarray) -> np.ndarray:
+    """The share of a dimension that each row has to itself, D_i = |v_i|^2 / sum over all j of (v_i/|v_i| . v_j)^2, (n,).
+
+    In O(n m^2) through M = V'V; 0 for a row shorter than 1e-8. Sums to at most the rank. [TMS, TDD]
+    """
+    shared = _shared(vectors)
+    squared = norms(vectors) ** 2
+    return np.where(squared < TINY**2, 0.0, squared / np.maximum(shared, TINY**2))
+
+
+def cosines(vectors: np.ndarray) -> np.ndarray:
+    """The cosine similarity of every pair of rows, (n, n)."""
+    directions = unit(vectors.astype(np.float64))
+    return directions @ directions.T
+
+
+def squareness(points: np.ndarray) -> float:
+    """Q95(|p|_2) / Q95(|p|_inf): a filled axis-aligned square 1.23, its outline 1.38, a Gaussian 1.10, a disc 1.06, a
+    circle 1.00. points: (n, 2)."""
+    return float(np.quantile(norms(points), 0.95) / np.quantile(np.abs(points).max(axis=1), 0.95))
+
+
+def mse(output: np.ndarray, targets: np.ndarray, importance: np.ndarray | float = 1.0) -> np.ndarray:
+    """Sum over outputs of I_i (y_i - y'_i)^2, one for each sample, (n_samples,)."""
+    return (importance * (output - targets) ** 2).sum(axis=1)
+
+
+def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """-sum_i y_i log softmax(z)_i, one for each sample, (n_samples,)."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return -(targets * (shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))).sum(axis=1)
+
+
+def right(output: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Is the largest output that of the largest target? (n_samples,) bool. A tie for the largest output is wrong."""
+    largest = output.max(axis=1, keepdims=True)
+    unique = (output == largest).sum(axis=1) == 1
+    return unique & (output.argmax(axis=1) == targets.argmax(axis=1))
+
+
+def _shared(vectors: np.ndarray) -> np.ndarray:
+    """sum over j of (v_i/|v_i| . v_j)^2, i included, (n,)."""
+    vectors = vectors.astype(np.float64)
+    directions = unit(vectors)
+    return ((directions @ (vectors.T @ vectors)) * directions).sum(axis=1)

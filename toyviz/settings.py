@@ -1,0 +1,160 @@
+"""The post's experiments by name: a quick size that is live, the post's size, and what each is swept over.
+
+Tags say where a number comes from: [S] the post, [TDD] Henighan et al. 2023, [TMS] Elhage et al. 2022, [NB] its notebook,
+[ARENA] the ARENA course, [R] our choice, since no source states it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from toyviz.experiment import Experiment
+
+SAMPLE_SIZES = (3, 5, 6, 8, 10, 15, 30, 50, 100, 200, 500, 1000, 2000)  # T [ARENA]
+DENSITIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)  # 1 - S [NB]
+SPARSITIES = tuple(round(1 - density, 6) for density in DENSITIES)
+
+# The same travel budget, sum of lr = 25, in both: an AdamW step moves a weight by about lr, and fewer steps must be larger.
+QUICK_RECIPE: dict[str, Any] = {"schedule": "warmup_cosine", "steps": 5_000, "warmup": 250, "lr": 1e-2}  # [R]
+PAPER_RECIPE: dict[str, Any] = {"schedule": "warmup_cosine", "steps": 50_000, "warmup": 2_500, "lr": 1e-3}  # [TDD]
+RECIPES = {"quick": QUICK_RECIPE, "paper": PAPER_RECIPE}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A named experiment of the post."""
+
+    title: str
+    quick: Experiment
+    post: Experiment
+    over: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # the post's sweep
+
+
+def _setting(title: str, base: dict[str, Any], quick: dict[str, Any], post: dict[str, Any], **over: Any) -> Setting:
+    return Setting(title, Experiment(**(base | quick)), Experiment(**(base | post)), over)
+
+
+_MEMORISED = {"n_features": 1000, "n_hidden": 2, "sparsity": 0.99, "normalize": True, "n_samples": 100}  # [S]
+_LINEAR_DEFAULT = {"init": "linear_uniform", "bias_init": "linear_uniform"}  # nn.Linear's own start [S]
+_FISH = {  # [S] for the data; grids and recipe [R]
+    **_LINEAR_DEFAULT,
+    "arch": "mlp",
+    "n_features": 256,
+    "n_embed": 32,
+    "n_hidden": 64,
+    "n_samples": 1000,
+    "sparsity": 0.99,
+    "normalize": True,
+    "schedule": "warmup_cosine",
+    "lr": 3e-3,
+}
+_FISH_QUICK, _FISH_POST = {"steps": 1_500}, {"steps": 5_000}
+_ONE_HOT = {
+    **_LINEAR_DEFAULT,
+    "arch": "mlp",
+    "data": "one_hot",
+    "n_features": 20,
+    "n_hidden": 10,
+    "lr": 1e-2,
+}  # [S], lr [R]
+_CLASSES = {"task": "classify_hard", "data": "one_hot"}
+
+EXPERIMENTS: dict[str, Setting] = {
+    "superposition": _setting(
+        "Bottleneck: features in superposition",
+        {"n_features": 20, "n_hidden": 5, "importance_decay": 0.7},  # [S, TMS]
+        {"steps": 3_000, "lr": 3e-3},  # [R]
+        {"steps": 10_000, "lr": 1e-3},  # [NB]
+        sparsity=SPARSITIES,
+    ),
+    "double_descent": _setting(
+        "Bottleneck: double descent", _MEMORISED, QUICK_RECIPE, PAPER_RECIPE, n_samples=SAMPLE_SIZES
+    ),
+    "double_descent_untied": _setting(
+        "Bottleneck: double descent with W1 and W2",
+        _MEMORISED | {"arch": "relu_output_untied"},
+        QUICK_RECIPE,
+        PAPER_RECIPE,
+        n_samples=SAMPLE_SIZES,
+    ),
+    "limits": _setting(
+        "Bottleneck: limits of reconstruction",
+        {"n_features": 64, "n_hidden": 8, "sparsity": 0.9},
+        {"steps": 2_000, "lr": 5e-3},  # [R]
+        {"steps": 10_000, "lr": 1e-3},  # [NB]
+        sparsity=(0.0, 0.9, 0.99),
+        n_features=(8, 16, 32, 64, 128, 256),
+        n_hidden=(2, 4, 8, 16, 32, 64),
+    ),
+    "limits_one_hot": _setting(
+        "Bottleneck: limits of reconstruction without noise",
+        {"data": "one_hot", "n_features": 64, "n_hidden": 8},
+        {"steps": 2_000, "lr": 5e-3},  # [R]
+        {"steps": 10_000, "lr": 1e-3},  # [R]
+        n_features=(8, 16, 32, 64, 128, 256),
+        n_hidden=(2, 4, 8, 16, 32, 64),
+    ),
+    "privileged_basis": _setting(
+        "MLP block: ReLU hidden layer",
+        {"arch": "relu_hidden", "n_features": 10, "n_hidden": 5, "importance_decay": 0.75},  # [S, TMS]
+        {"steps": 3_000, "lr": 3e-3},  # [R]
+        {"steps": 10_000, "lr": 1e-3},  # [R]
+        sparsity=(0.0, 0.25, 0.65, 0.85, 0.9, 0.94, 0.98, 0.99),  # 0 and [ARENA]
+    ),
+    "mlp": _setting(
+        "MLP block: double descent, as the post writes it",
+        _MEMORISED | _LINEAR_DEFAULT | {"arch": "mlp"},
+        QUICK_RECIPE,
+        PAPER_RECIPE,
+        n_samples=SAMPLE_SIZES,
+    ),
+    "mlp_relu_output": _setting(
+        "MLP block: double descent with a ReLU on the output",
+        _MEMORISED | _LINEAR_DEFAULT | {"arch": "mlp_relu_output"},
+        QUICK_RECIPE,
+        PAPER_RECIPE,
+        n_samples=SAMPLE_SIZES,
+    ),
+    "big_fish": _setting("MLP block: big fish", _FISH | {"task": "big_fish"}, _FISH_QUICK, _FISH_POST),
+    "small_fish": _setting("MLP block: small fish", _FISH | {"task": "small_fish"}, _FISH_QUICK, _FISH_POST),
+    "reproject": _setting("MLP block: re-projector", _FISH | {"task": "reproject"}, _FISH_QUICK, _FISH_POST),
+    "unembedding": _setting(
+        "Final layer: toy unembedding",
+        _MEMORISED | _LINEAR_DEFAULT | {"arch": "unembed", "task": "classify_hard", "n_samples": 500},
+        QUICK_RECIPE,
+        PAPER_RECIPE | {"lr": 1e-2},  # [R]: at 1e-3 the training set is not learned
+        n_samples=SAMPLE_SIZES,
+    ),
+    "unembedding_soft": _setting(
+        "Final layer: toy unembedding with soft labels",
+        _MEMORISED | _LINEAR_DEFAULT | {"arch": "unembed", "task": "classify_soft", "n_samples": 500},
+        QUICK_RECIPE,
+        PAPER_RECIPE | {"lr": 1e-2},  # [R]
+        n_samples=SAMPLE_SIZES,
+    ),
+    "dictionary": _setting(
+        "Appendix: a dictionary of one-hots, MSE", _ONE_HOT, {"steps": 3_000}, {"steps": 3_000}, n_hidden=(10,)
+    ),
+    "dictionary_cross_entropy": _setting(
+        "Appendix: a dictionary of one-hots, cross-entropy",
+        _ONE_HOT | _CLASSES,
+        {"steps": 1_000},
+        {"steps": 3_000},
+        steps=(1_000, 3_000),  # [S]
+    ),
+    "dictionary_64": _setting(
+        "Appendix: 64 one-hots through two neurons",
+        _ONE_HOT | _CLASSES | {"n_features": 64, "n_hidden": 2},
+        {"steps": 10_000},
+        {"steps": 10_000},
+    ),
+    "dictionary_antipodal": _setting(
+        "Appendix: a dictionary of antipodal inputs",
+        _ONE_HOT | _CLASSES | {"data": "antipodal", "n_features": 10, "weight_decay": 0.1},
+        {"steps": 3_000},
+        {"steps": 3_000},
+        n_features=(10, 20),
+    ),
+}

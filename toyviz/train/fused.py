@@ -1,0 +1,9 @@
+"""placeholder until kernels land"""
+
+
+def covers(experiment):
+    return False
+
+
+class Trainer:
+    pass
