@@ -44,8 +44,8 @@ def training_features(experiment: Experiment) -> np.ndarray:
     return _sparse_features(experiment, stream(_data_seed(experiment), "data"), experiment.n_samples or 0)
 
 
-def test_samples(experiment: Experiment, size: int = TEST_SIZE) -> Samples | None:
-    """Fresh samples from a stream that no training uses, the same for every seed; None where all inputs are trained on."""
+def held_out_samples(experiment: Experiment, size: int = TEST_SIZE) -> Samples | None:
+    """Samples from a stream that no training uses, the same for every seed; None where every input is trained on."""
     if experiment.data != "sparse":
         return None
     return samples(experiment, _sparse_features(experiment, stream(0, "test"), size))
@@ -54,8 +54,8 @@ def test_samples(experiment: Experiment, size: int = TEST_SIZE) -> Samples | Non
 def fresh_batch(experiment: Experiment, step: int) -> np.ndarray:
     """X of the batch of one step, (batch_size, n_features).
 
-    Cell i of the whole run is SplitMix64's i-th number from a start that the seed decides: its upper 40 bits say whether
-    the feature is active, its lower 24 bits are the value. So any engine can draw any batch, at any speed, alike.
+    Cell i of the whole run is SplitMix64's i-th number from a start that the seed decides: its upper 40 bits say
+    whether the feature is active, its lower 24 bits are the value. So any engine can draw any batch alike.
     """
     cells = experiment.batch_size * experiment.n_features
     z = batch_start(experiment) + (np.arange(1, cells + 1, dtype=np.uint64) + np.uint64(step * cells)) * np.uint64(

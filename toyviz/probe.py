@@ -15,12 +15,12 @@ ROWS = 1000  # samples at a time: what stays in the processor's cache
 def evaluate(experiment: Experiment, parameters: Parameters) -> dict[str, float | None]:
     """Mean loss and accuracy on the training set and on the test set; None where there is no such set.
 
-    The loss is the training loss (MSE summed over outputs and weighted by importance, or cross-entropy). Accuracy is the
-    share of samples whose largest output is where the largest target is; samples without any target do not count.
+    The loss is the training loss (MSE summed over outputs and weighted by importance, or cross-entropy). Accuracy is
+    the share of samples whose largest output is where the largest target is; one without any target does not count.
     """
     train = None if experiment.fresh else data.training_samples(experiment)
     train_loss, train_accuracy = _loss_and_accuracy(experiment, parameters, train)
-    test_loss, test_accuracy = _loss_and_accuracy(experiment, parameters, data.test_samples(experiment))
+    test_loss, test_accuracy = _loss_and_accuracy(experiment, parameters, data.held_out_samples(experiment))
     return {
         "train_loss": train_loss,
         "test_loss": test_loss,
@@ -37,7 +37,7 @@ def activations(result: Result, samples: data.Samples) -> Activations:
 def seen_samples(result: Result) -> data.Samples:
     """The training set, or the test samples of a network that trained on fresh batches."""
     if result.experiment.fresh:
-        samples = data.test_samples(result.experiment)
+        samples = data.held_out_samples(result.experiment)
         assert samples is not None
         return samples
     return data.training_samples(result.experiment)

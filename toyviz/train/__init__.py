@@ -53,8 +53,8 @@ def train(
 ) -> Result:
     """Train the experiment's network, calling on_frame about ten times a second; an exception in it ends the training.
 
-    engine "auto" takes the compiled kernels where they cover the experiment, else the reference: the choice hangs on the
-    experiment alone. Raises ValueError for an engine that cannot train it, TrainingFailed if the numbers blow up.
+    engine "auto" takes the compiled kernels where they cover the experiment, else the reference: the choice hangs on
+    the experiment alone. Raises ValueError for an engine that cannot train it, TrainingFailed if the numbers blow up.
     """
     name = choose_engine(experiment, engine, device)
     _refuse_empty(experiment)
@@ -109,7 +109,7 @@ def choose_engine(experiment: Experiment, engine: str = "auto", device: str = "c
 
 
 def frame_steps(experiment: Experiment) -> tuple[np.ndarray, str | None]:
-    """The steps at which the history keeps a frame, log-spaced from 0 to the end, and a note if there are fewer than usual."""
+    """The steps at which the history keeps a frame, log-spaced from 0 to the end, and a note if they are few."""
     size = sum(values.nbytes for values in initial_parameters(experiment).values())
     count = int(np.clip(FRAME_BYTES // size, 2, FRAMES))
     inner = np.geomspace(1, experiment.steps, count - 1) if count > 2 else [experiment.steps]

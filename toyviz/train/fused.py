@@ -6,4 +6,5 @@ def covers(experiment):
 
 
 class Trainer:
-    pass
+    def __init__(self, experiment):
+        raise NotImplementedError

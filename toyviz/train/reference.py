@@ -48,7 +48,7 @@ class Trainer:
         return {name: values.detach().cpu().numpy().copy() for name, values in self.weights.items()}
 
     def loss(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """MSE: mean over samples of sum_i I_i (y_i - y'_i)^2. Cross-entropy: mean over samples of -sum_i y_i log p_i."""
+        """Mean over samples of sum_i I_i (y_i - y'_i)^2, or of -sum_i y_i log p_i for cross-entropy."""
         arch, weights = self.experiment.arch_row, self.weights
         hidden = inputs @ weights["W1"].T
         if arch.hidden_bias:
