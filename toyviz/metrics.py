@@ -27,7 +27,7 @@ def superposition(vectors: np.ndarray) -> np.ndarray:
 
 
 def dimensionality(vectors: np.ndarray) -> np.ndarray:
-    """The share of a dimension that each row has to itself, D_i = |v_i|^2 / sum_j (v_i/|v_i| . v_j)^2, i included, (n,).
+    """The share of a dimension that each row has to itself, D_i = |v_i|^2 / sum_j (v_i/|v_i| . v_j)^2, (n,).
 
     In O(n m^2) through M = V'V; 0 for a row shorter than 1e-8. Sums to at most the rank. [TMS, TDD]
     """

@@ -16,7 +16,7 @@ SAMPLE_SIZES = (3, 5, 6, 8, 10, 15, 30, 50, 100, 200, 500, 1000, 2000)  # T [ARE
 DENSITIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)  # 1 - S [NB]
 SPARSITIES = tuple(round(1 - density, 6) for density in DENSITIES)
 
-# The same travel budget in both, sum of lr = 25: an AdamW step moves a weight by about lr, so fewer steps must be larger.
+# Sum of lr = 25 in both: an AdamW step moves a weight by about lr, so fewer steps must be larger.
 QUICK_RECIPE: dict[str, Any] = {"schedule": "warmup_cosine", "steps": 5_000, "warmup": 250, "lr": 1e-2}  # [R]
 PAPER_RECIPE: dict[str, Any] = {"schedule": "warmup_cosine", "steps": 50_000, "warmup": 2_500, "lr": 1e-3}  # [TDD]
 RECIPES = {"quick": QUICK_RECIPE, "paper": PAPER_RECIPE}
