@@ -1,0 +1,127 @@
+"""The closed forms, held against brute force, against each other, and against short trainings."""
+
+import numpy as np
+import pytest
+
+from toyviz import data, metrics, theory
+from toyviz.experiment import ARCHS, Experiment
+from toyviz.model import complete, forward, initial_parameters
+from toyviz.train import train
+
+POLYGONS = {3: (1.0, 0.0), 5: (1.203, 0.447), 6: (1.414, 1.0), 8: (1.848, 2.41), 10: (2.288, 4.24), 30: (6.77, 44.8)}
+
+
+def unit_samples(size, per_sample=4, seed=0):
+    """Unit-length samples that share no feature."""
+    rng = np.random.default_rng(seed)
+    X = np.zeros((size, size * per_sample + 3))
+    for i in range(size):
+        X[i, i * per_sample : (i + 1) * per_sample] = rng.uniform(0.2, 1, per_sample)
+    return X / np.linalg.norm(X, axis=1, keepdims=True)
+
+
+def tied_network(X):
+    experiment = Experiment(arch="relu_output", n_hidden=2, n_features=X.shape[1], n_samples=len(X))
+    return complete(experiment, theory.polygon(X))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 6, 8, 10, 15, 30, 50])
+def test_a_polygon_stores_its_samples_without_loss(size):
+    X = unit_samples(size)
+    output = forward(ARCHS["relu_output"], tied_network(X), X).output
+    assert ((output - X) ** 2).sum(axis=1).mean() < 1e-6
+
+
+@pytest.mark.parametrize("size", [3, 5, 6, 10, 30])
+def test_samples_on_a_polygon_have_two_over_T_dimensions_each(size):
+    X = unit_samples(size)
+    hidden = X @ theory.polygon(X)["W1"].T
+    np.testing.assert_allclose(metrics.dimensionality(hidden), 2 / size, rtol=1e-9)
+    assert theory.even_dimensionality(size, 2) == pytest.approx(2 / size)
+
+
+@pytest.mark.parametrize(("size", "expected"), POLYGONS.items())
+def test_polygon_radius_and_bias_match_the_published_table(size, expected):
+    assert theory.polygon_radius(size) == pytest.approx(expected, rel=2e-3)
+
+
+def test_a_polygon_refuses_samples_that_share_a_feature():
+    with pytest.raises(ValueError, match="share no feature"):
+        theory.polygon(np.eye(3)[[0, 0, 1]])
+
+
+def test_a_smaller_radius_leaves_loss():
+    X = unit_samples(6)
+    network = tied_network(X)
+    shrunk = network | {"W1": network["W1"] * 0.95, "W2": network["W2"] * 0.95}
+    assert metrics.mse(forward(ARCHS["relu_output"], shrunk, X).output, X).mean() > 1e-3
+
+
+@pytest.mark.parametrize("n_hidden", [1, 2, 5])
+def test_no_linear_output_beats_the_rank_floor_and_principal_components_reach_it(n_hidden):
+    rng = np.random.default_rng(3)
+    Y = rng.normal(size=(30, 12)) @ rng.normal(size=(12, 12))
+    floor = theory.rank_floor(Y, n_hidden)
+    centred = Y - Y.mean(axis=0)
+    eigenvectors = np.linalg.eigh(centred.T @ centred)[1][:, -n_hidden:]
+    best = Y.mean(axis=0) + centred @ eigenvectors @ eigenvectors.T
+    assert metrics.mse(best, Y).mean() == pytest.approx(floor)
+    for _ in range(50):
+        hidden = np.maximum(rng.normal(size=(30, n_hidden)), 0)
+        design = np.c_[hidden, np.ones(30)]
+        fitted = design @ np.linalg.lstsq(design, Y, rcond=None)[0]
+        assert metrics.mse(fitted, Y).mean() >= floor - 1e-9
+
+
+def test_rank_floor_of_orthonormal_samples_has_its_closed_form():
+    assert theory.rank_floor(np.eye(10), 2) == pytest.approx((10 - 1 - 2) / 10)
+    assert theory.rank_floor(np.eye(20), 10) / 20 == pytest.approx(0.0225)
+
+
+def test_best_constant_loss_is_the_least_over_constants():
+    Y = np.random.default_rng(0).uniform(size=(40, 6))
+    importance = 0.7 ** np.arange(6)
+    best = theory.best_constant_loss(Y, importance)
+    assert metrics.mse(Y.mean(axis=0)[None].repeat(40, 0), Y, importance).mean() == pytest.approx(best)
+    worse = Y.mean(axis=0) + 0.01 * np.eye(6)
+    assert all(metrics.mse(constant[None].repeat(40, 0), Y, importance).mean() > best for constant in worse)
+
+
+def test_the_baselines_at_the_posts_size():
+    baselines = theory.held_out_baselines(Experiment(n_features=1000, sparsity=0.99, normalize=True, n_samples=10))
+    assert baselines["zero"] == pytest.approx(1.0, abs=3e-4)
+    assert baselines["constant"] == pytest.approx(0.9927, abs=3e-4)
+
+
+def test_the_baselines_without_unit_length_match_the_held_out_samples():
+    experiment = Experiment(n_features=30, sparsity=0.8, importance_decay=0.9)
+    X, importance = data.held_out_samples(experiment).X, data.importance(experiment)
+    baselines = theory.held_out_baselines(experiment)
+    assert baselines["zero"] == pytest.approx(metrics.mse(0 * X, X, importance).mean(), rel=0.02)
+    assert baselines["constant"] == pytest.approx(theory.best_constant_loss(X, importance), rel=0.02)
+
+
+def test_baselines_are_refused_where_they_have_no_meaning():
+    with pytest.raises(ValueError, match="no such baseline"):
+        theory.held_out_baselines(Experiment(data="one_hot"))
+
+
+def test_columns_of_features_that_are_never_active_only_decay():
+    experiment = Experiment(
+        arch="mlp_relu_output", n_hidden=2, n_features=100, n_samples=5, sparsity=0.95, normalize=True,
+        init="linear_uniform", bias_init="linear_uniform", schedule="warmup_cosine", steps=400, warmup=20, lr=1e-2,
+        weight_decay=0.5,
+    )  # fmt: skip
+    never = ~data.training_features(experiment).any(axis=0)
+    assert 0.5 < never.mean() < 1
+    assert never.mean() == pytest.approx(theory.never_active_share(experiment), abs=0.1)
+    start = initial_parameters(experiment)["W1"][:, never]
+    factor = theory.never_active_factor(experiment)
+    assert factor < 0.5
+    np.testing.assert_allclose(train(experiment).W1[:, never], start * factor, rtol=1e-3)
+
+
+def test_uniform_cross_entropy_is_that_of_equal_logits():
+    assert theory.uniform_cross_entropy(1000) == pytest.approx(6.908, abs=1e-3)
+    logits = np.full((2, 7), 3.0)
+    assert metrics.cross_entropy(logits, np.eye(7)[:2]) == pytest.approx(theory.uniform_cross_entropy(7))

@@ -1,0 +1,106 @@
+"""Closed forms that training is held against: exact solutions, floors, baselines, plateaus. NumPy only."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from toyviz import data
+from toyviz.experiment import Experiment
+from toyviz.model import Parameters
+from toyviz.train.schedules import learning_rates
+
+# The dimensions a feature has in the shapes that features take, ||W_i||^2 = 1 and all alike [TMS].
+PLATEAUS = {
+    "alone": 1.0,
+    "tetrahedron": 3 / 4,
+    "triangle": 2 / 3,
+    "antipodal pair": 1 / 2,
+    "pentagon": 2 / 5,
+    "square antiprism": 3 / 8,
+}
+
+
+def polygon(X: np.ndarray) -> Parameters:
+    """The tied ReLU-output network with m = 2 that stores T samples as a regular T-gon, with loss 0.
+
+    X: (T, n_features), rows of unit length that share no feature. With phi = 2 pi / T, the radius is
+    r = 1 / sqrt(1 - cos phi) and b_k = -x_k cos phi / (1 - cos phi), or 1 and 0 for T <= 4. W1 = sum_i h_i X_i'.
+    Raises ValueError if two samples share a feature. [TDD]
+    """
+    if ((X != 0).sum(axis=0) > 1).any():
+        raise ValueError("X must have samples that share no feature: the polygon is exact only then")
+    size = len(X)
+    radius, beta = polygon_radius(size)
+    angles = 2 * np.pi * np.arange(size) / size
+    hidden = radius * np.stack([np.cos(angles), np.sin(angles)])  # (2, T)
+    return {"W1": hidden @ X, "b2": -beta * X.sum(axis=0)}
+
+
+def polygon_radius(size: int) -> tuple[float, float]:
+    """The radius r of the T-gon's hidden vectors, and beta in b_k = -beta x_k: r^2 - beta = 1."""
+    cosine = np.cos(2 * np.pi / size)
+    if size <= 4:
+        return 1.0, 0.0
+    return float(1 / np.sqrt(1 - cosine)), float(cosine / (1 - cosine))
+
+
+def even_dimensionality(count: int, n_hidden: int) -> float:
+    """m / count: the share of each of so many vectors that fill m dimensions evenly; never more than 1."""
+    return min(1.0, n_hidden / count)
+
+
+def rank_floor(targets: np.ndarray, n_hidden: int) -> float:
+    """The least MSE of any network whose output is linear in m hidden values: (1/T) sum_{k>m} sigma_k^2(Y - mean).
+
+    targets Y: (T, n_outputs). Summed over outputs, mean over samples. The hidden activation does not matter: the output
+    lies in an m-dimensional affine space.
+    """
+    centred = targets.astype(np.float64) - targets.mean(axis=0, dtype=np.float64)
+    sigma = np.linalg.svd(centred, compute_uv=False)
+    return float((sigma[n_hidden:] ** 2).sum() / len(targets))
+
+
+def best_constant_loss(targets: np.ndarray, importance: np.ndarray | float = 1.0) -> float:
+    """The loss of the best output that ignores its input, sum_i I_i Var(y_i), on these targets (T, n_outputs)."""
+    return float((importance * targets.var(axis=0, dtype=np.float64)).sum())
+
+
+@lru_cache(maxsize=64)
+def held_out_baselines(experiment: Experiment) -> dict[str, float]:
+    """The test loss of two networks that have learned nothing: "zero" says 0, "constant" says E[x].
+
+    With unit length and equal importance these are 1 and 1 - n mu^2, mu = E[x_i] = the mean over all cells of the
+    held-out set, since all features have one distribution. Without unit length E[x] = (1-S)/2 and
+    E[x^2] = (1-S)/3, exactly. Raises ValueError for a task without sparse features as its target.
+    """
+    if experiment.data != "sparse" or experiment.task_row.target != "features":
+        raise ValueError(f"task {experiment.task!r} on data {experiment.data!r} has no such baseline")
+    weights = data.importance(experiment).astype(np.float64)
+    if experiment.normalize:
+        held_out = data.held_out_samples(experiment)
+        assert held_out is not None
+        square = float((held_out.X.astype(np.float64) ** 2).mean())
+        mean = float(held_out.X.mean(dtype=np.float64))
+    else:
+        square, mean = experiment.feature_probability / 3, experiment.feature_probability / 2
+    return {"zero": float(weights.sum() * square), "constant": float(weights.sum() * (square - mean**2))}
+
+
+def uniform_cross_entropy(n_classes: int) -> float:
+    """ln n: the cross-entropy of saying that every class is as likely."""
+    return float(np.log(n_classes))
+
+
+def never_active_factor(experiment: Experiment) -> float:
+    """prod_t (1 - lr_t weight_decay): what is left at the end of the columns of W1 whose feature is never active.
+
+    Their gradient is zero in an untied network, so AdamW only decays them.
+    """
+    return float(np.prod(1 - learning_rates(experiment) * experiment.weight_decay))
+
+
+def never_active_share(experiment: Experiment) -> float:
+    """S^T: the expected share of features that are active in none of the T training samples."""
+    return experiment.sparsity ** (experiment.n_samples or np.inf)
