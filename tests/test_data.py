@@ -1,0 +1,203 @@
+"""What networks are trained on: statistics, independence of the streams, and the generator of fresh batches."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from toyviz import data
+from toyviz.experiment import Experiment
+
+POST = Experiment(n_features=1000, sparsity=0.99, normalize=True, n_samples=2000, n_hidden=2)
+RAW = POST.with_(normalize=False)
+FISH = Experiment(arch="mlp", task="reproject", n_features=300, n_embed=40, n_samples=20, sparsity=0.9)
+
+
+def split_mix_64(state):
+    """The generator as its author writes it, in whole numbers of any size."""
+    while True:
+        state = (state + 0x9E3779B97F4A7C15) % 2**64
+        z = state
+        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
+        yield z ^ (z >> 31)
+
+
+def near(count, share, size):
+    """Is a count of successes within five standard errors of size x share?"""
+    return abs(count - size * share) <= 5 * np.sqrt(size * share * (1 - share))
+
+
+@pytest.mark.parametrize("sparsity", [0.0, 0.3, 0.99])
+def test_a_feature_is_zero_with_the_chance_that_sparsity_says_and_uniform_otherwise(sparsity):
+    X = data.training_features(RAW.with_(sparsity=sparsity, n_features=100))
+    active = X[X > 0].astype(np.float64)
+    assert X.dtype == np.float32
+    assert near(len(active), 1 - sparsity, X.size)
+    histogram, _ = np.histogram(active, bins=10, range=(0, 1))
+    assert all(near(count, 0.1, len(active)) for count in histogram)
+
+
+def test_features_are_active_independently_of_each_other_and_of_other_samples():
+    active = data.training_features(RAW.with_(sparsity=0.5, n_features=200)) > 0
+    assert near((active[:, 1:] == active[:, :-1]).sum(), 0.5, active[:, 1:].size)
+    assert near((active[1:] == active[:-1]).sum(), 0.5, active[1:].size)
+
+
+def test_normalised_samples_have_unit_length_and_an_empty_one_stays_zero():
+    X = data.training_features(POST.with_(n_features=20, sparsity=0.9))
+    lengths = np.linalg.norm(X, axis=1)
+    empty = ~X.any(axis=1)
+    assert near(empty.sum(), 0.9**20, len(X))
+    np.testing.assert_allclose(lengths[~empty], 1, rtol=1e-6)
+    np.testing.assert_array_equal(lengths[empty], 0)
+
+
+def test_normalising_changes_the_length_of_a_sample_and_nothing_else():
+    raw, unit = data.training_features(RAW), data.training_features(POST)
+    np.testing.assert_allclose(unit * np.linalg.norm(raw, axis=1, keepdims=True), raw, rtol=1e-5)
+
+
+def test_held_out_samples_of_the_posts_size_have_the_sum_that_drawing_counts_first_gives():
+    rng = np.random.default_rng(8)  # the count of active features first, then only their values
+    active = np.arange(40) < rng.binomial(1000, 0.01, 40_000)[:, None]
+    values = rng.random(active.shape) * active
+    sums = values.sum(axis=1) / np.maximum(np.linalg.norm(values, axis=1), 1e-9)
+    X = data.held_out_samples(POST).X.astype(np.float64)
+    assert X.shape == (10_000, 1000)
+    assert near((X > 0).sum(), 0.01, X.size)
+    assert X.sum(axis=1).mean() == pytest.approx(sums.mean(), abs=5 * sums.std() * np.sqrt(1 / 40_000 + 1 / 10_000))
+
+
+def test_the_test_set_is_one_for_every_seed_and_shares_no_sample_with_a_training_set():
+    held_out = data.held_out_samples(POST.with_(n_features=30, sparsity=0.5)).X
+    for seed in (0, 1):
+        there = POST.with_(n_features=30, sparsity=0.5, seed=seed)
+        np.testing.assert_array_equal(data.held_out_samples(there).X, held_out)
+        seen = {row.tobytes() for row in data.training_features(there)}
+        assert not seen & {row.tobytes() for row in held_out}
+    assert len(data.held_out_samples(POST, 7).X) == 7
+    assert data.held_out_samples(Experiment(data="one_hot")) is None
+
+
+def test_the_data_hang_on_its_seed_alone_and_not_on_how_the_network_is_trained():
+    X = data.training_features(POST)
+    other = POST.with_(n_hidden=7, init="linear_uniform", lr=0.1, steps=3, arch="mlp")
+    np.testing.assert_array_equal(data.training_features(other), X)
+    assert (data.training_features(POST.with_(seed=1)) != X).any()
+    np.testing.assert_array_equal(data.training_features(POST.with_(seed=1, data_seed=0)), X)
+    assert (data.training_features(POST.with_(data_seed=1)) != X).any()
+
+
+def test_streams_of_other_names_or_seeds_are_uncorrelated_and_undisturbed_by_each_other():
+    drawn = {
+        key: data.stream(*key).standard_normal(4000) for key in itertools.product((0, 1, 2), ("data", "test", "x"))
+    }
+    for (one, a), (other, b) in itertools.combinations(drawn.items(), 2):
+        assert abs(np.corrcoef(a, b)[0, 1]) < 5 / np.sqrt(4000), (one, other)
+    data.stream(0, "data").random(10)
+    np.testing.assert_array_equal(data.stream(0, "data").standard_normal(4000), drawn[0, "data"])
+
+
+def test_the_plain_split_mix_64_gives_the_numbers_that_are_published_for_it():
+    published = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431]
+    assert list(itertools.islice(split_mix_64(1234567), 4)) == published
+
+
+@pytest.mark.parametrize("sparsity", [0.0, 0.6])
+def test_fresh_batches_are_the_numbers_of_split_mix_64_one_after_the_other(sparsity):
+    experiment = Experiment(n_features=3, batch_size=4, sparsity=sparsity)
+    numbers = split_mix_64(int(data.batch_start(experiment)))
+    for step in range(3):
+        expected = []
+        for z in itertools.islice(numbers, 12):
+            expected.append((z % 2**24) / 2**24 if z // 2**24 < round((1 - sparsity) * 2**40) else 0)
+        np.testing.assert_array_equal(data.fresh_batch(experiment, step), np.reshape(expected, (4, 3)))
+
+
+@pytest.mark.parametrize("sparsity", [0.0, 0.9, 0.999])
+def test_fresh_batches_have_the_statistics_of_sparse_features(sparsity):
+    experiment = Experiment(n_features=200, batch_size=2000, sparsity=sparsity)
+    X = data.fresh_batch(experiment, 17)
+    active = X[X > 0].astype(np.float64)
+    assert X.dtype == np.float32
+    assert near(len(active), 1 - sparsity, X.size)
+    assert active.mean() == pytest.approx(1 / 2, abs=5 * np.sqrt(1 / 12 / len(active)))
+    assert active.var() == pytest.approx(1 / 12, abs=5 * np.sqrt(1 / 180 / len(active)))
+    assert active.max() < 1
+
+
+def test_fresh_batches_never_repeat_and_differ_between_seeds():
+    experiment = Experiment(n_features=10, batch_size=50)
+    batches = [data.fresh_batch(experiment, step) for step in range(5)]
+    batches += [data.fresh_batch(experiment.with_(seed=seed), 0) for seed in (1, 2)]
+    assert len({row.tobytes() for batch in batches for row in batch}) == 7 * 50
+    np.testing.assert_array_equal(data.fresh_batch(experiment.with_(seed=1, data_seed=0), 3), batches[3])
+
+
+def test_fresh_batches_can_have_unit_length():
+    X = data.fresh_batch(Experiment(n_features=10, batch_size=50, normalize=True), 2)
+    np.testing.assert_allclose(np.linalg.norm(X, axis=1), 1, rtol=1e-6)
+    raw = data.fresh_batch(Experiment(n_features=10, batch_size=50), 2)
+    np.testing.assert_allclose(X * np.linalg.norm(raw, axis=1, keepdims=True), raw, rtol=1e-5)
+
+
+def test_an_experiment_on_fresh_batches_has_no_training_set():
+    with pytest.raises(ValueError, match="n_samples is None"):
+        data.training_samples(Experiment())
+
+
+def test_one_hots_and_antipodal_one_hots_are_what_they_are_called():
+    np.testing.assert_array_equal(data.training_features(Experiment(data="one_hot", n_features=3)), np.eye(3))
+    antipodal = data.training_features(Experiment(data="antipodal", n_features=2))
+    np.testing.assert_array_equal(antipodal, [[1, 0], [-1, 0], [0, 1], [0, -1]])
+
+
+def test_a_hard_label_is_the_largest_feature_and_an_empty_sample_has_none():
+    experiment = Experiment(arch="unembed", task="classify_hard", n_samples=300, n_features=8, sparsity=0.8)
+    samples = data.training_samples(experiment)
+    for x, target in zip(samples.X, samples.targets, strict=True):
+        expected = [float(max(x) > 0 and value == max(x)) for value in x]
+        assert target.tolist() == expected
+    assert 0 < (~samples.X.any(axis=1)).sum() < 300
+
+
+def test_every_antipodal_input_is_a_class_of_its_own():
+    experiment = Experiment(arch="mlp", task="classify_hard", data="antipodal", n_features=3)
+    np.testing.assert_array_equal(data.training_samples(experiment).targets, np.eye(6))
+
+
+def test_soft_labels_and_reconstructions_are_the_features_themselves():
+    for task, arch in (("classify_soft", "unembed"), ("autoencode", "mlp")):
+        samples = data.training_samples(Experiment(arch=arch, task=task, n_samples=9, sparsity=0.5))
+        np.testing.assert_array_equal(samples.targets, samples.X)
+        np.testing.assert_array_equal(samples.inputs, samples.X)
+
+
+def test_the_fish_see_the_features_through_one_projection_and_the_re_projector_must_reach_another():
+    E, other = data.embedding(FISH), data.target_embedding(FISH)
+    assert E.shape == other.shape == (300, 40)
+    for drawn in (E, other):
+        assert drawn.mean() == pytest.approx(0, abs=5 / np.sqrt(E.size))
+        assert drawn.var() == pytest.approx(1, abs=5 * np.sqrt(2 / E.size))
+    assert abs(np.corrcoef(E.ravel(), other.ravel())[0, 1]) < 5 / np.sqrt(E.size)
+    samples = data.training_samples(FISH)
+    X = samples.X.astype(np.float64)
+    np.testing.assert_allclose(samples.inputs, X @ E, atol=1e-4)
+    np.testing.assert_allclose(samples.targets, X @ other, atol=1e-4)
+    for task, target in (("big_fish", X), ("small_fish", X @ E)):
+        np.testing.assert_allclose(data.training_samples(FISH.with_(task=task)).targets, target, atol=1e-4)
+
+
+def test_the_projection_is_the_same_for_every_network_on_the_same_data():
+    E = data.embedding(FISH)
+    np.testing.assert_array_equal(data.embedding(FISH.with_(n_hidden=9, n_samples=99, task="big_fish", lr=0.1)), E)
+    np.testing.assert_array_equal(data.embedding(FISH.with_(seed=5, data_seed=0)), E)
+    assert (data.embedding(FISH.with_(seed=5)) != E).any()
+    assert np.linalg.matrix_rank(E.astype(np.float64)) == 40
+
+
+def test_importance_falls_by_the_same_factor_from_feature_to_feature():
+    importance = data.importance(Experiment(importance_decay=0.7))
+    assert importance == pytest.approx([0.7**i for i in range(20)], rel=1e-5)
+    np.testing.assert_array_equal(data.importance(Experiment(n_features=3)), 1)

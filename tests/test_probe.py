@@ -1,0 +1,111 @@
+"""A trained network run again, against the long way: PyTorch in double precision, and loops."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from toyviz import data, probe
+from toyviz.experiment import Experiment
+from toyviz.model import shapes
+from toyviz.result import Result
+
+SMALL = {"n_features": 6, "n_hidden": 3, "n_samples": 1500, "sparsity": 0.6}  # more samples than one block
+FISH = SMALL | {"arch": "mlp", "n_embed": 4}
+CASES = {
+    "autoencode": Experiment(**SMALL, arch="relu_output", importance_decay=0.7),
+    "autoencode, normalised": Experiment(**SMALL, arch="mlp_relu_output", normalize=True),
+    "big fish": Experiment(**FISH, task="big_fish", importance_decay=0.8),
+    "small fish": Experiment(**FISH, task="small_fish"),
+    "reproject": Experiment(**FISH, task="reproject"),
+    "classify hard": Experiment(**SMALL, arch="unembed", task="classify_hard"),
+    "classify soft": Experiment(**SMALL, arch="unembed_tied", task="classify_soft"),
+    "antipodal": Experiment(arch="mlp", task="classify_hard", data="antipodal", n_features=6, n_hidden=3),
+    "one-hot": Experiment(arch="relu_hidden", data="one_hot", n_features=6, n_hidden=3, importance_decay=0.5),
+    "fresh": Experiment(n_features=6, n_hidden=3, sparsity=0.6),
+}
+
+
+def trained(experiment):
+    """A network with random weights in place of trained ones."""
+    rng = np.random.default_rng(5)
+    parameters = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes(experiment).items()}
+    nothing = np.zeros(0)
+    return Result(experiment, parameters, nothing, nothing, nothing, {}, {})
+
+
+def slow_loss_and_accuracy(experiment, result, samples):
+    """Mean loss and accuracy in double precision, one sample at a time for the accuracy."""
+    W1, b1, W2, b2, inputs, targets = (
+        torch.tensor(np.array(values), dtype=torch.float64)
+        for values in (result.W1, result.b1, result.W2, result.b2, samples.inputs, samples.targets)
+    )
+    hidden = functional.linear(inputs, W1, b1)
+    if experiment.arch in ("relu_hidden", "mlp", "mlp_relu_output"):
+        hidden = hidden.relu()
+    output = functional.linear(hidden, W2, b2)
+    if experiment.arch in ("relu_output", "relu_hidden", "mlp_relu_output"):
+        output = output.relu()
+    if experiment.task.startswith("classify"):
+        loss = functional.cross_entropy(output, targets)
+    else:
+        weights = torch.tensor(
+            [experiment.importance_decay**i for i in range(experiment.n_outputs)], dtype=torch.float64
+        )
+        loss = functional.mse_loss(output * weights.sqrt(), targets * weights.sqrt(), reduction="sum") / len(targets)
+    right = []
+    for said, wanted in zip(output.tolist(), targets.tolist(), strict=True):
+        if any(wanted):
+            right.append(said.count(max(said)) == 1 and said.index(max(said)) == wanted.index(max(wanted)))
+    return float(loss), sum(right) / len(right)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_losses_and_accuracies_equal_those_computed_the_long_way(name):
+    experiment = CASES[name]
+    result = trained(experiment)
+    measured = probe.evaluate(experiment, result.parameters)
+    sets = {
+        "train": None if experiment.fresh else data.training_samples(experiment),
+        "test": data.held_out_samples(experiment),
+    }
+    assert list(measured) == ["train_loss", "test_loss", "train_accuracy", "test_accuracy"]
+    for kind, samples in sets.items():
+        if samples is None:
+            assert measured[f"{kind}_loss"] is None
+            assert measured[f"{kind}_accuracy"] is None
+        else:
+            loss, accuracy = slow_loss_and_accuracy(experiment, result, samples)
+            assert measured[f"{kind}_loss"] == pytest.approx(loss, rel=1e-5)
+            assert measured[f"{kind}_accuracy"] == pytest.approx(accuracy, abs=2 / len(samples.X))
+
+
+def test_what_has_no_meaning_is_none():
+    fresh = probe.evaluate(CASES["fresh"], trained(CASES["fresh"]).parameters)
+    assert [name for name, value in fresh.items() if value is None] == ["train_loss", "train_accuracy"]
+    one_hot = probe.evaluate(CASES["one-hot"], trained(CASES["one-hot"]).parameters)
+    assert [name for name, value in one_hot.items() if value is None] == ["test_loss", "test_accuracy"]
+
+
+def test_a_network_that_says_nothing_is_never_right():
+    experiment = CASES["autoencode"]
+    silent = {name: np.zeros(shape, np.float32) for name, shape in shapes(experiment).items()}
+    measured = probe.evaluate(experiment, silent)
+    assert measured["train_accuracy"] == measured["test_accuracy"] == 0
+
+
+def test_a_network_that_repeats_its_input_is_always_right_and_loses_nothing():
+    experiment = Experiment(arch="relu_output", n_features=5, n_hidden=5, n_samples=50, sparsity=0.3)
+    measured = probe.evaluate(experiment, {"W1": np.eye(5, dtype=np.float32), "b2": np.zeros(5, np.float32)})
+    assert measured == {"train_loss": 0, "test_loss": 0, "train_accuracy": 1, "test_accuracy": 1}
+
+
+@pytest.mark.parametrize("name", ["autoencode", "small fish", "fresh"])
+def test_hidden_vectors_are_those_before_the_relu_on_what_the_network_trained_on(name):
+    result = trained(CASES[name])
+    samples = probe.seen_samples(result)
+    expected = data.held_out_samples(result.experiment) if name == "fresh" else data.training_samples(result.experiment)
+    np.testing.assert_array_equal(samples.X, expected.X)
+    by_hand = np.array([[w @ x for w in result.W1] for x in samples.inputs]) + result.b1
+    np.testing.assert_allclose(probe.hidden_vectors(result), by_hand, atol=1e-5)
+    np.testing.assert_allclose(probe.activations(result, samples).hidden_pre, by_hand, atol=1e-5)
