@@ -58,8 +58,8 @@ def train(
     """
     name = choose_engine(experiment, engine, device)
     _refuse_empty(experiment)
-    started = time.perf_counter()
     trainer = _trainer(experiment, name, device)
+    started = time.perf_counter()
     wanted, note = frame_steps(experiment)
     frames = [trainer.parameters()]
     losses = np.empty(experiment.steps, np.float32)
@@ -80,6 +80,10 @@ def train(
     if not all(np.isfinite(values).all() for values in frames[-1].values()):
         raise TrainingFailed(_blown_up(experiment, "a weight", experiment.steps))
     seconds = time.perf_counter() - started
+    with np.errstate(all="ignore"):
+        measured = probe.evaluate(experiment, frames[-1])
+    if not all(value is None or np.isfinite(value) for value in measured.values()):
+        raise TrainingFailed(_blown_up(experiment, "the loss of the trained network", experiment.steps))
     loss_steps, curve = thin(losses)
     return Result(
         experiment=experiment,
@@ -88,7 +92,7 @@ def train(
         losses=curve,
         frame_steps=wanted,
         frames={key: np.stack([frame[key] for frame in frames]) for key in frames[0]},
-        metrics=probe.evaluate(experiment, frames[-1]),
+        metrics=measured,
         provenance=_provenance(name, device, seconds, note),
     )
 
