@@ -158,3 +158,20 @@ EXPERIMENTS: dict[str, Setting] = {
         n_features=(10, 20),
     ),
 }
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the post, and where the app has it."""
+
+    title: str
+    page: str  # its file under pages/, without folder and ending
+    experiments: tuple[str, ...]
+
+
+FIGURES: dict[str, Figure] = {  # numbered in the post's order
+    "F2": Figure("Overlaps and lengths of the features over density", "superposition", ("superposition",)),
+    "F3": Figure("Test loss over the size of the training set", "double_descent", ("double_descent",)),
+    "F4": Figure("Columns of W1 and hidden vectors over T", "double_descent", ("double_descent",)),
+    "F5": Figure("Dimensionality of features and samples over T", "double_descent", ("double_descent",)),
+}
