@@ -1,0 +1,24 @@
+"""What is drawn: arrays and data frames in, Vega-Lite out.
+
+A figure is a specification that never changes, built once with Altair against named data sets, and the data of this
+moment. So drawing again sends new data to a chart that stands, and costs no building and no checking.
+"""
+
+from toyviz.charts.figure import Figure
+from toyviz.charts.geometry import closeup, dimensionality, panels
+from toyviz.charts.loss import loss_close_to_one, loss_over_samples, norms_over_samples, training_curve
+from toyviz.charts.overlap import norm_bars, overlaps, summary
+
+__all__ = [
+    "Figure",
+    "closeup",
+    "dimensionality",
+    "loss_close_to_one",
+    "loss_over_samples",
+    "norm_bars",
+    "norms_over_samples",
+    "overlaps",
+    "panels",
+    "summary",
+    "training_curve",
+]

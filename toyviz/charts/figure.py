@@ -1,0 +1,65 @@
+"""What every figure is made of: the specification, its data, a sentence; and the few colours and axes they share."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+import altair as alt
+import pandas as pd
+
+# Colours that keep their contrast on a light and on a dark page (Okabe and Ito's palette, and a mid-grey).
+GREEN, VERMILLION, GREY = "#009E73", "#D55E00", "#8A8F98"
+RAYS = 300  # columns or samples drawn at most in one small panel
+CLOSE_RAYS = 1000  # and in the large one
+
+
+class Figure(NamedTuple):
+    """A chart that is ready to be drawn."""
+
+    spec: dict[str, Any]  # Vega-Lite, with its data sets named
+    data: dict[str, pd.DataFrame]  # by name
+    alt: str  # what a reader who cannot see it should know
+    square: bool = False  # of a fixed size, so that its axes stay equal
+
+
+def compiled(chart: alt.TopLevelMixin) -> dict[str, Any]:
+    """The chart as a Vega-Lite dictionary, checked against the schema, without Altair's own defaults."""
+    spec = chart.to_dict()
+    spec.pop("config", None)
+    return spec
+
+
+def named(name: str) -> alt.NamedData:
+    """The data set of that name, which the figure brings along."""
+    return alt.NamedData(name=name)
+
+
+def records(rows: list[dict[str, Any]], *columns: str) -> pd.DataFrame:
+    """A frame with these columns, even where there are no rows."""
+    return pd.DataFrame(rows, columns=list(columns))
+
+
+def count(what: str, shown: int, total: int) -> str:
+    """ "300 of 1,000 columns" where only some are drawn, else "20 columns"."""
+    return f"{total:,} {what}" if shown == total else f"{shown:,} of {total:,} {what}"
+
+
+# Ticks of a logarithmic axis at 1, 2 and 5 times a power of ten.
+DECADES = "indexof([1, 2, 5], round(datum.value / pow(10, floor(log(datum.value) / LN10 + 1e-9)) * 1e6) / 1e6) >= 0"
+SAMPLE_TICKS = f"{DECADES} ? format(datum.value, '~s') : ''"
+
+
+def samples_x(field: str = "n_samples", title: str | None = "training samples T") -> alt.X:
+    """The axis that the sweeps over T share."""
+    return alt.X(
+        f"{field}:Q",
+        title=title,
+        scale=alt.Scale(type="log", nice=False),
+        axis=alt.Axis(grid=False, labelExpr=SAMPLE_TICKS, labelOverlap=True, tickColor=GREY, domainColor=GREY),
+    )
+
+
+def same(spec: dict[str, Any]) -> str:
+    """A specification as text, to compare it."""
+    return json.dumps(spec, sort_keys=True)

@@ -1,0 +1,249 @@
+"""Vectors in the plane, and how much of a dimension each has to itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from toyviz.charts.figure import CLOSE_RAYS, GREY, RAYS, Figure, compiled, count, named, records, samples_x
+
+FEATURES, SAMPLES = "columns of W1", "hidden vectors"  # blue and red in the post
+KINDS = [FEATURES, SAMPLES]
+STRIP = 80  # vectors of one kind drawn at one T in the strip plot
+LABELS = 12  # dots that carry their number
+
+
+def panels(vectors: Sequence[tuple[str, Mapping[str, np.ndarray]]], common_scale: bool = False) -> Figure:
+    """Small squares side by side: a column for each label, and in it a square for each kind of vector.
+
+    vectors: (label, {FEATURES: (n, 2), SAMPLES: (T, 2)}) for each column, either kind or both. Columns of W1 are lines
+    from the origin, hidden vectors are dots. Every square has its own scale, written in its corner, unless
+    common_scale. At most RAYS vectors a square are drawn: the longest columns, and evenly spaced samples.
+    """
+    limits = {(label, kind): limit(values) for label, kinds in vectors for kind, values in kinds.items()}
+    frames = []
+    for place, (label, kinds) in enumerate(vectors):
+        for kind, values in kinds.items():
+            lim = max(limits.values()) if common_scale else limits[label, kind]
+            frames.append(_panel(values, kind, lim).assign(panel=label, kind=kind, place=place))
+    empty = records([], "panel", "kind", "place", "mark", "order", "x", "y", "label")
+    drawn = pd.concat(frames, ignore_index=True) if frames else empty
+    kinds_drawn = len({kind for _, kinds in vectors for kind in kinds})
+    said = "No pictures yet."
+    if vectors:
+        what = " and of ".join(KINDS[:kinds_drawn])
+        said = f"{len(vectors)} small pictures of {what}, from {vectors[0][0]} to {vectors[-1][0]}."
+    return Figure(_panels(max(len(vectors), 1)), {"vectors": drawn}, said, square=True)
+
+
+def closeup(values: np.ndarray, kind: str, numbers: pd.DataFrame, lim: float) -> Figure:
+    """One kind of vector, large, with a tooltip each.
+
+    values: (n, 2). numbers: what the tooltip says of each, n rows, columns "number", "norm", "dimensionality". lim:
+    half the width of both axes. At most CLOSE_RAYS are drawn. The LABELS with the most dimensionality carry their number.
+    """
+    chosen = _chosen(values, kind, CLOSE_RAYS)
+    dots = numbers.iloc[chosen].assign(x=values[chosen, 0], y=values[chosen, 1], kind=kind)
+    outstanding = dots[dots["dimensionality"] > 0.1].nlargest(LABELS, "dimensionality")
+    lengths = np.hypot(outstanding["x"], outstanding["y"]).clip(lower=1e-12)
+    labels = outstanding.assign(
+        x=outstanding["x"] * (1 + 0.09 * lim / lengths), y=outstanding["y"] * (1 + 0.09 * lim / lengths)
+    )
+    data = {"dots": dots, "labels": labels, "frame": pd.DataFrame({"x": [-lim, lim], "y": [-lim, lim]})}
+    title = count(kind, len(chosen), len(values))
+    spec = {**_closeup(kind), "title": title[0].upper() + title[1:]}
+    said = (
+        f"{title} in the plane; {len(outstanding)} of those drawn have more than a tenth of a dimension to themselves."
+    )
+    return Figure(spec, data, said, square=True)
+
+
+def limit(values: np.ndarray) -> float:
+    """Half the width of a square around the origin that holds these vectors, (n, 2)."""
+    largest = float(np.abs(values).max(initial=0.0))
+    return 1.15 * largest if largest > 0 else 1.0
+
+
+def dimensionality(
+    features: Mapping[int, np.ndarray],
+    samples: Mapping[int, np.ndarray],
+    n_hidden: int,
+    n_features: int,
+    selected: int | None = None,
+) -> Figure:
+    """The dimensionality of every feature and of every training sample over T, with what an even share would be.
+
+    features, samples: T -> (n_features,) and (T,). Drawn are at most STRIP values of a kind at each T, evenly spaced by
+    rank, the largest and the smallest among them. Dashed: m / T, the T-gon's; m / n.
+    """
+    rows = [
+        _strip(values, T, kind)
+        for kind, by_size in ((FEATURES, features), (SAMPLES, samples))
+        for T, values in by_size.items()
+    ]
+    sizes = sorted({*features, *samples})
+    lines = []
+    if sizes:
+        for T in np.geomspace(sizes[0] / 1.25, sizes[-1] * 1.6, 60):
+            lines.append({"n_samples": T, "share": min(1, n_hidden / T), "line": "m / T"})
+            lines.append({"n_samples": T, "share": min(1, n_hidden / n_features), "line": "m / n"})
+    data = {
+        "values": pd.concat(rows, ignore_index=True)
+        if rows
+        else records([], "n_samples", "at", "share", "kind", "rank"),
+        "lines": records(lines, "n_samples", "share", "line"),
+        "selected": records([{"n_samples": selected}] if selected else [], "n_samples"),
+    }
+    said = "Dimensionality of features and of samples over T. "
+    if sizes:
+        last = sizes[-1]
+        of_feature, of_sample = features[last].max(), samples[last].max()
+        said += f"At T = {last:,} the largest of a feature is {of_feature:.2f}, of a sample {of_sample:.2f}."
+    return Figure(_dimensionality(), data, said)
+
+
+def _chosen(values: np.ndarray, kind: str, at_most: int) -> np.ndarray:
+    """Which vectors to draw: the longest columns, or samples evenly spaced; their indices, in order."""
+    if len(values) <= at_most:
+        return np.arange(len(values))
+    if kind == FEATURES:
+        return np.sort(np.argsort(-np.hypot(values[:, 0], values[:, 1]))[:at_most])
+    return np.linspace(0, len(values) - 1, at_most).astype(int)
+
+
+def _panel(values: np.ndarray, kind: str, lim: float) -> pd.DataFrame:
+    """The rows of one square: one line that goes out to every vector and back (a single path is quick to draw)."""
+    drawn = values[_chosen(values, kind, RAYS)]
+    parts = [pd.DataFrame({"mark": "frame", "order": 0, "x": [-lim, lim], "y": [-lim, lim], "label": ""})]
+    parts[0].loc[1, "label"] = f"±{lim / 1.15:.2g}"
+    if kind == FEATURES:
+        path = np.zeros((2 * len(drawn) + 1, 2))
+        path[1::2] = drawn
+        parts.append(pd.DataFrame({"mark": "ray", "order": np.arange(len(path)), "x": path[:, 0], "y": path[:, 1]}))
+    parts.append(pd.DataFrame({"mark": "dot", "order": 0, "x": drawn[:, 0], "y": drawn[:, 1]}))
+    return pd.concat(parts, ignore_index=True).fillna({"label": ""})
+
+
+def _strip(values: np.ndarray, T: int, kind: str) -> pd.DataFrame:
+    ordered = np.sort(values)[::-1]
+    rank = np.unique(np.linspace(0, len(ordered) - 1, min(STRIP, len(ordered))).astype(int))
+    side = -1 if kind == FEATURES else 1
+    jitter = (np.arange(len(rank)) * 0.618) % 1  # spread evenly, and the same each time
+    at = T * np.exp(side * (0.02 + 0.06 * jitter))
+    return pd.DataFrame({"n_samples": T, "at": at, "share": ordered[rank], "kind": kind, "rank": rank + 1})
+
+
+def _kind_color(legend: alt.Legend | None = None) -> alt.Color:
+    return alt.Color("kind:N", title=None, scale=alt.Scale(domain=KINDS), legend=legend)
+
+
+@cache
+def _panels(columns: int) -> dict[str, Any]:
+    size = 128 if columns <= 7 else 66
+    x = alt.X("x:Q", axis=None, scale=alt.Scale(nice=False, zero=False))
+    y = alt.Y("y:Q", axis=None, scale=alt.Scale(nice=False, zero=False))
+    base = alt.Chart().encode(x=x, y=y)
+    layers = alt.layer(
+        base.transform_filter("datum.mark == 'frame'").mark_point(opacity=0, tooltip=None),
+        base.transform_filter("datum.mark == 'ray'")
+        .mark_line(strokeWidth=0.7, opacity=0.55, strokeJoin="round")
+        .encode(color=_kind_color(), order="order:Q"),
+        base.transform_filter("datum.mark == 'dot'")
+        .mark_circle(size=12 if columns > 7 else 22, opacity=0.9)
+        .encode(color=_kind_color()),
+        base.transform_filter("datum.mark == 'frame' && datum.label != ''")
+        .mark_text(color=GREY, fontSize=9, align="right", baseline="top", dx=-2, dy=2)
+        .encode(text="label:N"),
+        data=named("vectors"),
+    ).properties(width=size, height=size)
+    facet = layers.facet(
+        column=alt.Column(
+            "panel:N",
+            title=None,
+            sort=alt.EncodingSortField("place", op="min", order="ascending"),
+            header=alt.Header(labelFontSize=11, labelPadding=4, labelOrient="top"),
+        ),
+        row=alt.Row(
+            "kind:N", title=None, sort=KINDS, header=alt.Header(labelFontSize=11, labelPadding=6, labelAngle=-90)
+        ),
+        spacing=6,
+    ).resolve_scale(x="independent", y="independent")
+    return compiled(facet) | {"usermeta": {"embedOptions": {"renderer": "canvas"}}}
+
+
+@cache
+def _closeup(kind: str) -> dict[str, Any]:
+    axis = alt.Axis(title=None, grid=False, domain=False, tickCount=5, labelColor=GREY, tickColor=GREY, format="~g")
+    x = alt.X("x:Q", scale=alt.Scale(nice=False, zero=False), axis=axis)
+    y = alt.Y("y:Q", scale=alt.Scale(nice=False, zero=False), axis=axis)
+    dots = alt.Chart(named("dots"))
+    word = "feature" if kind == FEATURES else "sample"
+    tooltip = [
+        alt.Tooltip("number:Q", title=word),
+        alt.Tooltip("x:Q", format=".3f"),
+        alt.Tooltip("y:Q", format=".3f"),
+        alt.Tooltip("norm:Q", title="length", format=".3f"),
+        alt.Tooltip("dimensionality:Q", title="dimensionality", format=".3f"),
+    ]
+    layers = [
+        alt.Chart(named("frame")).mark_point(opacity=0, tooltip=None).encode(x=x, y=y),
+        alt.Chart(named("frame")).mark_rule(color=GREY, opacity=0.4).encode(x=alt.datum(0)),
+        alt.Chart(named("frame")).mark_rule(color=GREY, opacity=0.4).encode(y=alt.datum(0)),
+    ]
+    if kind == FEATURES:
+        layers.append(
+            dots.mark_rule(opacity=0.45, strokeWidth=1).encode(
+                x=x, y=y, x2=alt.datum(0), y2=alt.datum(0), color=_kind_color()
+            )
+        )
+    layers += [
+        dots.mark_circle(size=34, opacity=0.85).encode(x=x, y=y, color=_kind_color(), tooltip=tooltip),
+        alt.Chart(named("labels"))
+        .mark_text(fontSize=11, color=GREY, fontWeight="bold")
+        .encode(x=x, y=y, text="number:N"),
+    ]
+    chart = alt.layer(*layers).properties(
+        width=310, height=310, autosize=alt.AutoSizeParams(type="pad", contains="content")
+    )
+    return compiled(chart)
+
+
+@cache
+def _dimensionality() -> dict[str, Any]:
+    y = alt.Y(
+        "share:Q",
+        title="dimensionality (square-root axis)",
+        scale=alt.Scale(type="sqrt", domain=[0, 1], nice=False),
+        axis=alt.Axis(values=[0, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1], format="~g", gridOpacity=0.5),
+    )
+    lines = alt.Chart(named("lines"))
+    values = alt.Chart(named("values"))
+    shape = alt.Shape("kind:N", title=None, scale=alt.Scale(domain=KINDS, range=["circle", "diamond"]))
+    tooltip = [
+        alt.Tooltip("kind:N", title="of"),
+        alt.Tooltip("n_samples:Q", title="training samples T", format=","),
+        alt.Tooltip("rank:Q", title="rank"),
+        alt.Tooltip("share:Q", title="dimensionality", format=".4f"),
+    ]
+    layers = alt.layer(
+        alt.Chart(named("selected"))
+        .mark_rule(color=GREY, opacity=0.35, strokeWidth=14, strokeCap="round")
+        .encode(x=samples_x()),
+        lines.mark_line(strokeDash=[4, 3], color=GREY, strokeWidth=1.3).encode(x=samples_x(), y=y, detail="line:N"),
+        lines.transform_aggregate(n_samples="max(n_samples)", share="min(share)", groupby=["line"])
+        .mark_text(align="right", dy=-8, color=GREY, fontSize=11)
+        .encode(x=samples_x(), y=y, text="line:N"),
+        values.mark_point(filled=True, size=24, opacity=0.7).encode(
+            x=samples_x("at"),
+            y=y,
+            color=_kind_color(alt.Legend(orient="top", title=None, symbolOpacity=1)),
+            shape=shape,
+            tooltip=tooltip,
+        ),
+    )
+    return compiled(layers.properties(height=300, title="How much of a dimension each has to itself"))

@@ -1,0 +1,304 @@
+"""Losses: over the size of the training set, and over the steps of one training."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from toyviz.charts.figure import GREEN, GREY, VERMILLION, Figure, compiled, named, records, samples_x
+
+FLOOR = 1e-3  # losses below are drawn here: a memorised set goes down to 1e-10, and would flatten all the rest
+SETS = ("test", "train")
+NEAR = (0.97, 1.03)  # the window of loss_close_to_one, in units of the loss of the output 0
+
+
+def loss_over_samples(
+    runs: pd.DataFrame,
+    baselines: dict[str, float],
+    regimes: pd.DataFrame,
+    peak: tuple[int, float] | None = None,
+    selected: int | None = None,
+) -> Figure:
+    """Train and test loss over T: a faint line and a point a seed, their mean, and the lowest to the highest seed.
+
+    runs: columns n_samples, seed, train_loss, test_loss. baselines: loss by name, drawn as rules. regimes: columns
+    low, high (in T), name. peak: the T of the highest mean test loss, and that loss. Clicking a point picks
+    its n_samples and seed.
+    """
+    points = _points(runs)
+    mean = _means(points)
+    highest = points["shown"].max() if len(points) else 1.0
+    sizes = runs["n_samples"] if len(runs) else pd.Series([1, 1000])
+    text = f"mean peaks at T = {peak[0]:,}: {peak[1]:.3g}" if peak else ""
+    labels = [{"n_samples": peak[0], "loss": highest, "label": text}] if peak else []
+    data = {
+        "points": points,
+        "mean": mean,
+        "baselines": records([{"loss": loss, "name": name} for name, loss in baselines.items()], "loss", "name"),
+        "regimes": _placed(regimes),
+        "peak": records(labels, "n_samples", "loss", "label"),
+        "selected": records([{"n_samples": selected}] if selected else [], "n_samples"),
+        "frame": _frame(sizes, FLOOR, max(highest, 1.0) * 3),
+    }
+    return Figure(_loss_over_samples(), data, _said(mean, peak))
+
+
+def loss_close_to_one(runs: pd.DataFrame, baselines: dict[str, float], selected: int | None = None) -> Figure:
+    """The test loss close to what the output 0 has, where generalising shows: the mean and each seed.
+
+    runs: columns n_samples, seed, train_loss, test_loss. baselines: loss by name; the first sets the window.
+    """
+    points = _points(runs)
+    points = points[points["set"] == "test"]
+    unit = next(iter(baselines.values()))
+    lowest = min([NEAR[0] * unit, *(points["loss"] - 0.005 * unit)])
+    window = [{"name": "low", "value": lowest}, {"name": "high", "value": NEAR[1] * unit}]
+    sizes = runs["n_samples"] if len(runs) else pd.Series([1, 1000])
+    rules = [{"loss": loss, "label": f"{name}: {loss:.4f}"} for name, loss in baselines.items()]
+    data = {
+        "points": points,
+        "mean": _means(points),
+        "baselines": records(rules, "loss", "label"),
+        "selected": records([{"n_samples": selected}] if selected else [], "n_samples"),
+        "frame": _frame(sizes, unit, unit),
+    }
+    below = int((_means(points)["loss"] < min(baselines.values())).sum())
+    said = f"Mean test loss close to {unit:.3g}; at {below} sizes it is below what the best constant output has."
+    return Figure({**_loss_close_to_one(), "params": window}, data, said)
+
+
+def training_curve(steps: np.ndarray, losses: np.ndarray, at_step: int | None = None) -> Figure:
+    """The training loss over the steps of one training, both logarithmic; a rule at one step.
+
+    steps, losses: (k,). Values that are not positive cannot be drawn on a logarithmic axis and are left out.
+    """
+    steps, losses = np.asarray(steps), np.asarray(losses, dtype=float)
+    keep = np.isfinite(losses) & (losses > 0) & (steps > 0)
+    curve = pd.DataFrame({"step": steps[keep], "loss": losses[keep]})
+    data = {"curve": curve, "rule": records([{"step": max(at_step, 1)}] if at_step is not None else [], "step")}
+    said = (
+        f"Training loss {curve['loss'].iloc[0]:.3g} at first, {curve['loss'].iloc[-1]:.3g} at last."
+        if len(curve)
+        else "No steps yet."
+    )
+    return Figure(_training_curve(), data, said)
+
+
+def norms_over_samples(runs: pd.DataFrame, selected: int | None = None) -> Figure:
+    """How large the weights are over T: the mean over seeds of |W1|_F and |b2|, and each seed.
+
+    runs: columns n_samples, seed, weight_norm, bias_norm.
+    """
+    names = {"weight_norm": "‖W1‖", "bias_norm": "‖b2‖"}
+    points = runs.melt(["n_samples", "seed"], list(names), "what", "norm").replace({"what": names})
+    points = points[points["norm"] > 0]
+    mean = points.groupby(["n_samples", "what"], as_index=False)["norm"].mean()
+    data = {
+        "points": points,
+        "mean": mean,
+        "selected": records([{"n_samples": selected}] if selected else [], "n_samples"),
+    }
+    largest = mean.loc[mean["norm"].idxmax()] if len(mean) else None
+    said = f"The largest norm is {largest['norm']:.3g}, at T = {largest['n_samples']:,}." if largest is not None else ""
+    return Figure(_norms_over_samples(), data, f"Norms of weights and biases over T. {said}")
+
+
+def _points(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row for each network and set; "shown" is the loss, but not below FLOOR."""
+    if not len(runs):
+        return records([], "n_samples", "seed", "set", "loss", "shown")
+    points = runs.melt(["n_samples", "seed"], ["test_loss", "train_loss"], "set", "loss").dropna(subset="loss")
+    points["set"] = points["set"].str.removesuffix("_loss")
+    return points.assign(shown=points["loss"].clip(lower=FLOOR)).astype({"loss": float, "shown": float})
+
+
+def _means(points: pd.DataFrame) -> pd.DataFrame:
+    """The mean, the lowest and the highest seed at each size and set."""
+    if not len(points):
+        return records([], "n_samples", "set", "loss", "low", "high", "seeds", "shown")
+    mean = points.groupby(["n_samples", "set"], as_index=False).agg(
+        loss=("loss", "mean"), low=("shown", "min"), high=("shown", "max"), seeds=("seed", "size")
+    )
+    return mean.assign(shown=mean["loss"].clip(lower=FLOOR))
+
+
+def _placed(regimes: pd.DataFrame) -> pd.DataFrame:
+    """Regimes with the (geometric) middle of each, where its name stands."""
+    return regimes.assign(middle=np.sqrt(regimes["low"].astype(float) * regimes["high"].astype(float)))
+
+
+def _frame(sizes: pd.Series, low: float, high: float) -> pd.DataFrame:
+    """Two corners that nobody sees: they hold the axes open."""
+    return pd.DataFrame({"n_samples": [sizes.min() / 1.25, sizes.max() * 1.25], "shown": [low, high]})
+
+
+def _said(mean: pd.DataFrame, peak: tuple[int, float] | None) -> str:
+    test = mean[mean["set"] == "test"]
+    if not len(test):
+        return "Train and test loss over the size of the training set; nothing is trained yet."
+    first, last = test.iloc[0], test.iloc[-1]
+    rises = f" rises to a peak of {peak[1]:.3g} at T = {peak[0]:,}, and" if peak else ""
+    return (
+        f"Mean test loss over the size of the training set: it is {first['loss']:.3g} at T = {first['n_samples']:,},{rises} "
+        f"is {last['loss']:.3g} at T = {last['n_samples']:,}."
+    )
+
+
+def _selected_rule() -> alt.Chart:
+    return (
+        alt.Chart(named("selected"))
+        .mark_rule(color=GREY, opacity=0.35, strokeWidth=14, strokeCap="round")
+        .encode(x=samples_x())
+    )
+
+
+def _invisible(y: alt.Y) -> alt.Chart:
+    return alt.Chart(named("frame")).mark_point(opacity=0, tooltip=None).encode(x=samples_x(), y=y)
+
+
+@cache
+def _loss_over_samples() -> dict[str, Any]:
+    y = alt.Y(
+        "shown:Q",
+        title="loss (squared error, sum over features)",
+        scale=alt.Scale(type="log", nice=False),
+        axis=alt.Axis(
+            labelExpr=f"datum.value <= {FLOOR} ? '≤ ' + {FLOOR} : format(datum.value, '~r')",
+            values=[10.0**k for k in range(-3, 7)],
+            gridOpacity=0.5,
+            minExtent=48,
+            maxExtent=48,
+        ),
+    )
+    color = alt.Color("set:N", title=None, scale=alt.Scale(domain=SETS, range=[GREEN, VERMILLION]), legend=None)
+    shape = alt.Shape("set:N", title=None, scale=alt.Scale(domain=SETS, range=["circle", "square"]), legend=None)
+    dash = alt.StrokeDash("set:N", title=None, scale=alt.Scale(domain=SETS, range=[[1, 0], [5, 3]]), legend=None)
+    pick = alt.selection_point(name="pick", fields=["n_samples", "seed"], toggle=False, empty=False, nearest=True)
+    rules = alt.Chart(named("baselines")).mark_rule(color=GREY, strokeDash=[2, 3])
+    borders = alt.Chart(named("regimes")).mark_rule(color=GREY, opacity=0.6)
+    names = alt.Chart(named("regimes")).mark_text(color=GREY, fontStyle="italic", baseline="top", fontSize=12)
+    mean = alt.Chart(named("mean"))
+    points = alt.Chart(named("points"))
+    names_of_lines = (
+        mean.transform_window(first="first_value(n_samples)", groupby=["set"], frame=[None, None])
+        .transform_filter("datum.n_samples == datum.first")
+        .mark_text(align="left", dx=8, dy=-12, fontSize=13, fontWeight="bold")
+        .encode(x=samples_x(), y=y, text="set:N", color=color)
+    )
+    layers = alt.layer(
+        _invisible(y),
+        _selected_rule(),
+        borders.encode(x=samples_x("low")).transform_filter("datum.name != 'memorising'"),
+        names.encode(x=samples_x("middle"), y=alt.value(4), text="name:N"),
+        rules.encode(
+            y=alt.Y("loss:Q"), tooltip=[alt.Tooltip("name:N", title="output"), alt.Tooltip("loss:Q", format=".4f")]
+        ),
+        mean.mark_area(opacity=0.12).encode(x=samples_x(), y=alt.Y("low:Q"), y2="high:Q", color=color),
+        points.mark_line(opacity=0.3, strokeWidth=1).encode(
+            x=samples_x(), y=y, color=color, detail="seed:N", strokeDash=dash
+        ),
+        mean.mark_line(strokeWidth=2.5).encode(x=samples_x(), y=y, color=color, strokeDash=dash),
+        points.mark_point(filled=True, size=44, opacity=0.85)
+        .encode(
+            x=samples_x(),
+            y=y,
+            color=color,
+            shape=shape,
+            tooltip=[
+                alt.Tooltip("n_samples:Q", title="training samples T", format=","),
+                alt.Tooltip("seed:N", title="seed"),
+                alt.Tooltip("set:N", title="set"),
+                alt.Tooltip("loss:Q", title="loss", format=".4~g"),
+            ],
+        )
+        .add_params(pick),
+        names_of_lines,
+        alt.Chart(named("peak"))
+        .mark_text(dy=-16, fontSize=13, fontWeight="bold", color=GREEN)
+        .encode(x=samples_x(), y=alt.Y("loss:Q"), text="label:N"),
+    )
+    return compiled(layers.properties(height=380, title="Loss over the size of the training set"))
+
+
+@cache
+def _loss_close_to_one() -> dict[str, Any]:
+    def y(field: str = "loss") -> alt.Y:
+        return alt.Y(
+            f"{field}:Q",
+            title="test loss",
+            scale=alt.Scale(zero=False, nice=False, domainMin=alt.ExprRef("low"), domainMax=alt.ExprRef("high")),
+            axis=alt.Axis(format=".2f", tickCount=5, gridOpacity=0.5, minExtent=48, maxExtent=48),
+        )
+
+    mean, points, rules = (alt.Chart(named(name)) for name in ("mean", "points", "baselines"))
+    tooltip = [
+        alt.Tooltip("n_samples:Q", title="training samples T", format=","),
+        alt.Tooltip("seed:N", title="seed"),
+        alt.Tooltip("loss:Q", title="test loss", format=".5f"),
+    ]
+    layers = alt.layer(
+        _invisible(y("shown")),
+        _selected_rule(),
+        rules.mark_rule(color=GREY, strokeDash=[2, 3]).encode(y=y()),
+        rules.mark_text(color=GREY, align="left", dx=6, dy=-7, fontSize=11).encode(
+            x=alt.value(0), y=y(), text="label:N"
+        ),
+        points.mark_line(opacity=0.3, strokeWidth=1, clip=True, color=GREEN).encode(
+            x=samples_x(), y=y(), detail="seed:N"
+        ),
+        mean.mark_line(strokeWidth=2.5, clip=True, color=GREEN).encode(x=samples_x(), y=y()),
+        points.mark_point(filled=True, size=36, opacity=0.85, clip=True, color=GREEN).encode(
+            x=samples_x(), y=y(), tooltip=tooltip
+        ),
+    )
+    return compiled(layers.properties(height=190, title="The same test loss, close to what the output 0 has"))
+
+
+@cache
+def _training_curve() -> dict[str, Any]:
+    x = alt.X(
+        "step:Q",
+        title="step",
+        scale=alt.Scale(type="log", nice=False),
+        axis=alt.Axis(grid=False, labelExpr="format(datum.value, '~s')", values=[10**k for k in range(7)]),
+    )
+    y = alt.Y(
+        "loss:Q",
+        title="training loss",
+        scale=alt.Scale(type="log"),
+        axis=alt.Axis(format=".0e", gridOpacity=0.5, tickCount=5),
+    )
+    curve = alt.Chart(named("curve")).mark_line(strokeWidth=2, color=VERMILLION)
+    tooltip = [alt.Tooltip("step:Q", format=","), alt.Tooltip("loss:Q", format=".4~g", title="training loss")]
+    layers = alt.layer(
+        alt.Chart(named("rule")).mark_rule(color=GREY, strokeDash=[4, 3]).encode(x=x),
+        curve.encode(x=x, y=y, tooltip=tooltip),
+    )
+    return compiled(layers.properties(height=220, title="Training loss over the steps"))
+
+
+@cache
+def _norms_over_samples() -> dict[str, Any]:
+    y = alt.Y(
+        "norm:Q", title="norm", scale=alt.Scale(type="log"), axis=alt.Axis(format="~r", gridOpacity=0.5, tickCount=5)
+    )
+    domain = ["‖W1‖", "‖b2‖"]
+    color = alt.Color("what:N", scale=alt.Scale(domain=domain), legend=alt.Legend(title=None, orient="top"))
+    dash = alt.StrokeDash("what:N", scale=alt.Scale(domain=domain, range=[[1, 0], [5, 3]]), legend=None)
+    mean, points = alt.Chart(named("mean")), alt.Chart(named("points"))
+    tooltip = [
+        alt.Tooltip("n_samples:Q", title="training samples T", format=","),
+        alt.Tooltip("what:N", title="norm of"),
+        alt.Tooltip("seed:N", title="seed"),
+        alt.Tooltip("norm:Q", title="norm", format=".3~g"),
+    ]
+    layers = alt.layer(
+        _selected_rule(),
+        mean.mark_line(strokeWidth=2.5).encode(x=samples_x(), y=y, color=color, strokeDash=dash),
+        points.mark_point(filled=True, size=30, opacity=0.7).encode(x=samples_x(), y=y, color=color, tooltip=tooltip),
+    )
+    return compiled(layers.properties(height=220, title="How large the weights and biases are"))

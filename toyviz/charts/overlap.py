@@ -1,0 +1,232 @@
+"""Which features share directions: the overlaps of the columns of W1, and their lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from toyviz.charts.figure import GREEN, GREY, Figure, compiled, named, records
+
+BIAS = "b"  # the extra column beside W1'W1
+REPRESENTED = 0.5  # a column longer than this stands for its feature
+SUMMARIES = {  # what can be drawn over the density: its title, and the top of its axis
+    "represented": ("Features represented", None),
+    "superposition": ("Mean superposition of the represented features", None),
+}
+
+
+def overlaps(columns: Sequence[tuple[str, np.ndarray, np.ndarray]], large: bool = False) -> Figure:
+    """W1'W1 as a heat map, one square a label, with the bias b2 as one more column at the right.
+
+    columns: (label, W1 (m, n), b2 (n,)) each. Blue is negative, orange positive, on one scale from -1 to 1.
+    """
+    frames = []
+    for place, (label, W1, b2) in enumerate(columns):
+        n = W1.shape[1]
+        values = np.concatenate([W1.T @ W1, np.full((n, 1), np.nan), b2[:, None]], axis=1)  # (n, n + 2)
+        i, j = np.indices(values.shape)
+        names = np.array([*(str(k) for k in range(n)), "", BIAS])
+        frames.append(
+            pd.DataFrame(
+                {
+                    "panel": label,
+                    "place": place,
+                    "i": i.ravel(),
+                    "j": j.ravel(),
+                    "with": names[j.ravel()],
+                    "value": values.ravel().astype(float),
+                }
+            ).dropna()
+        )
+    n = columns[0][1].shape[1] if columns else 1
+    data = {
+        "cells": pd.concat(frames, ignore_index=True) if frames else records([], "panel", "place", "i", "j", "value")
+    }
+    said = f"Heat maps of W1'W1 with the bias beside it, {len(columns)} of {n} by {n} features."
+    return Figure(_overlaps(len(columns) or 1, n, large), data, said, square=True)
+
+
+def norm_bars(columns: Sequence[tuple[str, np.ndarray, np.ndarray]], n_hidden: int, large: bool = False) -> Figure:
+    """|W_i| of each feature as a bar, coloured by how much the others lie along its direction.
+
+    columns: (label, norms (n,), superposition (n,)) each. Black: alone in its direction; yellow: fully shared. Bars of
+    features that are hardly there are faded, since their direction means nothing. The line stands after feature m.
+    """
+    frames = [
+        pd.DataFrame(
+            {"panel": label, "place": place, "feature": np.arange(len(norms)), "norm": norms, "superposition": shared}
+        )
+        for place, (label, norms, shared) in enumerate(columns)
+    ]
+    n = len(columns[0][1]) if columns else 1
+    bars = (
+        pd.concat(frames, ignore_index=True)
+        if frames
+        else records([], "panel", "place", "feature", "norm", "superposition")
+    )
+    bars = bars.assign(after=n_hidden - 0.5)
+    kept = [int((norms > REPRESENTED).sum()) for _, norms, _ in columns]
+    said = f"Length of each feature's column; longer than {REPRESENTED} are {', '.join(map(str, kept))} features."
+    return Figure(_norm_bars(len(columns) or 1, n, large), {"bars": bars}, said, square=True)
+
+
+def summary(rows: pd.DataFrame, what: str, level: float | None = None, selected: float | None = None) -> Figure:
+    """One number of each network over the density 1 - S: the best seed as a line, the other seeds as ticks.
+
+    rows: columns density, seed, test_loss, best (bool) and one of SUMMARIES. level: a dashed line, at m for instance.
+    Clicking a point picks its density.
+    """
+    title, _ = SUMMARIES[what]
+    points = rows[["density", "seed", "test_loss", "best"]].assign(value=rows[what].astype(float))
+    best = points[points["best"]].sort_values("density")
+    data = {
+        "points": points[~points["best"]],
+        "best": best,
+        "selected": records([{"density": selected}] if selected is not None else [], "density"),
+        "lines": records([{"value": level, "label": f"m = {level:g}"}] if level is not None else [], "value", "label"),
+    }
+    said = f"{title} over density, at the best seed. "
+    if len(best):
+        sparse, dense = best.iloc[0], best.iloc[-1]
+        said += f"{dense['value']:.3g} at density {dense['density']:g}, {sparse['value']:.3g} at {sparse['density']:g}."
+    return Figure(_summary(what), data, said)
+
+
+def _size(columns: int, large: bool) -> int:
+    return 310 if large else 116 if columns > 4 else 180
+
+
+def _columns(chart: Any, header: bool) -> Any:
+    labels = alt.Header(labelFontSize=11, labelPadding=4) if header else alt.Header(labels=False)
+    return chart.facet(
+        column=alt.Column(
+            "panel:N", title=None, sort=alt.EncodingSortField("place", op="min", order="ascending"), header=labels
+        ),
+        spacing=10,
+    )
+
+
+@cache
+def _overlaps(columns: int, n: int, large: bool) -> dict[str, Any]:
+    size = _size(columns, large)
+    step = size / (n + 2)
+    tooltip = [
+        alt.Tooltip("i:O", title="feature"),
+        alt.Tooltip("with:N", title="with feature (b: bias)"),
+        alt.Tooltip("value:Q", format=".3f"),
+    ]
+    ticks = list(range(0, n, 5 if n >= 10 else 1))
+    show = (
+        {"axis": alt.Axis(title=None, ticks=False, domain=False, values=ticks, labelAngle=0)}
+        if large
+        else {"axis": None}
+    )
+    cells = (
+        alt.Chart(named("cells"))
+        .mark_rect()
+        .encode(
+            x=alt.X("j:O", scale=alt.Scale(domain=list(range(n + 2)), padding=0), **show),
+            y=alt.Y("i:O", scale=alt.Scale(domain=list(range(n)), padding=0), **show),
+            color=alt.Color(
+                "value:Q",
+                title="overlap",
+                scale=alt.Scale(domain=[-1, 1], domainMid=0, clamp=True),
+                legend=alt.Legend(
+                    orient="bottom", gradientLength=120, gradientThickness=8, values=[-1, 0, 1], direction="horizontal"
+                ),
+            ),
+            tooltip=tooltip,
+        )
+        .properties(width=step * (n + 2), height=step * n)
+    )
+    return compiled(_columns(cells, header=True))
+
+
+@cache
+def _norm_bars(columns: int, n: int, large: bool) -> dict[str, Any]:
+    size = _size(columns, large)
+    step = size / (n + 2)
+    tooltip = [
+        alt.Tooltip("feature:O"),
+        alt.Tooltip("norm:Q", title="length of its column", format=".3f"),
+        alt.Tooltip("superposition:Q", format=".3f"),
+    ]
+    x = alt.X("feature:Q", axis=None, scale=alt.Scale(domain=[-0.5, n + 1.5], nice=False))
+    y = alt.Y(
+        "norm:Q",
+        title="length" if large else None,
+        axis=alt.Axis(values=[0, 0.5, 1], gridOpacity=0.5, domain=False, ticks=False, labels=large),
+        scale=alt.Scale(domainMax=1.3, clamp=True),
+    )
+    bars = (
+        alt.Chart()
+        .transform_calculate(left="datum.feature - 0.42", right="datum.feature + 0.42", zero="0")
+        .mark_rect(stroke=GREY, strokeWidth=0.5)
+        .encode(
+            x=alt.X("left:Q", axis=None, scale=alt.Scale(domain=[-0.5, n + 1.5], nice=False)),
+            x2="right:Q",
+            y=y,
+            y2=alt.datum(0),
+            color=alt.Color(
+                "superposition:Q",
+                title="superposition",
+                scale=alt.Scale(scheme="inferno", domain=[0, 1], clamp=True),
+                legend=alt.Legend(
+                    orient="bottom", gradientLength=120, gradientThickness=8, values=[0, 0.5, 1], direction="horizontal"
+                ),
+            ),
+            opacity=alt.condition("datum.norm > 0.1", alt.value(1), alt.value(0.25)),
+            tooltip=tooltip,
+        )
+    )
+    line = alt.Chart().mark_rule(color=GREY, strokeDash=[3, 2]).encode(x=alt.X("mean(after):Q"))
+    del x
+    return compiled(
+        _columns(
+            alt.layer(bars, line, data=named("bars")).properties(width=step * (n + 2), height=size * 0.45), header=False
+        )
+    )
+
+
+@cache
+def _summary(what: str) -> dict[str, Any]:
+    title, top = SUMMARIES[what]
+    x = alt.X(
+        "density:Q",
+        title="density 1 − S (sparser to the right)",
+        scale=alt.Scale(type="log", reverse=True, nice=False, padding=16),
+        axis=alt.Axis(grid=False, format="~g", values=[1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001]),
+    )
+    y = alt.Y(
+        "value:Q",
+        title=None,
+        axis=alt.Axis(gridOpacity=0.5, tickCount=5),
+        scale=alt.Scale(zero=True, **({"domain": [0, top]} if top else {})),
+    )
+    pick = alt.selection_point(name="pick", fields=["density"], toggle=False, empty=False, nearest=True)
+    tooltip = [
+        alt.Tooltip("density:Q", title="density 1 − S"),
+        alt.Tooltip("value:Q", title=title.lower(), format=".3~g"),
+        alt.Tooltip("seed:N"),
+        alt.Tooltip("test_loss:Q", title="test loss", format=".4~g"),
+    ]
+    best, points, lines = (alt.Chart(named(name)) for name in ("best", "points", "lines"))
+    selected = alt.Chart(named("selected")).mark_rule(color=GREY, opacity=0.35, strokeWidth=14, strokeCap="round")
+    layers = alt.layer(
+        selected.encode(x=x),
+        lines.mark_rule(color=GREY, strokeDash=[2, 3]).encode(y=y),
+        lines.mark_text(color=GREY, align="left", dx=4, dy=-7, fontSize=11).encode(x=alt.value(0), y=y, text="label:N"),
+        points.mark_point(shape="stroke", size=120, strokeWidth=1.5, opacity=0.5, color=GREEN).encode(
+            x=x, y=y, tooltip=tooltip
+        ),
+        best.mark_line(strokeWidth=2.5, color=GREEN).encode(x=x, y=y),
+        best.mark_point(filled=True, size=60, color=GREEN, opacity=1)
+        .encode(x=x, y=y, tooltip=tooltip)
+        .add_params(pick),
+    )
+    return compiled(layers.properties(height=200, title=title))
