@@ -1,0 +1,469 @@
+"""The command line: `python -m toyviz --help`. Results on stdout, progress on stderr.
+
+Exit codes: 0; 1 a training failed; 2 bad input, told in one sentence; 130 stopped by Ctrl-C. What is heavy is imported
+where it is used, so that a list or a refusal comes at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import csv
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import BrokenExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from toyviz import settings
+from toyviz.experiment import FIELD_NAMES, Experiment, parse, sweep
+
+if TYPE_CHECKING:
+    from toyviz.result import Result
+    from toyviz.train import Frame
+
+ROOT = Path(__file__).parents[1]
+ENGINES = ("auto", "fused", "reference")
+METRICS = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
+CLEAR_LINE = "\r\x1b[K"
+REPORT_SECONDS = 2  # between two lines of progress where stderr is no terminal
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    arguments = _parser().parse_args(words)
+    try:
+        code: int = arguments.run(arguments)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        _tell("stopped")
+        return 130
+    except BrokenPipeError:  # whoever read stdout has gone, as in `list | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def refuse(sentence: object) -> NoReturn:
+    """End with exit code 2 and one sentence on stderr."""
+    _tell(sentence)
+    raise SystemExit(2)
+
+
+def _tell(sentence: object) -> None:
+    """A line on stderr, over the line of progress that a terminal may show."""
+    print(f"{CLEAR_LINE if sys.stderr.isatty() else ''}{sentence}", file=sys.stderr, flush=True)
+
+
+# ---- train
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    experiment = _experiment(arguments)
+    _refuse_engine([experiment], arguments.engine)
+    _refuse_unwritable(arguments.out)
+    store = _Store(arguments)
+    result = store.get(experiment)
+    cached = result is not None
+    if result is None:
+        outcome = _attempt(experiment, arguments.engine, _Progress(arguments.name, experiment.steps).frame)
+        if isinstance(outcome, str):
+            _tell(outcome)
+            return 1
+        result = outcome
+        store.put(result)
+    if arguments.out:
+        from toyviz import export
+
+        try:
+            export.write_npz(arguments.out, result)
+        except OSError as error:
+            refuse(f"--out {str(arguments.out)!r} could not be written: {error.strerror or error}")
+    answer = _answer(result, cached)
+    answer |= {"experiment": asdict(experiment), "metrics": {name: answer.pop(name) for name in METRICS}}
+    print(json.dumps(answer, allow_nan=False))
+    return 0
+
+
+def _answer(result: Result, cached: bool) -> dict[str, Any]:
+    """What is said of every run: its key, whether it was stored, the engine, the seconds of training, the metrics."""
+    return {
+        "key": result.experiment.key,
+        "cached": cached,
+        "engine": result.provenance["engine"],
+        "seconds": result.provenance["seconds"],
+        **{name: result.metrics[name] for name in METRICS},
+    }
+
+
+def _attempt(experiment: Experiment, engine: str, on_frame: Callable[[Frame], None] | None = None) -> Result | str:
+    """The trained network, or the sentence that says why there is none."""
+    from toyviz.train import TrainingFailed, train
+
+    try:
+        return train(experiment, engine=engine, on_frame=on_frame)
+    except TrainingFailed as error:
+        return str(error)
+
+
+class _Store:
+    """The store as the command line uses it: it holds what the engine "auto" gives, and nothing else.
+
+    An engine asked for by name takes a stored result only if that engine trained it, and stores nothing.
+    """
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.engine, self.store = arguments.engine, None
+        if not arguments.no_cache:
+            from toyviz.store import default_store
+
+            self.store = default_store()
+
+    def get(self, experiment: Experiment) -> Result | None:
+        result = self.store.get(experiment) if self.store else None
+        if result is not None and self.engine not in ("auto", result.provenance["engine"]):
+            return None
+        return result
+
+    def put(self, result: Result) -> None:
+        if self.store and self.engine == "auto" and not self.store.put(result):
+            _tell(self.store.problem)
+
+
+class _Progress:
+    """Steps, loss and time left on stderr: one line that is written over in a terminal, else a line every 2 s."""
+
+    def __init__(self, label: str, steps: int) -> None:
+        self.label, self.steps = label, steps
+        self.first: tuple[float, int] | None = None  # when the first frame came, and its step: start-up is no training
+        self.told = time.monotonic()
+
+    def frame(self, frame: Frame) -> None:
+        now, terminal = time.monotonic(), sys.stderr.isatty()
+        began, first = self.first = self.first or (now, frame.step)
+        if frame.step == self.steps:
+            print(CLEAR_LINE if terminal else "", end="", file=sys.stderr, flush=True)
+        elif frame.step > first and (terminal or now - self.told >= REPORT_SECONDS):
+            self.told = now
+            left = (now - began) * (self.steps - frame.step) / (frame.step - first)
+            line = f"{self.label}: step {frame.step} of {self.steps}, loss {frame.loss:.4g}, {left:.0f} s left"
+            print(
+                f"{CLEAR_LINE}{line}" if terminal else line, end="" if terminal else "\n", file=sys.stderr, flush=True
+            )
+
+
+# ---- sweep
+
+
+def _sweep(arguments: argparse.Namespace) -> int:
+    values = _swept(arguments)
+    try:
+        experiments = sweep(_experiment(arguments), **values)
+    except ValueError as error:
+        refuse(error)
+    _refuse_engine(experiments, arguments.engine)
+    _refuse_unwritable(arguments.out)
+    outcomes: dict[str, tuple[Result | str, bool]] = {}
+    told = 0
+    table = _Table(list(values), experiments, arguments.out, arguments.json)
+    try:
+        for key, outcome, cached in _outcomes(experiments, arguments):
+            outcomes[key] = (outcome, cached)
+            while told < len(experiments) and experiments[told].key in outcomes:
+                table.write(experiments[told], *outcomes[experiments[told].key])
+                told += 1
+    except BrokenExecutor:
+        _tell("a training process died, perhaps for want of memory: try fewer --jobs")
+        return 1
+    return 1 if any(isinstance(outcome, str) for outcome, _ in outcomes.values()) else 0
+
+
+def _swept(arguments: argparse.Namespace) -> dict[str, list[Any]]:
+    """Every swept field with its values, the seeds last. A field that is also --set is swept."""
+    values: dict[str, list[Any]] = {}
+    for name, text in _pairs("--over", arguments.over):
+        if name in values:
+            refuse(f"{name} is given to --over twice")
+        values[name] = [_value(name, part) for part in text.split(",")]
+    if arguments.seeds is not None:
+        if "seed" in values:
+            refuse("seed is given twice: by --over and by --seeds")
+        first = _experiment(arguments).seed
+        values["seed"] = list(range(first, first + arguments.seeds))
+    return values
+
+
+def _outcomes(experiments: list[Experiment], arguments: argparse.Namespace) -> Iterator[tuple[str, Result | str, bool]]:
+    """The key of each experiment with its result or a sentence, and whether it was stored; in the order of the end.
+
+    Only this process writes to the store, whatever the number of jobs.
+    """
+    store = _Store(arguments)
+    missing: dict[str, Experiment] = {}
+    for experiment in experiments:
+        result = store.get(experiment)
+        if result is not None:
+            yield experiment.key, result, True
+        else:
+            missing[experiment.key] = experiment
+    train = _train_side_by_side if arguments.jobs > 1 and len(missing) > 1 else _train_in_turn
+    for done, (experiment, outcome) in enumerate(train(missing.values(), arguments), 1):
+        if not isinstance(outcome, str):
+            store.put(outcome)
+        _tell(f"{arguments.name}: {done} of {len(missing)} trained")
+        yield experiment.key, outcome, False
+
+
+def _train_in_turn(
+    experiments: Collection[Experiment], arguments: argparse.Namespace
+) -> Iterator[tuple[Experiment, Result | str]]:
+    for experiment in experiments:
+        progress = _Progress(arguments.name, experiment.steps)
+        yield experiment, _attempt(experiment, arguments.engine, progress.frame)
+
+
+def _train_side_by_side(
+    experiments: Collection[Experiment], arguments: argparse.Namespace
+) -> Iterator[tuple[Experiment, Result | str]]:
+    import joblib
+
+    jobs = min(arguments.jobs, len(experiments))
+    with joblib.parallel_config("loky", inner_max_num_threads=1):
+        pool = joblib.Parallel(n_jobs=jobs, batch_size=1, max_nbytes=None, return_as="generator_unordered")
+        yield from pool(joblib.delayed(_named_attempt)(experiment, arguments.engine) for experiment in experiments)
+
+
+def _named_attempt(experiment: Experiment, engine: str) -> tuple[Experiment, Result | str]:
+    return experiment, _attempt(experiment, engine)
+
+
+class _Table:
+    """The rows of a sweep, each written as soon as it is known: aligned or as JSON lines on stdout, and as .csv."""
+
+    def __init__(self, swept: list[str], experiments: list[Experiment], path: Path | None, as_json: bool) -> None:
+        self.swept, self.path, self.as_json = swept, path, as_json
+        self.columns = [*swept, "key", "cached", "engine", "seconds", *METRICS, "error"]
+        shown = [[_cell(getattr(experiment, name)) for experiment in experiments] for name in swept]
+        self.widths = [max(map(len, [name, *cells])) for name, cells in zip(swept, shown, strict=True)]
+        self.widths += [16, 6, 9, 8, 14, 14, 14, 14, 0]
+        self._csv(self.columns, "w")
+        if not as_json:
+            self._line(self.columns)
+
+    def write(self, experiment: Experiment, outcome: Result | str, cached: bool) -> None:
+        row: dict[str, Any] = {name: getattr(experiment, name) for name in self.swept}
+        if isinstance(outcome, str):
+            row |= {"key": experiment.key, "cached": cached, "error": outcome}
+        else:
+            row |= _answer(outcome, cached)
+        row = {name: row.get(name) for name in self.columns}
+        self._csv(row.values(), "a")
+        if self.as_json:
+            print(json.dumps(row, allow_nan=False), flush=True)
+        else:
+            self._line(_cell(value) for value in row.values())
+
+    def _csv(self, cells: Iterable[Any], mode: str) -> None:
+        if self.path:
+            try:
+                with self.path.open(mode, newline="", encoding="utf-8") as file:
+                    csv.writer(file, lineterminator="\n").writerow(cells)
+            except OSError as error:
+                refuse(f"--out {str(self.path)!r} could not be written: {error.strerror or error}")
+
+    def _line(self, cells: Iterable[str]) -> None:
+        print("  ".join(cell.rjust(width) for cell, width in zip(cells, self.widths, strict=True)).rstrip(), flush=True)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+# ---- list, cache, bench, gallery
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    listed = {
+        "experiments": [{"name": name, **asdict(setting)} for name, setting in settings.EXPERIMENTS.items()],
+        "pages": pages(),
+        "figures": [{"id": name, **asdict(figure)} for name, figure in settings.FIGURES.items()],
+    }
+    if arguments.json:
+        print(json.dumps(listed))
+        return 0
+    for kind, rows in listed.items():
+        print(kind)
+        for row in rows:
+            place = row.get("path") or row.get("page")
+            print(f"  {row.get('name') or row['id']:<26}{row['title']}{f'  ({place})' if place else ''}")
+    return 0
+
+
+def pages() -> list[dict[str, str]]:
+    """Every page, found by its file; its title is the first thing said to title()."""
+    return [
+        {"name": path.stem, "title": _page_title(path), "path": path.relative_to(ROOT).as_posix()}
+        for path in sorted(ROOT.glob("pages/*/*.py"))
+    ]
+
+
+def _page_title(path: Path) -> str:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="title"), args=[ast.Constant(value=str(title)), *_]):
+                return title
+    return path.stem.replace("_", " ").capitalize()
+
+
+def _cache(arguments: argparse.Namespace) -> int:
+    """Exit code 1 if verify finds damage."""
+    from toyviz.store import default_store
+
+    store = default_store()
+    told: Any = {"removed": store.clear()} if arguments.action == "clear" else getattr(store, arguments.action)()
+    print(json.dumps(told) if arguments.json else "\n".join(_flat(told)))
+    return 1 if arguments.action == "verify" and (told["gallery"]["damaged"] or told["runs"]["dropped"]) else 0
+
+
+def _flat(told: dict[str, Any], above: str = "") -> Iterator[str]:
+    """A line for each value: "runs entries: 5"."""
+    for name, value in told.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{above}{name} ")
+        else:
+            shown = ", ".join(value) if isinstance(value, list) else value
+            yield f"{above}{name}: {'none' if shown in (None, '') else shown}"
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from toyviz import bench
+
+    bench.run(as_json=arguments.json)
+    return 0
+
+
+def _gallery(arguments: argparse.Namespace) -> int:
+    from toyviz import gallery
+
+    gallery.build()
+    return 0
+
+
+# ---- reading the words
+
+
+def _experiment(arguments: argparse.Namespace) -> Experiment:
+    """The named experiment at its quick size with the --set fields changed."""
+    if arguments.name not in settings.EXPERIMENTS:
+        refuse(f"{arguments.name!r} is not a named experiment; the names are {', '.join(settings.EXPERIMENTS)}")
+    values = {name: _value(name, text) for name, text in _pairs("--set", arguments.set)}
+    try:
+        return settings.EXPERIMENTS[arguments.name].quick.with_(**values)
+    except ValueError as error:
+        refuse(error)
+
+
+def _pairs(option: str, texts: list[str]) -> list[tuple[str, str]]:
+    pairs = []
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            refuse(f"{option} must be field=value; got {text!r}")
+        if name not in FIELD_NAMES:
+            refuse(f"{name!r} is not a field of an experiment; the fields are {', '.join(FIELD_NAMES)}")
+        pairs.append((name, value))
+    return pairs
+
+
+def _value(name: str, text: str) -> Any:
+    try:
+        return parse(name, text)
+    except ValueError as error:
+        refuse(error)
+
+
+def _refuse_engine(experiments: Iterable[Experiment], engine: str) -> None:
+    if engine != "auto":
+        from toyviz.train import choose_engine
+
+        try:
+            for experiment in experiments:
+                choose_engine(experiment, engine)
+        except ValueError as error:
+            refuse(error)
+
+
+def _refuse_unwritable(path: Path | None) -> None:
+    if path is not None:
+        from toyviz import export
+
+        try:
+            export.refuse_unwritable(path)
+        except OSError as error:
+            refuse(error)
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse that refuses in one sentence and takes no shortened options."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        refuse(f"{self.prog}: {message}; see {self.prog} --help")
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1; got {text!r}")
+    return int(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m toyviz", description="Train the networks of the post, from the command line.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], about: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=about, description=about)
+        added.set_defaults(run=run)
+        return added
+
+    train = command("train", _train, "train one experiment, or take it from the store; one JSON object on stdout")
+    over = command("sweep", _sweep, "train every combination of some values; a table on stdout")
+    for each in (train, over):
+        each.add_argument("name", metavar="NAME", help="a named experiment, at its quick size: see list")
+        each.add_argument(
+            "--set",
+            nargs="+",
+            action="extend",
+            default=[],
+            metavar="FIELD=VALUE",
+            help="change fields of the experiment",
+        )
+        each.add_argument("--engine", choices=ENGINES, default="auto", help="what trains it (default: auto)")
+        each.add_argument("--no-cache", action="store_true", help="neither read nor write the store")
+    train.add_argument("--out", type=Path, metavar="FILE.npz", help="write the weights, X and the hidden vectors")
+    over.add_argument(
+        "--over", nargs="+", action="extend", required=True, metavar="FIELD=A,B,C", help="fields and their values"
+    )
+    over.add_argument("--seeds", type=_count, metavar="K", help="K seeds each, from the experiment's seed on")
+    over.add_argument("--jobs", type=_count, default=1, metavar="N", help="train N at a time (default: 1)")
+    over.add_argument("--out", type=Path, metavar="FILE.csv", help="write the table, with all digits")
+    over.add_argument("--json", action="store_true", help="one JSON object a line instead of the table")
+    command("list", _list, "name the experiments, pages and figures").add_argument("--json", action="store_true")
+    cache = command("cache", _cache, "look at the store, check every stored result, or empty it")
+    cache.add_argument("action", choices=("info", "verify", "clear"))
+    cache.add_argument("--json", action="store_true")
+    command("bench", _bench, "time the fast engine against the reference").add_argument("--json", action="store_true")
+    command("gallery", _gallery, "train again what is shipped with the project")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""A result as a file that other programs can read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from toyviz import probe
+from toyviz.result import Result
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Raise OSError, with a sentence, for a path that cannot be written; it leaves no trace on the disk."""
+    if path.is_dir():
+        raise OSError(f"--out must be a file; {str(path)!r} is a folder")
+    if not path.parent.is_dir():
+        raise OSError(f"--out must be in a folder that exists; {str(path.parent)!r} is none")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise OSError(f"--out must be a file that can be written; {str(path)!r} cannot")
+
+
+def arrays(result: Result) -> dict[str, np.ndarray]:
+    """W1, b1, W2, b2, and X, hidden_pre, hidden on the training set, all float32; held-out samples where it is fresh.
+
+    A fish sees X through its random projection, so its arrays also have inputs: hidden_pre = inputs W1' + b1.
+    """
+    samples = probe.seen_samples(result)
+    flow = probe.activations(result, samples)
+    named = result.complete() | {"X": samples.X, "hidden_pre": flow.hidden_pre, "hidden": flow.hidden}
+    if result.experiment.task_row.embedded:
+        named["inputs"] = samples.inputs
+    return {name: np.ascontiguousarray(values, dtype=np.float32) for name, values in named.items()}
+
+
+def write_npz(path: Path, result: Result) -> None:
+    """Write the arrays of a result, without pickles. Raises OSError."""
+    with path.open("wb") as file:  # an open file, since savez() would append .npz to a name without it
+        np.savez(file, allow_pickle=False, **arrays(result))
