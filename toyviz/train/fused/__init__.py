@@ -1,0 +1,44 @@
+"""Compiled kernels for the networks of the pages, on one core: the fast path of train()."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from toyviz.experiment import Experiment
+from toyviz.model import Parameters
+
+
+def covers(experiment: Experiment) -> bool:
+    """True where a kernel trains this experiment; it hangs on the experiment alone."""
+    return _family(experiment) is not None
+
+
+class Trainer:
+    """A network in training by compiled kernels. advance() takes steps; parameters() looks at it."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        from toyviz.train.fused import fixed
+        from toyviz.train.fused.storage import Flat
+
+        self.flat = Flat(experiment, fixed.WIDE)
+        self.network = fixed.network(experiment, self.flat)
+        self.kernel = fixed.advance
+
+    def advance(self, first: int, last: int) -> np.ndarray:
+        """Take steps first ... last - 1 and return the loss before each of them, float32."""
+        losses = np.empty(last - first, np.float32)
+        self.kernel(self.network, first, last, losses)
+        return losses
+
+    def parameters(self) -> Parameters:
+        """A copy of the trained parameters as they are now."""
+        return self.flat.unpacked()
+
+
+def _family(experiment: Experiment) -> str | None:
+    task, arch = experiment.task_row, experiment.arch_row
+    if experiment.n_hidden > 32 or experiment.fresh or task.embedded:
+        return None
+    if task.loss == "cross_entropy":
+        return None if arch.output_relu else "fixed"
+    return "fixed" if arch.output_relu else None

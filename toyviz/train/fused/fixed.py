@@ -1,0 +1,371 @@
+"""Fixed training sets with a ReLU or a softmax on the output.
+
+Nothing of size T x n is ever stored. Four samples at a time, the output, its error and its gradients are made and
+forgotten while they lie in the first-level cache. The features themselves are met only where they are not zero.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from toyviz import data
+from toyviz.experiment import Experiment
+from toyviz.train.fused.optimizers import coefficients, update
+from toyviz.train.fused.simd import (
+    LANES,
+    add,
+    exp2,
+    fma,
+    largest,
+    load,
+    maximum,
+    mul,
+    padded,
+    relu,
+    splat,
+    store,
+    sub,
+    total,
+    where_positive,
+)
+from toyviz.train.fused.storage import Flat, Rows, rows
+
+WIDE = 2 * LANES  # outputs at a time
+FAR = np.float32(-1e30)  # an output no ReLU passes and no softmax sees
+LOG2_E, LN_2 = np.float32(np.log2(np.e)), np.float32(np.log(2))
+
+
+class Network(NamedTuple):
+    """All that the kernel works on."""
+
+    # switches
+    softmax: bool
+    hidden_relu: bool
+    hidden_bias: bool
+    adamw: bool
+    # sizes
+    n_samples: int
+    pairs: int  # hidden units, rounded up to an even number
+    n_inputs: int  # padded, as n_outputs
+    n_outputs: int
+    row: int  # floats of a hidden vector: n_hidden padded to whole vectors
+    # where each parameter starts in the flat arrays
+    W1: int
+    b1: int
+    V: int
+    b2: int
+    parameters: np.ndarray
+    gradient: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    coefficients: np.ndarray  # (steps, 3)
+    # data
+    inputs: Rows  # columns count through `used`
+    used: np.ndarray  # the inputs that are ever active
+    targets: Rows  # values times `scale`
+    weights: np.ndarray  # (n_samples padded to four,) sum of each softmax target; 1 for a ReLU, 0 for padding
+    scale: np.ndarray  # (n_outputs,) what an output's weights are multiplied by before the dense part ...
+    shift: np.ndarray  # (n_outputs,) ... and what is added to its bias
+    gradient_scale: np.ndarray  # (n_outputs,)
+    hidden_scale: float
+    # scratch
+    columns: np.ndarray  # W1 by columns, (used, row)
+    columns_gradient: np.ndarray
+    hidden: np.ndarray  # (n_samples padded to four, row)
+    hidden_gradient: np.ndarray
+    scaled: np.ndarray  # (pairs + 1, n_outputs): V and b2, scaled
+    error: np.ndarray  # (4, n_outputs)
+
+
+def network(experiment: Experiment, flat: Flat) -> Network:
+    """The experiment made ready for `advance`."""
+    softmax = experiment.task_row.loss == "cross_entropy"
+    samples = data.training_samples(experiment)
+    n_samples, n_outputs = len(samples.X), padded(experiment.n_outputs, WIDE)
+    scale = np.full(n_outputs, LOG2_E)
+    gradient_scale = np.full(n_outputs, np.float32(1 / n_samples))
+    shift = np.zeros(n_outputs, np.float32)
+    if softmax:
+        shift[experiment.n_outputs :] = FAR
+    else:  # sqrt(I) ReLU(z) = ReLU(sqrt(I) z): the importance moves into the weights
+        scale[:] = 0
+        scale[: experiment.n_outputs] = np.sqrt(data.importance(experiment))
+        gradient_scale = scale * np.float32(2 / n_samples)
+    weights = np.zeros(padded(n_samples, 4), np.float32)
+    weights[:n_samples] = samples.targets.sum(axis=1) if softmax else 1
+    used = np.flatnonzero(samples.X.any(axis=0))
+    row = padded(experiment.n_hidden)
+    order = np.argsort((samples.X != 0).sum(axis=1), kind="stable")  # equal lengths together: loops are foreseen
+    weights[:n_samples] = weights[order]
+    targets = samples.targets[order] if softmax else samples.targets[order] * scale[: experiment.n_outputs]
+    return Network(
+        softmax=softmax,
+        hidden_relu=experiment.arch_row.hidden_relu,
+        hidden_bias=experiment.arch_row.hidden_bias,
+        adamw=experiment.optimizer == "adamw",
+        n_samples=n_samples,
+        pairs=padded(experiment.n_hidden, 2),
+        n_inputs=padded(experiment.n_inputs, WIDE),
+        n_outputs=n_outputs,
+        row=row,
+        W1=flat.start["W1"],
+        b1=flat.start["b1"],
+        V=flat.start["V"],
+        b2=flat.start["b2"],
+        parameters=flat.parameters,
+        gradient=np.zeros_like(flat.parameters),
+        first=np.zeros_like(flat.parameters),
+        second=np.zeros_like(flat.parameters),
+        coefficients=coefficients(experiment),
+        inputs=rows(samples.inputs[order][:, used]),
+        used=used.astype(np.uint32),
+        targets=rows(targets),
+        weights=weights,
+        scale=scale,
+        shift=shift,
+        gradient_scale=gradient_scale,
+        hidden_scale=LN_2 / np.float32(n_samples) if softmax else np.float32(2 / n_samples),
+        columns=np.zeros(len(used) * row, np.float32),
+        columns_gradient=np.zeros(len(used) * row, np.float32),
+        hidden=np.zeros(len(weights) * row, np.float32),
+        hidden_gradient=np.zeros(len(weights) * row, np.float32),
+        scaled=np.zeros((padded(experiment.n_hidden, 2) + 1) * n_outputs, np.float32),
+        error=np.zeros(4 * n_outputs, np.float32),
+    )
+
+
+@njit(nogil=True, cache=True)
+def advance(net, first, last, losses):
+    """Take steps first ... last - 1; losses receives the loss before each."""
+    for step in range(first, last):
+        prepare(net)
+        see(net)
+        loss = 0.0
+        for t in range(0, net.n_samples, 4):
+            if net.softmax:
+                loss += softmax_errors(net, t)
+                backward_first(net, t)
+            else:
+                loss += relu_errors(net, t)
+                loss += backward_first(net, t)
+            for k in range(2, net.pairs, 2):
+                backward_pair(net, t, k)
+        learn_inputs(net)
+        losses[step - first] = loss / net.n_samples
+        update(net.adamw, net.parameters, net.gradient, net.first, net.second, net.coefficients[step])
+
+
+@njit(nogil=True, cache=True)
+def prepare(net):
+    """Scale what the dense part reads, lay W1 out by columns, and clear the gradients."""
+    net.gradient[:] = 0
+    net.columns_gradient[:] = 0
+    n, p = net.n_outputs, net.parameters
+    for i in range(0, n, LANES):
+        scale = load(net.scale, i)
+        for k in range(net.pairs):
+            store(net.scaled, k * n + i, mul(load(p, net.V + k * n + i), scale))
+        store(net.scaled, net.pairs * n + i, fma(load(p, net.b2 + i), scale, load(net.shift, i)))
+    for k in range(net.pairs):
+        for c in range(net.used.size):
+            net.columns[c * net.row + k] = p[net.W1 + k * net.n_inputs + net.used[c]]
+
+
+@njit(nogil=True, cache=True)
+def see(net):
+    """hidden = act(W1 x + b1) of every sample."""
+    start, column, value = net.inputs
+    for part in range(0, net.row, LANES):
+        bias = load(net.parameters, net.b1 + part)
+        for t in range(net.n_samples):
+            h = bias
+            for e in range(start[t], start[t + 1]):
+                h = fma(splat(value[e]), load(net.columns, column[e] * net.row + part), h)
+            if net.hidden_relu:
+                h = relu(h)
+            store(net.hidden, t * net.row + part, h)
+
+
+@njit(nogil=True, cache=True)
+def outputs(net, t, i):
+    """W2 h + b2 of samples t ... t + 3 at outputs i ... i + 31: two vectors a sample."""
+    h, n, row, V = net.hidden, net.n_outputs, net.row, net.scaled
+    a0 = load(V, net.pairs * n + i)
+    b0 = load(V, net.pairs * n + i + LANES)
+    a1, a2, a3, b1, b2, b3 = a0, a0, a0, b0, b0, b0
+    for k in range(0, net.pairs, 2):
+        at = t * row + k
+        va, vb = load(V, k * n + i), load(V, k * n + i + LANES)
+        ua, ub = load(V, (k + 1) * n + i), load(V, (k + 1) * n + i + LANES)
+        x, y = splat(h[at]), splat(h[at + 1])
+        a0, b0 = fma(y, ua, fma(x, va, a0)), fma(y, ub, fma(x, vb, b0))
+        x, y = splat(h[at + row]), splat(h[at + row + 1])
+        a1, b1 = fma(y, ua, fma(x, va, a1)), fma(y, ub, fma(x, vb, b1))
+        x, y = splat(h[at + 2 * row]), splat(h[at + 2 * row + 1])
+        a2, b2 = fma(y, ua, fma(x, va, a2)), fma(y, ub, fma(x, vb, b2))
+        x, y = splat(h[at + 3 * row]), splat(h[at + 3 * row + 1])
+        a3, b3 = fma(y, ua, fma(x, va, a3)), fma(y, ub, fma(x, vb, b3))
+    return a0, b0, a1, b1, a2, b2, a3, b3
+
+
+@njit(nogil=True, cache=True)
+def relu_errors(net, t):
+    """error = ReLU(output) - target where the output is positive, else 0; the loss of the targets out of reach."""
+    n, error = net.n_outputs, net.error
+    for i in range(0, n, WIDE):
+        a0, b0, a1, b1, a2, b2, a3, b3 = outputs(net, t, i)
+        store(error, i, relu(a0))
+        store(error, i + LANES, relu(b0))
+        store(error, n + i, relu(a1))
+        store(error, n + i + LANES, relu(b1))
+        store(error, 2 * n + i, relu(a2))
+        store(error, 2 * n + i + LANES, relu(b2))
+        store(error, 3 * n + i, relu(a3))
+        store(error, 3 * n + i + LANES, relu(b3))
+    start, column, value = net.targets
+    loss = 0.0
+    for s in range(4):
+        if t + s >= net.n_samples:
+            error[s * n : (s + 1) * n] = 0
+            continue
+        for e in range(start[t + s], start[t + s + 1]):
+            at, x = s * n + column[e], value[e]
+            r = error[at]
+            error[at] = r - x if r > 0 else np.float32(0)
+            loss += 0.0 if r > 0 else x * x
+    return loss
+
+
+@njit(nogil=True, cache=True)
+def softmax_errors(net, t):
+    """error = s softmax(output) - target with s = sum of the target; the loss -sum target log softmax."""
+    n, error = net.n_outputs, net.error
+    m0 = splat(FAR)
+    m1, m2, m3 = m0, m0, m0
+    for i in range(0, n, WIDE):
+        a0, b0, a1, b1, a2, b2, a3, b3 = outputs(net, t, i)
+        m0, m1 = maximum(m0, maximum(a0, b0)), maximum(m1, maximum(a1, b1))
+        m2, m3 = maximum(m2, maximum(a2, b2)), maximum(m3, maximum(a3, b3))
+        store(error, i, a0)
+        store(error, i + LANES, b0)
+        store(error, n + i, a1)
+        store(error, n + i + LANES, b1)
+        store(error, 2 * n + i, a2)
+        store(error, 2 * n + i + LANES, b2)
+        store(error, 3 * n + i, a3)
+        store(error, 3 * n + i + LANES, b3)
+    loss = 0.0
+    for s in range(4):
+        top = largest(m0 if s == 0 else m1 if s == 1 else m2 if s == 2 else m3)
+        loss += softmax_error(net, t + s, s * n, top)
+    return loss * LN_2
+
+
+@njit(nogil=True, cache=True)
+def softmax_error(net, t, at, top):
+    """One sample of softmax_errors, its outputs times log2(e) in error[at:] and `top` the largest; loss in bits."""
+    start, column, value = net.targets
+    n, error, weight = net.n_outputs, net.error, net.weights[t]
+    loss = 0.0
+    if t < net.n_samples:
+        for e in range(start[t], start[t + 1]):
+            loss += value[e] * (top - error[at + column[e]])
+    maximum = splat(top)
+    sum_a = sum_b = splat(np.float32(0))
+    for i in range(at, at + n, WIDE):
+        a, b = exp2(sub(load(error, i), maximum)), exp2(sub(load(error, i + LANES), maximum))
+        sum_a, sum_b = add(sum_a, a), add(sum_b, b)
+        store(error, i, a)
+        store(error, i + LANES, b)
+    sum_of_all = total(add(sum_a, sum_b))
+    factor = splat(weight / sum_of_all)
+    for i in range(at, at + n, LANES):
+        store(error, i, mul(load(error, i), factor))
+    if t < net.n_samples:
+        for e in range(start[t], start[t + 1]):
+            error[at + column[e]] -= value[e]
+    return loss + weight * np.log2(sum_of_all)
+
+
+@njit(nogil=True, cache=True)
+def backward_first(net, t):
+    """backward_pair of the first two hidden units, with the gradient of the bias; the sum of squared errors."""
+    h, g, n, row, error, V = net.hidden, net.gradient, net.n_outputs, net.row, net.error, net.scaled
+    at = t * row
+    x0, x1, x2, x3 = splat(h[at]), splat(h[at + row]), splat(h[at + 2 * row]), splat(h[at + 3 * row])
+    y0, y1, y2, y3 = splat(h[at + 1]), splat(h[at + row + 1]), splat(h[at + 2 * row + 1]), splat(h[at + 3 * row + 1])
+    zero = splat(np.float32(0))
+    dx0 = dx1 = dx2 = dx3 = dy0 = dy1 = dy2 = dy3 = squares_a = squares_b = zero
+    for i in range(0, n, LANES):
+        e0, e1, e2, e3 = load(error, i), load(error, n + i), load(error, 2 * n + i), load(error, 3 * n + i)
+        v, u = load(V, i), load(V, n + i)
+        dx0, dx1, dx2, dx3 = fma(e0, v, dx0), fma(e1, v, dx1), fma(e2, v, dx2), fma(e3, v, dx3)
+        dy0, dy1, dy2, dy3 = fma(e0, u, dy0), fma(e1, u, dy1), fma(e2, u, dy2), fma(e3, u, dy3)
+        gv = fma(e3, x3, fma(e2, x2, fma(e1, x1, fma(e0, x0, load(g, net.V + i)))))
+        gu = fma(e3, y3, fma(e2, y2, fma(e1, y1, fma(e0, y0, load(g, net.V + n + i)))))
+        store(g, net.V + i, gv)
+        store(g, net.V + n + i, gu)
+        store(g, net.b2 + i, add(load(g, net.b2 + i), add(add(e0, e1), add(e2, e3))))
+        squares_a, squares_b = fma(e0, e0, fma(e1, e1, squares_a)), fma(e2, e2, fma(e3, e3, squares_b))
+    d = net.hidden_gradient
+    d[at], d[at + 1] = total(dx0), total(dy0)
+    d[at + row], d[at + row + 1] = total(dx1), total(dy1)
+    d[at + 2 * row], d[at + 2 * row + 1] = total(dx2), total(dy2)
+    d[at + 3 * row], d[at + 3 * row + 1] = total(dx3), total(dy3)
+    return total(add(squares_a, squares_b))
+
+
+@njit(nogil=True, cache=True)
+def backward_pair(net, t, k):
+    """Add the gradient of V at hidden units k and k + 1 over four samples, and make their hidden gradients."""
+    h, g, n, row, error, V = net.hidden, net.gradient, net.n_outputs, net.row, net.error, net.scaled
+    at, a, b = t * row + k, k * n, (k + 1) * n
+    x0, x1, x2, x3 = splat(h[at]), splat(h[at + row]), splat(h[at + 2 * row]), splat(h[at + 3 * row])
+    y0, y1, y2, y3 = splat(h[at + 1]), splat(h[at + row + 1]), splat(h[at + 2 * row + 1]), splat(h[at + 3 * row + 1])
+    zero = splat(np.float32(0))
+    dx0 = dx1 = dx2 = dx3 = dy0 = dy1 = dy2 = dy3 = zero
+    for i in range(0, n, LANES):
+        e0, e1, e2, e3 = load(error, i), load(error, n + i), load(error, 2 * n + i), load(error, 3 * n + i)
+        v, u = load(V, a + i), load(V, b + i)
+        dx0, dx1, dx2, dx3 = fma(e0, v, dx0), fma(e1, v, dx1), fma(e2, v, dx2), fma(e3, v, dx3)
+        dy0, dy1, dy2, dy3 = fma(e0, u, dy0), fma(e1, u, dy1), fma(e2, u, dy2), fma(e3, u, dy3)
+        gv = fma(e3, x3, fma(e2, x2, fma(e1, x1, fma(e0, x0, load(g, net.V + a + i)))))
+        gu = fma(e3, y3, fma(e2, y2, fma(e1, y1, fma(e0, y0, load(g, net.V + b + i)))))
+        store(g, net.V + a + i, gv)
+        store(g, net.V + b + i, gu)
+    d = net.hidden_gradient
+    d[at], d[at + 1] = total(dx0), total(dy0)
+    d[at + row], d[at + row + 1] = total(dx1), total(dy1)
+    d[at + 2 * row], d[at + 2 * row + 1] = total(dx2), total(dy2)
+    d[at + 3 * row], d[at + 3 * row + 1] = total(dx3), total(dy3)
+
+
+@njit(nogil=True, cache=True)
+def learn_inputs(net):
+    """Scale the gradients of V and b2, and add what reaches W1 and b1 through the features."""
+    g, n, row = net.gradient, net.n_outputs, net.row
+    for i in range(0, n, LANES):
+        scale = load(net.gradient_scale, i)
+        for k in range(net.pairs):
+            store(g, net.V + k * n + i, mul(load(g, net.V + k * n + i), scale))
+        store(g, net.b2 + i, mul(load(g, net.b2 + i), scale))
+    start, column, value = net.inputs
+    scale = splat(net.hidden_scale)
+    for part in range(0, row, LANES):
+        bias = splat(np.float32(0))
+        for t in range(net.n_samples):
+            d = mul(load(net.hidden_gradient, t * row + part), scale)
+            if net.hidden_relu:
+                d = where_positive(load(net.hidden, t * row + part), d)
+            bias = add(bias, d)
+            for e in range(start[t], start[t + 1]):
+                at = column[e] * row + part
+                store(net.columns_gradient, at, fma(splat(value[e]), d, load(net.columns_gradient, at)))
+        if net.hidden_bias:
+            store(g, net.b1 + part, bias)
+    for k in range(net.pairs):
+        for c in range(net.used.size):
+            g[net.W1 + k * net.n_inputs + net.used[c]] += net.columns_gradient[c * row + k]
