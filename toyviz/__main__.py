@@ -306,19 +306,14 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def pages() -> list[dict[str, str]]:
-    """Every page, found by its file; its title is the first thing said to title()."""
-    return [
-        {"name": path.stem, "title": _page_title(path), "path": path.relative_to(ROOT).as_posix()}
-        for path in sorted(ROOT.glob("pages/*/*.py"))
-    ]
-
-
-def _page_title(path: Path) -> str:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        match node:
-            case ast.Call(func=ast.Attribute(attr="title"), args=[ast.Constant(value=str(title)), *_]):
-                return title
-    return path.stem.replace("_", " ").capitalize()
+    """Every page of the app's menu, in its order: read from app.py, since running that takes a browser."""
+    found = []
+    for node in ast.walk(ast.parse((ROOT / "app.py").read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "Page":
+            path = ast.literal_eval(node.args[0])
+            title = next(ast.literal_eval(keyword.value) for keyword in node.keywords if keyword.arg == "title")
+            found.append({"name": Path(path).stem, "title": title, "path": path})
+    return found
 
 
 def _cache(arguments: argparse.Namespace) -> int:

@@ -1,0 +1,76 @@
+# Needs Python 3.11 or newer, make and a network; what it installs lies in .venv. `make help` lists the targets.
+# Another Python: make run PYTHON=python3.12. More words for the command behind a target: make test ARGS="-k store".
+
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# Named by what the requirements say: nothing is installed again until they say something else.
+APP := .venv/.app-$(shell cksum < requirements.txt | tr -s ' ' '-')
+DEV := .venv/.dev-$(shell cat requirements.txt requirements-dev.txt | cksum | tr -s ' ' '-')
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test slow check format bench gallery clean-cache browser
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' Makefile | awk -F@ '{ printf "%-20s %s\n", $$1, $$2 }'
+
+run: $(APP) ## install what the app needs, start it and print its address
+	$(BIN)/streamlit run app.py $(ARGS)
+
+test: $(DEV) browser ## install what the tests need, a browser too, and run them all
+	$(BIN)/python -m pytest $(ARGS)
+
+slow: $(DEV) ## the tests that take minutes: the post's own size
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+check: $(DEV) ## format, lint and types, changing nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(DEV) ## format the code and mend what the linter can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(APP) ## time the fast engine against the reference
+	$(BIN)/python -m toyviz bench $(ARGS)
+
+gallery: $(APP) ## train again the results that are shipped
+	$(BIN)/python -m toyviz gallery
+
+clean-cache: $(APP) ## forget the results trained here; the shipped ones stay
+	$(BIN)/python -m toyviz cache clear
+
+$(APP):
+	@command -v $(PYTHON) > /dev/null || { echo "toyviz needs Python 3.11 or newer; there is no $(PYTHON)." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("toyviz needs Python 3.11 or newer, and \
+	$(PYTHON) is %d.%d: name another one with make PYTHON=..." % sys.version_info[:2])'
+	@$(PYTHON) -m venv .venv || { echo "On Debian: apt-get install python3-venv, then try again." >&2; exit 1; }
+	@rm -f .venv/.app-* .venv/.dev-*
+	@echo "Installing requirements.txt into .venv: a few minutes, once."
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+$(DEV): $(APP)
+	@rm -f .venv/.dev-*
+	@echo "Installing requirements-dev.txt into .venv."
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+# A browser that is there already, else Debian's chromium where that needs no password. None is no error: the tests that
+# need one are skipped.
+browser:
+	@found() { for name in $(BROWSERS); do command -v $$name > /dev/null && return; done; return 1; }; \
+	found && exit 0; \
+	as_root=; \
+	if [ "$$(id -u)" != 0 ]; then as_root="sudo -n"; sudo -n true 2> /dev/null || as_root=no; fi; \
+	if [ "$$as_root" != no ] && command -v apt-get > /dev/null; then \
+		echo "Installing chromium for the browser tests: a minute, once."; \
+		$$as_root apt-get update -qq; \
+		$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium > /dev/null; \
+	fi; \
+	found || echo "NO BROWSER: the tests marked browser will be skipped. Install chromium or google-chrome to run them."
