@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from toyviz import metrics, probe
+from toyviz.model import Parameters
 from toyviz.result import Result
 
 KEPT = 1024  # results whose derived arrays stay in memory
@@ -58,8 +59,18 @@ class Vectors(NamedTuple):
 
 @by_key
 def vectors(result: Result) -> Vectors:
-    """Columns of W1 and hidden vectors; for n_hidden other than 2 along the two main directions of the columns."""
-    columns, hidden = result.W1.T, probe.hidden_vectors(result)
+    """Columns of W1 and hidden vectors at the end of the training."""
+    return _vectors(result, result.complete())
+
+
+def vectors_at(result: Result, frame: int) -> Vectors:
+    """The same as they were at frame_steps[frame], drawn along the same directions."""
+    return _vectors(result, result.frame(frame))
+
+
+def _vectors(result: Result, parameters: Parameters) -> Vectors:
+    columns = parameters["W1"].T
+    hidden = probe.seen_samples(result).inputs @ columns + parameters["b1"]
     basis = plane(result.W1)
     arrays = (
         columns @ basis,
@@ -75,12 +86,16 @@ def vectors(result: Result) -> Vectors:
 
 
 def plane(W1: np.ndarray) -> np.ndarray:
-    """The two directions that a network of this W1, (m, n), is drawn along, (m, 2): its own for m = 2, else the first
-    two left singular vectors of W1."""
+    """The two directions along which a network with this W1, (m, n), is drawn, (m, 2).
+
+    Its own two for m = 2, else the first two left singular vectors of W1, each with its largest entry positive.
+    """
     m = len(W1)
     if m <= 2:
         return np.eye(m, 2, dtype=W1.dtype)
-    return np.linalg.svd(W1.astype(np.float64), full_matrices=False)[0][:, :2].astype(W1.dtype)
+    basis = np.linalg.svd(W1.astype(np.float64), full_matrices=False)[0][:, :2]
+    largest = basis[np.abs(basis).argmax(axis=0), [0, 1]]
+    return (basis * np.sign(largest)).astype(W1.dtype)
 
 
 @by_key
@@ -106,8 +121,8 @@ def _row(result: Result) -> dict[str, object]:
 def runs(results: Iterable[Result]) -> pd.DataFrame:
     """One row a result: its key, every field of its experiment, its metrics, and what is read off its weights.
 
-    weight_norm |W1|_F; bias_norm |b2|; big_features: features with dimensionality of at least BIG; represented: features
-    whose column is longer than REPRESENTED; superposition: its mean over these.
+    weight_norm |W1|_F; bias_norm |b2|; big_features: features with dimensionality of at least BIG; represented:
+    features whose column is longer than REPRESENTED; superposition: its mean over these.
     """
     return pd.DataFrame([_row(result) for result in results])
 
@@ -122,10 +137,10 @@ class Descent(NamedTuple):
 def descent(table: pd.DataFrame, zero_loss: float, n_hidden: int) -> Descent:
     """The peak of the mean test loss over seeds, and the regimes, read off the runs of a sweep over T.
 
-    Generalising: from the first T on at which, on average over seeds, at least 2m features stand out (dimensionality of
-    at least BIG). In between: around the peak, where the test loss is above RISEN times that of the output 0.
-    Memorising: before. A peak needs a lower mean test loss on both sides. Borders lie half-way between sizes of T, on the
-    logarithmic axis. zero_loss: the test loss of the output 0.
+    Generalising: from the first T on at which, on average over seeds, at least 2m features stand out (dimensionality
+    of at least BIG). In between: around the peak, where the test loss is above RISEN times that of the output 0.
+    Memorising: before. A peak needs a lower mean test loss on both sides. Borders lie half-way between sizes of T, on
+    the logarithmic axis. zero_loss: the test loss of the output 0.
     """
     nothing = pd.DataFrame(columns=["low", "high", "name"])
     if not len(table):

@@ -4,15 +4,19 @@ A figure is a specification that never changes, built once with Altair against n
 moment. So drawing again sends new data to a chart that stands, and costs no building and no checking.
 """
 
-from toyviz.charts.figure import Figure
-from toyviz.charts.geometry import closeup, dimensionality, panels
+from toyviz.charts.figure import RAYS, Figure
+from toyviz.charts.geometry import FEATURES, SAMPLES, closeup, dimensionality, limit, panels
 from toyviz.charts.loss import loss_close_to_one, loss_over_samples, norms_over_samples, training_curve
 from toyviz.charts.overlap import norm_bars, overlaps, summary
 
 __all__ = [
+    "FEATURES",
+    "RAYS",
+    "SAMPLES",
     "Figure",
     "closeup",
     "dimensionality",
+    "limit",
     "loss_close_to_one",
     "loss_over_samples",
     "norm_bars",

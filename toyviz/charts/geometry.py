@@ -15,7 +15,8 @@ from toyviz.charts.figure import CLOSE_RAYS, GREY, RAYS, Figure, compiled, count
 FEATURES, SAMPLES = "columns of W1", "hidden vectors"  # blue and red in the post
 KINDS = [FEATURES, SAMPLES]
 STRIP = 80  # vectors of one kind drawn at one T in the strip plot
-LABELS = 12  # dots that carry their number
+LABELS = 12  # dots that carry their number, if they have
+LABELLED = 0.1  # more of a dimension to themselves than this
 
 
 def panels(vectors: Sequence[tuple[str, Mapping[str, np.ndarray]]], common_scale: bool = False) -> Figure:
@@ -41,26 +42,36 @@ def panels(vectors: Sequence[tuple[str, Mapping[str, np.ndarray]]], common_scale
     return Figure(_panels(max(len(vectors), 1)), {"vectors": drawn}, said, square=True)
 
 
-def closeup(values: np.ndarray, kind: str, numbers: pd.DataFrame, lim: float) -> Figure:
+def closeup(
+    values: np.ndarray, kind: str, norms: np.ndarray, dimensionality: np.ndarray, lim: float | None = None
+) -> Figure:
     """One kind of vector, large, with a tooltip each.
 
-    values: (n, 2). numbers: what the tooltip says of each, n rows, columns "number", "norm", "dimensionality". lim:
-    half the width of both axes. At most CLOSE_RAYS are drawn. The LABELS with the most dimensionality carry their number.
+    values: (n, 2). norms, dimensionality: (n,), for the tooltips. lim: half the width of both axes. At most CLOSE_RAYS
+    are drawn. The LABELS vectors with the most dimensionality, if above LABELLED, carry their number.
     """
-    chosen = _chosen(values, kind, CLOSE_RAYS)
-    dots = numbers.iloc[chosen].assign(x=values[chosen, 0], y=values[chosen, 1], kind=kind)
-    outstanding = dots[dots["dimensionality"] > 0.1].nlargest(LABELS, "dimensionality")
-    lengths = np.hypot(outstanding["x"], outstanding["y"]).clip(lower=1e-12)
-    labels = outstanding.assign(
-        x=outstanding["x"] * (1 + 0.09 * lim / lengths), y=outstanding["y"] * (1 + 0.09 * lim / lengths)
+    lim, chosen = lim or limit(values), _chosen(values, kind, CLOSE_RAYS)
+    dots = pd.DataFrame(
+        {
+            "number": chosen,
+            "x": values[chosen, 0],
+            "y": values[chosen, 1],
+            "norm": norms[chosen],
+            "dimensionality": dimensionality[chosen],
+            "kind": kind,
+        }
     )
-    data = {"dots": dots, "labels": labels, "frame": pd.DataFrame({"x": [-lim, lim], "y": [-lim, lim]})}
+    labels = dots[dots["dimensionality"] > LABELLED].nlargest(LABELS, "dimensionality")
+    lengths = np.hypot(labels["x"], labels["y"]).clip(lower=1e-12)
+    beyond = 1 + 0.08 * lim / lengths
+    data = {
+        "dots": dots,
+        "labels": labels.assign(x=labels["x"] * beyond, y=labels["y"] * beyond),
+        "frame": pd.DataFrame({"x": [-lim, lim], "y": [-lim, lim]}),
+    }
     title = count(kind, len(chosen), len(values))
-    spec = {**_closeup(kind), "title": title[0].upper() + title[1:]}
-    said = (
-        f"{title} in the plane; {len(outstanding)} of those drawn have more than a tenth of a dimension to themselves."
-    )
-    return Figure(spec, data, said, square=True)
+    spec = {**_closeup(kind), "title": title}
+    return Figure(spec, data, f"{title} in the plane; {len(labels)} carry their number.", square=True)
 
 
 def limit(values: np.ndarray) -> float:

@@ -1,0 +1,19 @@
+"""The entry: page configuration, navigation in sections, and what every page has around it."""
+
+import streamlit as st
+
+from toyviz import ui
+
+st.set_page_config(page_title="toyviz", page_icon="docs/icon.png", layout="wide", initial_sidebar_state="auto")
+
+PAGES = {
+    "": [st.Page("pages/start/home.py", title="Start", icon=":material/home:", default=True)],
+    "Bottleneck": [
+        st.Page("pages/bottleneck/superposition.py", title="Superposition", icon=":material/stacks:"),
+        st.Page("pages/bottleneck/double_descent.py", title="Double descent", icon=":material/show_chart:"),
+    ],
+}
+
+page = st.navigation(PAGES, position="top")
+ui.frame()
+page.run()

@@ -1,0 +1,142 @@
+"""When a bottleneck stops storing its samples and starts to learn features."""
+
+import streamlit as st
+
+from toyviz import charts, metrics, settings, tables, theory, ui
+from toyviz.experiment import sweep
+
+ui.title("Double descent", "When does a network stop memorising its samples and start to generalise?")
+st.markdown(
+    "A sample has $n$ features, few of them active. The network squeezes it through $m$ hidden values and gives it "
+    "back: $x' = \\mathrm{ReLU}(W_1^\\top W_1 x + b_2)$. Every point below is a network of its own, trained on $T$ fixed "
+    "samples and tested on 10,000 others. The loss is the squared error, summed over features."
+)
+
+recipe = ui.control("recipe", "quick")
+sizes = ui.control("n_samples", settings.SAMPLE_SIZES)
+seeds = ui.control("seeds", 4)
+sparsity = ui.control("sparsity", 0.99)
+n_features = ui.control("n_features", 1000)
+n_hidden = ui.control("n_hidden", 2)
+more = st.sidebar.expander("More settings")
+setting = settings.EXPERIMENTS["double_descent"]
+base = (setting.quick if recipe == "quick" else setting.post).with_(
+    sparsity=sparsity,
+    n_features=n_features,
+    n_hidden=n_hidden,
+    weight_decay=ui.control("weight_decay", 0.01, where=more),
+    init=ui.control("init", "xavier_normal", where=more),
+    normalize=ui.control("normalize", True, where=more),
+)
+baselines = theory.held_out_baselines(base.with_(n_samples=1))
+zero, rules = baselines["zero"], {"output 0": baselines["zero"], "best constant output": baselines["constant"]}
+
+overview, row, inside = st.container(), st.container(), st.container()
+with inside:
+    st.subheader("Inside one network", anchor=False)
+    picks = st.container(horizontal=True, gap="large")
+    T = ui.shown("T", "Training samples T", sizes, 10, where=picks)
+    seed = ui.shown("seed", "Seed", range(seeds), 0, where=picks)
+
+
+def show(results):
+    table = tables.runs(results)
+    found = tables.descent(table, zero, n_hidden)
+    ui.draw(
+        charts.loss_over_samples(table, rules, found.regimes, found.peak, T),
+        key="loss",
+        pick=lambda point: ui.remember(T=int(point["n_samples"]), seed=int(point["seed"])),
+    )
+
+
+def watch(experiment, job):
+    left, right = st.columns([1, 2], gap="large", vertical_alignment="center")
+    W1 = job.frame["W1"]
+    figure = charts.closeup(W1.T @ tables.plane(W1), charts.FEATURES, metrics.norms(W1.T), metrics.dimensionality(W1.T))
+    ui.draw(figure, key="live-columns", where=left)
+    right.markdown(f"**In training:** T = {experiment.n_samples:,}, seed {experiment.seed}. {ui.step(job)}")
+    ui.draw(charts.training_curve(*job.losses), key="live-curve", where=right)
+
+
+def look_inside(result):
+    frame = ui.scrubber("frame", result)
+    now = tables.vectors(result) if frame is None else tables.vectors_at(result, frame)
+    end = tables.vectors(result)
+    left, middle, right = st.columns(3, gap="medium")
+    lim = max(charts.limit(now.features), charts.limit(end.features))
+    figure = charts.closeup(now.features, charts.FEATURES, now.feature_norms, now.feature_dimensionality, lim)
+    ui.draw(figure, key="columns", where=left)
+    lim = max(charts.limit(now.samples), charts.limit(end.samples))
+    figure = charts.closeup(now.samples, charts.SAMPLES, now.sample_norms, now.sample_dimensionality, lim)
+    ui.draw(figure, key="hidden", where=middle)
+    at = result.frame_steps[-1 if frame is None else frame]
+    ui.draw(charts.training_curve(result.loss_steps, result.losses, int(at)), key="curve", where=right)
+    right.markdown(
+        f"Train loss {result.metrics['train_loss']:.3g}, test loss {result.metrics['test_loss']:.4g}. "
+        f"{int((end.feature_dimensionality >= tables.BIG).sum())} features have at least {tables.BIG} of a dimension."
+    )
+    if n_hidden != 2:
+        st.caption(
+            f"Drawn along two of the {n_hidden} hidden directions: the first two left singular vectors of the trained W1."
+            if n_hidden > 2
+            else "The hidden layer has one value only: it is drawn along the horizontal axis."
+        )
+
+
+with overview:
+    wanted = sorted(sweep(base, seed=range(seeds), n_samples=sizes), key=lambda e: (e.seed != seed, e.n_samples != T))
+    results = ui.trained(wanted, show, watch, at_once=recipe == "quick")
+table = tables.runs(results)
+here = sorted((r for r in results if r.experiment.seed == seed), key=lambda r: r.experiment.n_samples)
+vectors = {result.experiment.n_samples: tables.vectors(result) for result in here}
+chosen = next((result for result in here if result.experiment.n_samples == T), None)
+
+with overview:
+    if results:
+        ui.draw(charts.loss_close_to_one(table, rules, T), key="near")
+    ui.notes(
+        "- **Memorising.** With few samples the network stores each of them: the train loss is small, the hidden "
+        "vectors (red) are the corners of a polygon, and a new sample means nothing to it.\n"
+        "- **In between.** There are too many samples to store and too few to see what they have in common. The test "
+        "loss rises far above that of saying 0.\n"
+        "- **Generalising.** With enough samples a few features (blue) get a direction each, and the test loss falls below "
+        "that of the best constant output.",
+        "- How high the peak is: it hangs on the recipe and the seed. The post trains ten times longer with smaller steps; "
+        "that is the paper recipe.\n"
+        "- The best network there is: an optimiser that stops elsewhere moves the peak and the start of generalising.\n"
+        "- A large network: with $m = 2$ at most a handful of the features can ever be represented.",
+    )
+with row:
+    if here:
+        left, right = st.columns([3, 1], vertical_alignment="bottom")
+        left.subheader("Features and samples, size by size", anchor=False)
+        common = right.toggle("One scale for all", key="common_scale", bind="query-params")
+        with ui.wide():
+            pictures = [
+                (f"T = {size:,}", {charts.FEATURES: found.features, charts.SAMPLES: found.samples})
+                for size, found in vectors.items()
+            ]
+            ui.draw(charts.panels(pictures, common), key="panels")
+        st.caption(
+            f"Seed {seed}. Above: what each feature writes into the hidden layer, a column of W1. Below: where each training "
+            f"sample ends up, W1 x. Each square has its own scale, written in its corner. At most {charts.RAYS} vectors "
+            "a square are drawn."
+        )
+with inside:
+    if chosen:
+        st.fragment(look_inside)(chosen)
+    elif results:
+        st.caption("This network is not trained yet.")
+if here:
+    st.subheader("What fills the hidden dimensions", anchor=False)
+    features = {size: found.feature_dimensionality for size, found in vectors.items()}
+    samples = {size: found.sample_dimensionality for size, found in vectors.items()}
+    ui.draw(charts.dimensionality(features, samples, n_hidden, n_features, T), key="dimensionality")
+    st.markdown(
+        "The dimensionality of a vector, $D_i = |v_i|^2 / \\sum_j (\\hat v_i \\cdot v_j)^2$, is the share of a hidden "
+        "dimension that it has to itself. Samples in a regular polygon have $m/T$ each. Where the red falls and a few blue "
+        "dots rise, samples give way to features."
+    )
+    ui.draw(charts.norms_over_samples(table, T), key="norms")
+if chosen:
+    ui.behind("double_descent", chosen, table)
