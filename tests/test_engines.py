@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from toyviz import data
 from toyviz.experiment import Experiment
 from toyviz.model import initial_parameters
 from toyviz.train import fused, reference
-from toyviz.train.schedules import learning_rates
 
 BASE = {"n_samples": 11, "n_features": 37, "sparsity": 0.8, "bias_init": "normal", "seed": 3}
 OUTPUT_RELU = ("relu_output", "relu_output_untied", "relu_hidden", "mlp_relu_output")
@@ -20,6 +18,7 @@ def experiment(**changes):
     values = BASE | changes
     if values.get("data", "sparse") != "sparse":
         values = {name: value for name, value in values.items() if name not in ("n_samples", "sparsity")}
+    values.setdefault("n_hidden", 4)
     return Experiment(**values)
 
 
@@ -44,6 +43,15 @@ def rows():
             kinds[f"{arch}, antipodal classes"] = experiment(
                 arch=arch, task="classify_hard", data="antipodal", n_features=9
             )
+    for arch in OUTPUT_RELU + LINEAR_OUTPUT:
+        for m in SIZES:
+            kinds[f"{arch}, fresh, m={m}"] = experiment(arch=arch, n_hidden=m, n_samples=None, batch_size=100)
+        fresh = {"arch": arch, "n_samples": None, "n_features": 18}
+        kinds[f"{arch}, fresh, dense"] = experiment(**fresh, sparsity=0.0, batch_size=65)
+        kinds[f"{arch}, fresh, mostly empty"] = experiment(**fresh, sparsity=0.99, batch_size=300)
+        kinds[f"{arch}, fresh, unit length"] = experiment(**fresh, normalize=True, batch_size=64)
+        kinds[f"{arch}, fresh, importance"] = experiment(**fresh, importance_decay=0.7, batch_size=30)
+    kinds["fresh, several blocks"] = experiment(n_samples=None, n_features=1000, sparsity=0.98, batch_size=200)
     return kinds
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 
 from toyviz.experiment import Experiment
 from toyviz.model import Parameters
+from toyviz.train.fused.storage import Flat
+
+MOST_HIDDEN = 128  # more hidden units than this, and PyTorch's matrix products win
 
 
 def covers(experiment: Experiment) -> bool:
@@ -17,12 +22,12 @@ class Trainer:
     """A network in training by compiled kernels. advance() takes steps; parameters() looks at it."""
 
     def __init__(self, experiment: Experiment) -> None:
-        from toyviz.train.fused import fixed
-        from toyviz.train.fused.storage import Flat
-
-        self.flat = Flat(experiment, fixed.WIDE)
-        self.network = fixed.network(experiment, self.flat)
-        self.kernel = fixed.advance
+        family = _family(experiment)
+        if family is None:
+            raise ValueError(f"no kernel covers arch {experiment.arch!r} with task {experiment.task!r}")
+        module = importlib.import_module(f"toyviz.train.fused.{family}")  # compiled code takes its time to load
+        self.flat = Flat(experiment)
+        self.network, self.kernel = module.network(experiment, self.flat), module.advance
 
     def advance(self, first: int, last: int) -> np.ndarray:
         """Take steps first ... last - 1 and return the loss before each of them, float32."""
@@ -37,8 +42,10 @@ class Trainer:
 
 def _family(experiment: Experiment) -> str | None:
     task, arch = experiment.task_row, experiment.arch_row
-    if experiment.n_hidden > 32 or experiment.fresh or task.embedded:
+    if experiment.n_hidden > MOST_HIDDEN or task.embedded:
         return None
+    if experiment.fresh:
+        return "fresh" if task.loss == "mse" else None
     if task.loss == "cross_entropy":
         return None if arch.output_relu else "fixed"
     return "fixed" if arch.output_relu else None

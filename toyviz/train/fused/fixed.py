@@ -31,9 +31,8 @@ from toyviz.train.fused.simd import (
     total,
     where_positive,
 )
-from toyviz.train.fused.storage import Flat, Rows, rows
+from toyviz.train.fused.storage import WIDE, Flat, Rows, rows
 
-WIDE = 2 * LANES  # outputs at a time
 FAR = np.float32(-1e30)  # an output no ReLU passes and no softmax sees
 LOG2_E, LN_2 = np.float32(np.log2(np.e)), np.float32(np.log(2))
 
@@ -70,7 +69,7 @@ class Network(NamedTuple):
     scale: np.ndarray  # (n_outputs,) what an output's weights are multiplied by before the dense part ...
     shift: np.ndarray  # (n_outputs,) ... and what is added to its bias
     gradient_scale: np.ndarray  # (n_outputs,)
-    hidden_scale: float
+    hidden_scale: np.float32
     # scratch
     columns: np.ndarray  # W1 by columns, (used, row)
     columns_gradient: np.ndarray
@@ -127,7 +126,7 @@ def network(experiment: Experiment, flat: Flat) -> Network:
         scale=scale,
         shift=shift,
         gradient_scale=gradient_scale,
-        hidden_scale=LN_2 / np.float32(n_samples) if softmax else np.float32(2 / n_samples),
+        hidden_scale=np.float32((np.log(2) if softmax else 2) / n_samples),
         columns=np.zeros(len(used) * row, np.float32),
         columns_gradient=np.zeros(len(used) * row, np.float32),
         hidden=np.zeros(len(weights) * row, np.float32),

@@ -1,4 +1,4 @@
-"""Sixteen floats as one value inside compiled code, so that no kernel depends on what the compiler vectorises by itself.
+"""Sixteen floats as one value in compiled code, so that no kernel depends on what the compiler vectorises by itself.
 
 The compiler turns a vector of sixteen into whatever the processor has: one AVX-512, two AVX2 or four NEON registers.
 Arrays are flat, and padded to whole vectors by those who own them: load and store check nothing. A NaN stays a NaN.

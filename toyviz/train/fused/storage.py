@@ -8,7 +8,9 @@ import numpy as np
 
 from toyviz.experiment import Experiment
 from toyviz.model import Parameters, initial_parameters
-from toyviz.train.fused.simd import padded
+from toyviz.train.fused.simd import LANES, padded
+
+WIDE = 2 * LANES  # what rows of the parameters are padded to
 
 
 class Rows(NamedTuple):
@@ -34,14 +36,14 @@ class Flat:
     is never read back.
     """
 
-    def __init__(self, experiment: Experiment, wide: int) -> None:
+    def __init__(self, experiment: Experiment) -> None:
         m = padded(experiment.n_hidden, 2)
         tied = experiment.arch_row.tied
         shapes = {
-            "W1": (m, padded(experiment.n_inputs, wide)),
+            "W1": (m, padded(experiment.n_inputs, WIDE)),
             "b1": (padded(experiment.n_hidden),),
-            "V": (m, padded(experiment.n_outputs, wide)),
-            "b2": (padded(experiment.n_outputs, wide),),
+            "V": (m, padded(experiment.n_outputs, WIDE)),
+            "b2": (padded(experiment.n_outputs, WIDE),),
         }
         if tied:
             del shapes["V"]

@@ -1,0 +1,359 @@
+"""A fresh batch of sparse features every step, the very batch of data.fresh_batch, with any output and squared error.
+
+Samples lie side by side: row i holds feature i of all samples of a block. Samples without an active feature are not
+computed but counted: they all have one output and one gradient.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from toyviz import data
+from toyviz.experiment import Experiment
+from toyviz.train.fused.optimizers import coefficients, update
+from toyviz.train.fused.simd import (
+    LANES,
+    add,
+    fma,
+    load,
+    mul,
+    padded,
+    relu,
+    splat,
+    store,
+    sub,
+    total,
+    where_positive,
+)
+from toyviz.train.fused.storage import WIDE, Flat
+
+CHUNK = 4 * LANES  # samples drawn at a time
+BLOCK_FLOATS = 2**16  # of X in a block: with the errors beside it, half a second-level cache
+GAMMA, MIX1, MIX2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+SHIFTS = np.uint64(30), np.uint64(27), np.uint64(31)
+VALUE_BITS, VALUE_MASK, VALUE_UNIT = np.uint64(24), np.uint64(0xFFFFFF), np.float32(2.0**-24)
+
+
+class Network(NamedTuple):
+    """All that the kernel works on."""
+
+    # switches
+    hidden_relu: bool
+    hidden_bias: bool
+    output_relu: bool
+    normalize: bool
+    adamw: bool
+    # sizes
+    batch: int
+    features: int
+    n: int  # features, padded to four: the rows of a block
+    wide: int  # samples of a block
+    pairs: int  # hidden units, rounded up to an even number
+    n_inputs: int  # length of a row of W1 in the flat arrays
+    n_outputs: int
+    # where each parameter starts in the flat arrays
+    W1: int
+    b1: int
+    V: int
+    b2: int
+    parameters: np.ndarray
+    gradient: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    coefficients: np.ndarray  # (steps, 3)
+    start: np.uint64  # of SplitMix64
+    below: np.uint64
+    scale: np.ndarray  # (n_outputs,) square root of the importance
+    gradient_scale: np.ndarray  # (n_outputs,)
+    ones: np.ndarray
+    hidden_scale: np.float32
+    # scratch
+    X: np.ndarray  # (n, wide)
+    error: np.ndarray  # (n, wide)
+    hidden: np.ndarray  # (pairs, wide)
+    hidden_gradient: np.ndarray
+    scaled: np.ndarray  # (pairs + 1, n_outputs): V and b2, scaled
+    sums: np.ndarray  # (CHUNK,)
+
+
+def network(experiment: Experiment, flat: Flat) -> Network:
+    """The experiment made ready for `advance`."""
+    m, batch, n = padded(experiment.n_hidden, 2), experiment.batch_size, padded(experiment.n_features, 4)
+    n_outputs = padded(experiment.n_outputs, WIDE)
+    wide = min(max(BLOCK_FLOATS // n // CHUNK, 1) * CHUNK, padded(batch, CHUNK)) + CHUNK
+    scale = np.zeros(n_outputs, np.float32)
+    scale[: experiment.n_outputs] = np.sqrt(data.importance(experiment))
+    return Network(
+        hidden_relu=experiment.arch_row.hidden_relu,
+        hidden_bias=experiment.arch_row.hidden_bias,
+        output_relu=experiment.arch_row.output_relu,
+        normalize=experiment.normalize,
+        adamw=experiment.optimizer == "adamw",
+        batch=batch,
+        features=experiment.n_features,
+        n=n,
+        wide=wide,
+        pairs=m,
+        n_inputs=padded(experiment.n_inputs, WIDE),
+        n_outputs=n_outputs,
+        W1=flat.start["W1"],
+        b1=flat.start["b1"],
+        V=flat.start["V"],
+        b2=flat.start["b2"],
+        parameters=flat.parameters,
+        gradient=np.zeros_like(flat.parameters),
+        first=np.zeros_like(flat.parameters),
+        second=np.zeros_like(flat.parameters),
+        coefficients=coefficients(experiment),
+        start=data.batch_start(experiment),
+        below=np.uint64(data.active_below(experiment)),
+        scale=scale,
+        gradient_scale=scale * np.float32(2 / batch),
+        ones=np.ones(n, np.float32),
+        hidden_scale=np.float32(2 / batch),
+        X=np.zeros(n * wide, np.float32),
+        error=np.zeros(n * wide, np.float32),
+        hidden=np.zeros(m * wide, np.float32),
+        hidden_gradient=np.zeros(m * wide, np.float32),
+        scaled=np.zeros((m + 1) * n_outputs, np.float32),
+        sums=np.zeros(CHUNK, np.float32),
+    )
+
+
+@njit(nogil=True, cache=True)
+def advance(net, first, last, losses):
+    """Take steps first ... last - 1; losses receives the loss before each."""
+    for step in range(first, last):
+        prepare(net)
+        filled, empty, loss = 0, 0, 0.0
+        for sample in range(0, net.batch, CHUNK):
+            drawn = min(CHUNK, net.batch - sample)
+            draw(net, step, sample, drawn, filled)
+            kept = keep_active(net, drawn, filled)
+            filled, empty = filled + kept, empty + drawn - kept
+            if filled > net.wide - CHUNK or sample + CHUNK >= net.batch:
+                count = -(-filled // CHUNK) * CHUNK
+                clear(net, filled, count)
+                empty -= count - filled  # the block is filled up with empty samples
+                loss += learn(net, count)
+                filled = 0
+        loss += empty * learn_empty(net, empty)
+        losses[step - first] = loss / net.batch
+        update(net.adamw, net.parameters, net.gradient, net.first, net.second, net.coefficients[step])
+
+
+@njit(nogil=True, cache=True)
+def prepare(net):
+    """Scale V and b2 by the root of the importance, and clear the gradients."""
+    net.gradient[:] = 0
+    n, p = net.n_outputs, net.parameters
+    for i in range(0, n, LANES):
+        scale = load(net.scale, i)
+        for k in range(net.pairs):
+            store(net.scaled, k * n + i, mul(load(p, net.V + k * n + i), scale))
+        store(net.scaled, net.pairs * n + i, mul(load(p, net.b2 + i), scale))
+
+
+@njit(nogil=True, cache=True)
+def draw(net, step, sample, drawn, at):
+    """Features of samples sample ... sample + drawn - 1 of this step's batch, to columns at ... of X."""
+    features = np.uint64(net.features)
+    cell = np.uint64(step) * np.uint64(net.batch) * features + np.uint64(sample) * features
+    stride, below = features * GAMMA, net.below
+    for i in range(net.features):
+        z0 = net.start + (cell + np.uint64(i) + np.uint64(1)) * GAMMA
+        row = net.X[i * net.wide + at : i * net.wide + at + drawn]
+        for s in range(drawn):
+            z = z0 + np.uint64(s) * stride
+            z = (z ^ (z >> SHIFTS[0])) * MIX1
+            z = (z ^ (z >> SHIFTS[1])) * MIX2
+            z ^= z >> SHIFTS[2]
+            value = np.float32(np.int32(z & VALUE_MASK)) * VALUE_UNIT
+            row[s] = value if (z >> VALUE_BITS) < below else np.float32(0)
+
+
+@njit(nogil=True, cache=True)
+def keep_active(net, drawn, at):
+    """Move the samples that have an active feature to the front, and return how many there are."""
+    sums, X, wide = net.sums, net.X, net.wide
+    for s in range(0, CHUNK, LANES):
+        squares = splat(np.float32(0))
+        for i in range(net.features):
+            x = load(X, i * wide + at + s)
+            squares = fma(x, x, squares)
+        store(sums, s, squares)
+    if net.normalize:
+        for s in range(drawn):
+            sums[s] = 1 / np.sqrt(sums[s]) if sums[s] > 0 else np.float32(0)
+        for i in range(net.features):
+            row = X[i * wide + at : i * wide + at + drawn]
+            for s in range(drawn):
+                row[s] *= sums[s]
+    kept = 0
+    for s in range(drawn):
+        if sums[s] > 0:
+            if kept < s:
+                for i in range(net.features):
+                    X[i * wide + at + kept] = X[i * wide + at + s]
+            kept += 1
+    return kept
+
+
+@njit(nogil=True, cache=True)
+def clear(net, filled, count):
+    """Make columns filled ... count - 1 of X empty samples."""
+    for i in range(net.features):
+        net.X[i * net.wide + filled : i * net.wide + count] = 0
+
+
+@njit(nogil=True, cache=True)
+def learn(net, count):
+    """Add the gradients of the first `count` samples of the block; their summed loss."""
+    n, p, g = net.n, net.parameters, net.gradient
+    project(p, net.W1, net.n_inputs, net.X, net.features, net.hidden, net.pairs, net.wide, count)
+    for k in range(net.pairs):
+        bias = splat(p[net.b1 + k])
+        for s in range(k * net.wide, k * net.wide + count, LANES):
+            h = add(load(net.hidden, s), bias)
+            store(net.hidden, s, relu(h) if net.hidden_relu else h)
+    loss = errors(net, count)
+    correlate(net.error, net.hidden, g, net.V, net.n_outputs, net.gradient_scale, n, net.pairs, net.wide, count)
+    project(net.scaled, 0, net.n_outputs, net.error, n, net.hidden_gradient, net.pairs, net.wide, count)
+    scale = splat(net.hidden_scale)
+    for k in range(net.pairs):
+        bias = splat(np.float32(0))
+        for s in range(k * net.wide, k * net.wide + count, LANES):
+            d = mul(load(net.hidden_gradient, s), scale)
+            if net.hidden_relu:
+                d = where_positive(load(net.hidden, s), d)
+            store(net.hidden_gradient, s, d)
+            bias = add(bias, d)
+        if net.hidden_bias:
+            g[net.b1 + k] += total(bias)
+    correlate(net.X, net.hidden_gradient, g, net.W1, net.n_inputs, net.ones, n, net.pairs, net.wide, count)
+    return loss
+
+
+@njit(nogil=True, cache=True)
+def project(weights, at, stride, source, n, target, pairs, wide, count):
+    """target = weights source: (pairs, count) = (pairs, n) (n, count); row k of the weights starts at at + k stride."""
+    zero = splat(np.float32(0))
+    for s in range(0, count, CHUNK):
+        for k in range(0, pairs, 2):
+            a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = zero
+            for i in range(n):
+                x0, x1 = load(source, i * wide + s), load(source, i * wide + s + LANES)
+                x2, x3 = load(source, i * wide + s + 2 * LANES), load(source, i * wide + s + 3 * LANES)
+                a, b = splat(weights[at + k * stride + i]), splat(weights[at + (k + 1) * stride + i])
+                a0, a1, a2, a3 = fma(a, x0, a0), fma(a, x1, a1), fma(a, x2, a2), fma(a, x3, a3)
+                b0, b1, b2, b3 = fma(b, x0, b0), fma(b, x1, b1), fma(b, x2, b2), fma(b, x3, b3)
+            to = k * wide + s
+            store(target, to, a0)
+            store(target, to + LANES, a1)
+            store(target, to + 2 * LANES, a2)
+            store(target, to + 3 * LANES, a3)
+            store(target, to + wide, b0)
+            store(target, to + wide + LANES, b1)
+            store(target, to + wide + 2 * LANES, b2)
+            store(target, to + wide + 3 * LANES, b3)
+
+
+@njit(nogil=True, cache=True)
+def errors(net, count):
+    """error = output - target where the gradient passes, else 0; the gradient of b2; the summed loss."""
+    n, pairs, wide, hidden, V = net.n_outputs, net.pairs, net.wide, net.hidden, net.scaled
+    zero = splat(np.float32(0))
+    loss = 0.0
+    for i in range(0, net.n, 4):
+        g0 = g1 = g2 = g3 = squares = zero
+        for s in range(0, count, 2 * LANES):
+            bias = pairs * n + i
+            a0, a1, a2, a3 = splat(V[bias]), splat(V[bias + 1]), splat(V[bias + 2]), splat(V[bias + 3])
+            b0, b1, b2, b3 = a0, a1, a2, a3
+            for k in range(pairs):
+                h, j = load(hidden, k * wide + s), load(hidden, k * wide + s + LANES)
+                v0, v1 = splat(V[k * n + i]), splat(V[k * n + i + 1])
+                v2, v3 = splat(V[k * n + i + 2]), splat(V[k * n + i + 3])
+                a0, a1, a2, a3 = fma(v0, h, a0), fma(v1, h, a1), fma(v2, h, a2), fma(v3, h, a3)
+                b0, b1, b2, b3 = fma(v0, j, b0), fma(v1, j, b1), fma(v2, j, b2), fma(v3, j, b3)
+            g0, squares = error_pair(net, i, s, a0, b0, g0, squares)
+            g1, squares = error_pair(net, i + 1, s, a1, b1, g1, squares)
+            g2, squares = error_pair(net, i + 2, s, a2, b2, g2, squares)
+            g3, squares = error_pair(net, i + 3, s, a3, b3, g3, squares)
+        loss += total(squares)
+        gradient, scale = net.gradient, net.gradient_scale
+        gradient[net.b2 + i] += total(g0) * scale[i]
+        gradient[net.b2 + i + 1] += total(g1) * scale[i + 1]
+        gradient[net.b2 + i + 2] += total(g2) * scale[i + 2]
+        gradient[net.b2 + i + 3] += total(g3) * scale[i + 3]
+    return loss
+
+
+@njit(nogil=True, cache=True)
+def error_pair(net, i, s, a, b, gradient, squares):
+    """The errors of output i in samples s ... s + 31, whose outputs before the ReLU are a and b."""
+    at, scale = i * net.wide + s, splat(net.scale[i])
+    x, y = mul(load(net.X, at), scale), mul(load(net.X, at + LANES), scale)
+    if net.output_relu:
+        da, db = sub(relu(a), x), sub(relu(b), y)
+        squares = fma(da, da, fma(db, db, squares))
+        da, db = where_positive(a, da), where_positive(b, db)
+    else:
+        da, db = sub(a, x), sub(b, y)
+        squares = fma(da, da, fma(db, db, squares))
+    store(net.error, at, da)
+    store(net.error, at + LANES, db)
+    return add(gradient, add(da, db)), squares
+
+
+@njit(nogil=True, cache=True)
+def correlate(a, b, gradient, at, stride, scale, n, pairs, wide, count):
+    """Add scale_i sum_s a_is b_ks to the gradient at row k, column i, for i < n and k < pairs."""
+    zero = splat(np.float32(0))
+    for i in range(0, n, 4):
+        for k in range(0, pairs, 2):
+            p0 = p1 = p2 = p3 = q0 = q1 = q2 = q3 = zero
+            for s in range(0, count, LANES):
+                x, y = load(b, k * wide + s), load(b, (k + 1) * wide + s)
+                a0, a1 = load(a, i * wide + s), load(a, (i + 1) * wide + s)
+                a2, a3 = load(a, (i + 2) * wide + s), load(a, (i + 3) * wide + s)
+                p0, p1, p2, p3 = fma(a0, x, p0), fma(a1, x, p1), fma(a2, x, p2), fma(a3, x, p3)
+                q0, q1, q2, q3 = fma(a0, y, q0), fma(a1, y, q1), fma(a2, y, q2), fma(a3, y, q3)
+            to = at + k * stride + i
+            gradient[to] += total(p0) * scale[i]
+            gradient[to + 1] += total(p1) * scale[i + 1]
+            gradient[to + 2] += total(p2) * scale[i + 2]
+            gradient[to + 3] += total(p3) * scale[i + 3]
+            to += stride
+            gradient[to] += total(q0) * scale[i]
+            gradient[to + 1] += total(q1) * scale[i + 1]
+            gradient[to + 2] += total(q2) * scale[i + 2]
+            gradient[to + 3] += total(q3) * scale[i + 3]
+
+
+@njit(nogil=True, cache=True)
+def learn_empty(net, count):
+    """Add the gradients of `count` samples without an active feature; the loss of one."""
+    n, p, g, V = net.n_outputs, net.parameters, net.gradient, net.scaled
+    loss = 0.0
+    factor = np.float32(count)
+    for i in range(net.features):
+        z = V[net.pairs * n + i]
+        if net.hidden_bias:
+            for k in range(net.pairs):
+                h = p[net.b1 + k]
+                z += V[k * n + i] * (max(h, np.float32(0)) if net.hidden_relu else h)
+        if z <= 0 and net.output_relu:
+            continue
+        loss += z * z
+        g[net.b2 + i] += factor * net.gradient_scale[i] * z
+        if net.hidden_bias:
+            for k in range(net.pairs):
+                h = p[net.b1 + k]
+                if h > 0 or not net.hidden_relu:
+                    g[net.V + k * n + i] += factor * net.gradient_scale[i] * z * h
+                    g[net.b1 + k] += factor * net.hidden_scale * z * V[k * n + i]
+    return loss
