@@ -1,0 +1,222 @@
+"""Who may import whom, what the server must never load, and a README that is in step with the code."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from toyviz import settings
+from toyviz.__main__ import _parser, pages
+from toyviz.experiment import ARCHS, FIELD_NAMES, TASKS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SOURCES = sorted([ROOT / "app.py", *ROOT.glob("pages/**/*.py"), *ROOT.glob("toyviz/**/*.py")])
+PURE = ("data", "model", "metrics", "theory", "charts")
+IMPORT_NAMES = {"vl-convert-python": "vl_convert", "pytest-playwright": "pytest_playwright"}
+
+
+def module_name(path):
+    """toyviz/charts/loss.py is toyviz.charts.loss; toyviz/charts/__init__.py is toyviz.charts."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_name(path) for path in SOURCES}
+
+
+def imports(path):
+    """Every module that a file imports, wherever in it: "from toyviz import data" is toyviz.data."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are written out in full"
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            inner = names & MODULES
+            found |= inner | ({node.module} if names - inner else set())
+    return found
+
+
+IMPORTS = {module_name(path): imports(path) for path in SOURCES}
+
+
+def within(name, *rooms):
+    """Is the module one of these, or inside one of them?"""
+    return any(name == room or name.startswith(f"{room}.") for room in rooms)
+
+
+def who_imports(*rooms):
+    """The modules that import something of these rooms, those inside them aside."""
+    return {
+        name
+        for name, used in IMPORTS.items()
+        if not within(name, *rooms) and any(within(each, *rooms) for each in used)
+    }
+
+
+def test_the_import_reader_sees_every_form_of_import(tmp_path):
+    path = tmp_path / "x.py"
+    lines = [
+        "import numpy as np",
+        "from toyviz import data, store",
+        "def f():",
+        "    from toyviz.experiment import sweep",
+    ]
+    path.write_text("\n".join([*lines, "    import torch.nn"]))
+    assert imports(path) == {"numpy", "toyviz.data", "toyviz.store", "toyviz.experiment", "torch.nn"}
+
+
+def test_the_experiment_imports_nothing_of_toyviz():
+    assert not {used for used in IMPORTS["toyviz.experiment"] if within(used, "toyviz")}
+
+
+@pytest.mark.parametrize("room", PURE)
+def test_the_pure_rooms_know_no_store_no_jobs_and_no_streamlit(room):
+    forbidden = [f"toyviz.{name}" for name in ("store", "jobs", "worker", "runtime", "ui", "__main__")]
+    used = set().union(*(IMPORTS[name] for name in IMPORTS if within(name, f"toyviz.{room}")))
+    assert used
+    assert not {each for each in used if within(each, *forbidden, "streamlit", "diskcache", "joblib")}
+
+
+def test_charts_take_arrays_and_frames_and_know_no_network():
+    used = set().union(*(IMPORTS[name] for name in IMPORTS if within(name, "toyviz.charts")))
+    assert {each for each in used if within(each, "toyviz") and not within(each, "toyviz.charts")} <= {"toyviz.metrics"}
+
+
+def test_only_the_pages_and_what_they_share_import_streamlit():
+    allowed = {"app", "toyviz.ui", "toyviz.runtime"} | {name for name in MODULES if within(name, "pages")}
+    assert who_imports("streamlit") <= allowed
+
+
+def test_only_training_imports_torch_or_numba():
+    rooms = ("toyviz.train", "toyviz.worker", "toyviz.bench")
+    assert {name for name in who_imports("torch", "numba", "llvmlite") if not within(name, *rooms)} == set()
+
+
+def test_pages_train_through_the_queue_alone():
+    trains = ("torch", "numba", "diskcache", "joblib", "toyviz.train", "toyviz.worker", "toyviz.store", "toyviz.jobs")
+    assert {name for name in who_imports(*trains) if within(name, "pages", "app", "toyviz.ui")} == set()
+
+
+def test_the_store_and_the_queue_do_not_import_training():
+    assert not {"toyviz.store", "toyviz.jobs", "toyviz.runtime"} & who_imports("toyviz.train", "toyviz.worker")
+
+
+def test_only_the_store_knows_its_database_and_only_the_command_line_joblib():
+    assert who_imports("diskcache", "sqlite3") <= {"toyviz.store"}
+    assert who_imports("joblib") <= {"toyviz.__main__"}
+
+
+def test_nothing_pickles():
+    pickling = ("pickle", "cloudpickle", "dill", "shelve", "marshal")
+    assert who_imports(*pickling) == set()
+    for path in SOURCES:
+        assert not re.search(r"allow_pickle\s*=\s*True|torch\.(save|load)\(", path.read_text(encoding="utf-8")), path
+
+
+def test_the_modules_of_the_server_load_neither_torch_nor_a_compiler():
+    offline = ("toyviz.train", "toyviz.worker", "toyviz.bench", "toyviz.gallery", "toyviz.__main__", "pages", "app")
+    server = sorted(name for name in MODULES if not within(name, *offline))
+    assert {"toyviz.ui", "toyviz.jobs", "toyviz.store", "toyviz.charts", "toyviz.theory"} <= set(server)
+    code = f"import sys, {', '.join(server)}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert "streamlit" in loaded
+    assert not {"torch", "numba", "llvmlite", "joblib"} & set(loaded)
+
+
+def test_no_file_has_a_name_that_says_nothing():
+    empty = {"utils", "util", "helpers", "helper", "common", "base", "core", "components", "misc"}
+    assert not {path.stem for path in [*SOURCES, *ROOT.glob("tests/*.py")]} & empty
+
+
+def test_no_page_lies_where_streamlit_would_find_it_behind_the_menu():
+    assert list(ROOT.glob("pages/*.py")) == []
+
+
+def test_every_page_file_is_in_the_menu():
+    assert {page["path"] for page in pages()} == {
+        path.relative_to(ROOT).as_posix() for path in ROOT.glob("pages/*/*.py")
+    }
+
+
+def pinned(name):
+    """The packages of a requirements file; every one must have an exact version."""
+    lines = (ROOT / name).read_text(encoding="utf-8").split("\n")
+    lines = [line for line in lines if line and not line.startswith(("#", "-r "))]
+    assert all(re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", line) for line in lines), lines
+    return {line.split("==")[0] for line in lines}
+
+
+def test_every_package_that_is_imported_is_pinned():
+    known = {IMPORT_NAMES.get(name, name) for name in pinned("requirements.txt")}
+    roots = {used.split(".")[0] for name in IMPORTS for used in IMPORTS[name]}
+    assert roots - set(sys.stdlib_module_names) - {"toyviz"} <= known
+    known |= {IMPORT_NAMES.get(name, name) for name in pinned("requirements-dev.txt")}
+    roots = {used.split(".")[0] for path in ROOT.glob("tests/*.py") for used in imports(path)}
+    assert roots - set(sys.stdlib_module_names) - {"toyviz", "tests", "conftest"} <= known
+
+
+# the README
+
+
+def section(title):
+    """The text of one section of the README."""
+    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL)
+    assert found, f"README has no section {title!r}"
+    return found.group(1)
+
+
+def mapped():
+    return set(re.findall(r"^\| `([^`]+)` \|", section("Map of the code"), re.MULTILINE))
+
+
+def test_the_map_has_a_line_for_every_file_of_code():
+    assert {path.relative_to(ROOT).as_posix() for path in SOURCES if path.read_text()} - mapped() == set()
+
+
+def test_everything_on_the_map_is_there():
+    assert {name for name in mapped() if not (ROOT / name).exists()} == set()
+
+
+def test_the_readme_names_every_page():
+    assert {page["title"] for page in pages() if f"**{page['title']}**" not in README} == set()
+
+
+def test_the_readme_names_every_command_and_its_examples_can_be_read():
+    commands = next(action for action in _parser()._actions if isinstance(action.choices, dict)).choices
+    text = section("Command line")
+    assert {name for name in commands if f"python -m toyviz {name}" not in text} == set()
+    examples = re.findall(r"^\$ python -m toyviz (.*)$", text, re.MULTILINE)
+    assert len(examples) >= 5
+    for example in examples:
+        assert _parser().parse_args(example.split()).run
+
+
+def test_the_readme_names_every_make_target_and_no_other():
+    targets = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert {"run", "test", "check", "slow", "bench", "clean-cache"} <= targets
+    assert set(re.findall(r"`make ([a-z-]+)", README)) == targets
+
+
+def test_the_readme_gives_a_reason_for_every_dependency():
+    text = section("Dependencies")
+    for name in pinned("requirements.txt") | pinned("requirements-dev.txt"):
+        assert re.search(rf"^\| [^|]*`{name}`[^|]*\| .+\|$", text, re.MULTILINE), name
+
+
+def test_the_readme_explains_every_field_and_names_every_experiment():
+    glossary, commands = section("Words"), section("Command line")
+    assert {name for name in FIELD_NAMES if f"`{name}`" not in glossary} == set()
+    assert {name for name in settings.EXPERIMENTS if f"`{name}`" not in commands} == set()
+    assert {name for name in (*ARCHS, *TASKS) if f"`{name}`" not in README} == set()
+
+
+def test_the_readmes_links_lead_to_files():
+    links = re.findall(r"\]\((?!https?:|#)([^)]+)\)", README)
+    assert links
+    assert {link for link in links if link != "docs/toyviz.png" and not (ROOT / link).exists()} == set()
