@@ -1,0 +1,595 @@
+"""The queue and its workers: real subprocesses, tiny experiments, and every way in which one of them can end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from safetensors.numpy import load
+from streamlit.testing.v1 import AppTest
+
+from toyviz import jobs as jobs_module
+from toyviz import worker as worker_module
+from toyviz.experiment import Experiment
+from toyviz.jobs import Busy, Jobs
+from toyviz.model import shapes
+from toyviz.store import ROOT, Store, unpack
+from toyviz.train import train
+
+TINY = Experiment(n_features=7, n_hidden=2, n_samples=11, sparsity=0.6, steps=30, lr=0.01)
+ENDLESS = Experiment(n_features=1000, n_hidden=2, n_samples=2000, sparsity=0.99, normalize=True, steps=1_000_000)
+EMPTY = TINY.with_(n_features=1, n_hidden=1, n_samples=1, sparsity=0.999)  # not one feature is active
+
+
+def until(condition, what="it", seconds=300):
+    """Wait for the condition; the time-out is for a test that hangs, and no measure of speed."""
+    ends = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < ends, f"waited {seconds} s in vain for {what}"
+        time.sleep(0.01)
+    return value
+
+
+def state(jobs, experiment):
+    status = jobs.status(experiment)
+    return status and status.state
+
+
+def ended(jobs, experiment):
+    return until(lambda: (s := jobs.status(experiment)).state not in ("queued", "running") and s, "the end")
+
+
+def live(jobs, experiment):
+    """The status of a running job, once it shows its network."""
+    return until(lambda: (s := jobs.status(experiment)).frame and s, "a live frame")
+
+
+def seeds(count, base=TINY):
+    return [base.with_(seed=seed) for seed in range(count)]
+
+
+class Clock:
+    """The clock of toyviz.jobs, which a test can put forward."""
+
+    def __init__(self):
+        self.ahead = 0.0
+
+    def monotonic(self):
+        return time.monotonic() + self.ahead
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(jobs_module, "time", SimpleNamespace(monotonic=clock.monotonic, sleep=time.sleep))
+    return clock
+
+
+@pytest.fixture
+def kept(jobs, monkeypatch):
+    """The experiments whose results were stored, in that order."""
+    kept, put = [], jobs.store.put
+
+    def spy(result):
+        kept.append(result.experiment)
+        return put(result)
+
+    monkeypatch.setattr(jobs.store, "put", spy)
+    return kept
+
+
+# from submit to done
+
+
+def test_a_job_ends_with_the_very_result_that_training_here_gives(jobs):
+    jobs.submit([TINY], "ada")
+    status = ended(jobs, TINY)
+    assert (status.state, status.step, status.steps, status.error) == ("done", 30, 30, None)
+    here, there = train(TINY), jobs.result(TINY)
+    for name, values in here.parameters.items():
+        np.testing.assert_array_equal(there.parameters[name], values)
+        np.testing.assert_array_equal(there.frames[name], here.frames[name])
+    np.testing.assert_array_equal(there.losses, here.losses)
+    assert there.metrics == here.metrics
+    assert Store(jobs.store.runs).get(TINY).metrics == here.metrics
+
+
+def test_a_running_job_shows_its_network_its_loss_curve_and_the_time_left(jobs):
+    jobs.submit([ENDLESS], "ada")
+    first = live(jobs, ENDLESS)
+    assert {name: values.shape for name, values in first.frame.items()} == shapes(ENDLESS)
+    assert all(values.dtype == np.float32 for values in first.frame.values())
+    later = until(lambda: (s := jobs.status(ENDLESS)).frame is not first.frame and s, "a later frame")
+    assert later.state == "running"
+    assert later.step > first.step
+    assert not np.array_equal(later.frame["W1"], first.frame["W1"])
+    assert later.steps == 1_000_000
+    assert later.seconds_left > 0
+    assert later.position is None
+    steps, values = later.losses
+    assert steps[0] == 1
+    assert steps[-1] == later.step
+    assert values[-1] == pytest.approx(later.loss)
+    assert (np.diff(steps) > 0).all()
+    assert np.isfinite(values).all()
+    assert jobs.result(ENDLESS) is None
+
+
+def test_the_live_loss_curve_stays_short_and_keeps_its_ends():
+    job = jobs_module._Job(TINY)
+    job.start()
+    for step in range(1, 5001):
+        job.hear(step, 1 / step, None)
+        assert len(job.curve) <= 300
+    assert job.curve[0] == (1, 1.0)
+    assert job.curve[-1] == (5000, 1 / 5000)
+    assert len(job.curve) > 150
+
+
+def test_the_time_left_follows_from_the_pace_since_the_first_message(clock):
+    job = jobs_module._Job(TINY.with_(steps=100))
+    job.start()
+    assert job.seconds_left() is None
+    for step in (10, 20, 60):
+        job.hear(step, 1.0, None)
+        clock.ahead += 5
+    assert job.seconds_left() == pytest.approx(10 / 50 * 40, abs=0.5)
+
+
+def test_a_network_too_large_to_show_live_tells_its_loss_all_the_same(jobs):
+    large = Experiment(n_features=16_000, n_hidden=6, n_samples=5, sparsity=0.99, steps=100_000)
+    assert sum(4 * np.prod(shape) for shape in shapes(large).values()) > worker_module.LIVE_BYTES
+    jobs.submit([large], "ada")
+    status = until(lambda: (s := jobs.status(large)).step > 2 and s, "a few steps")
+    assert status.frame is None
+    assert status.loss > 0
+
+
+def test_what_is_stored_already_is_not_trained_again(jobs, kept):
+    jobs.store.put(train(TINY))
+    kept.clear()
+    jobs.submit([TINY, TINY.with_(seed=1)], "ada")
+    assert jobs.status(TINY) is None
+    assert jobs.result(TINY) is not None
+    ended(jobs, TINY.with_(seed=1))
+    assert kept == [TINY.with_(seed=1)]
+
+
+def test_the_same_experiment_asked_twice_by_anyone_is_one_job(jobs, kept):
+    jobs.submit([ENDLESS], "ada")
+    live(jobs, ENDLESS)
+    jobs.submit([TINY, TINY], "ada")
+    jobs.submit([TINY, TINY.with_(seed=0.0)], "bob")
+    assert jobs.status(TINY).position == 1
+    jobs.submit(seeds(3), "bob")
+    assert [jobs.status(each).position for each in seeds(3)] == [1, 2, 3]
+    jobs.cancel([ENDLESS], "ada")
+    ended(jobs, seeds(3)[2])
+    jobs.submit([TINY], "eve")
+    assert kept == seeds(3)
+
+
+def test_jobs_start_in_the_order_in_which_they_were_asked_for(jobs, kept):
+    first, second = seeds(5)[::-1], seeds(5, TINY.with_(n_hidden=3))
+    jobs.submit(first, "ada")
+    jobs.submit(second, "bob")
+    ended(jobs, second[-1])
+    assert kept == first + second
+
+
+def test_two_workers_share_a_sweep(store):
+    jobs = Jobs(store, workers=2)
+    try:
+        three = seeds(3, ENDLESS)
+        jobs.submit(three, "ada")
+        live(jobs, three[0])
+        live(jobs, three[1])
+        assert [state(jobs, each) for each in three] == ["running", "running", "queued"]
+        assert len(set(jobs.pids())) == 2
+        jobs.cancel(three[:1], "ada")
+        live(jobs, three[2])
+    finally:
+        jobs.close()
+
+
+def test_a_full_disk_costs_no_result(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    jobs = Jobs(Store(tmp_path / "file" / "runs"), workers=1)
+    try:
+        jobs.submit([TINY], "ada")
+        assert ended(jobs, TINY).state == "done"
+        assert jobs.result(TINY).metrics == train(TINY).metrics
+        assert "cannot be saved" in jobs.store.problem
+    finally:
+        jobs.close()
+
+
+# refusals and failures
+
+
+def test_a_queue_that_would_overflow_refuses_all_of_it_with_a_sentence(store):
+    jobs = Jobs(store, workers=1, max_queue=3)
+    try:
+        jobs.submit([ENDLESS], "ada")
+        live(jobs, ENDLESS)
+        jobs.submit(seeds(2), "ada")
+        with pytest.raises(Busy, match=r"2 trainings are waiting and this asks for 2 more, .* limit of 3"):
+            jobs.submit(seeds(4), "bob")
+        assert jobs.status(seeds(4)[2]) is None
+        jobs.submit(seeds(3), "bob")
+        assert jobs.status(seeds(3)[2]).position == 3
+    finally:
+        jobs.close()
+
+
+def test_a_forged_experiment_is_refused_at_the_door(jobs):
+    forged = TINY.with_(seed=5)
+    object.__setattr__(forged, "steps", 10**9)
+    with pytest.raises(ValueError, match="steps must be between 1 and 1e\\+06; got 1000000000"):
+        jobs.submit([TINY, forged], "ada")
+    assert jobs.status(TINY) is None
+
+
+def test_training_that_cannot_succeed_fails_with_its_sentence_and_the_next_job_goes_on(jobs):
+    jobs.submit([EMPTY, TINY], "ada")
+    status = ended(jobs, EMPTY)
+    assert status.state == "failed"
+    assert status.error.startswith("no feature is active in any training sample")
+    assert "Traceback" not in status.error
+    assert "\n" not in status.error
+    assert jobs.result(EMPTY) is None
+    assert ended(jobs, TINY).state == "done"
+
+
+def test_what_failed_is_tried_again_only_on_request(jobs):
+    jobs.submit([EMPTY], "ada")
+    ended(jobs, EMPTY)
+    jobs.submit([ENDLESS], "ada")
+    jobs.submit([EMPTY], "bob")
+    assert state(jobs, EMPTY) == "failed"
+    jobs.submit([EMPTY], "bob", again=True)
+    assert state(jobs, EMPTY) == "queued"
+    jobs.cancel([ENDLESS], "ada")
+    assert ended(jobs, EMPTY).state == "failed"
+
+
+# cancel
+
+
+def test_a_running_job_is_cancelled_and_its_worker_takes_the_next_one(jobs):
+    jobs.submit([ENDLESS, TINY], "ada")
+    live(jobs, ENDLESS)
+    workers = jobs.pids()
+    jobs.cancel([ENDLESS], "ada")
+    status = jobs.status(ENDLESS)
+    assert (status.state, status.error) == ("cancelled", None)
+    assert 0 < status.step < status.steps
+    assert ended(jobs, TINY).state == "done"
+    assert jobs.pids() == workers  # it stopped by itself
+    assert state(jobs, ENDLESS) == "cancelled"
+    assert not jobs.store.has(ENDLESS)
+
+
+def test_a_queued_job_that_is_cancelled_never_starts(jobs, kept):
+    jobs.submit([ENDLESS, *seeds(3)], "ada")
+    live(jobs, ENDLESS)
+    jobs.cancel(seeds(3)[:2], "ada")
+    assert [state(jobs, each) for each in seeds(3)] == ["cancelled", "cancelled", "queued"]
+    assert jobs.status(seeds(3)[2]).position == 1
+    jobs.cancel([ENDLESS], "ada")
+    ended(jobs, seeds(3)[2])
+    assert kept == seeds(3)[2:]
+
+
+def test_what_is_done_of_a_sweep_is_kept_when_the_rest_is_cancelled(jobs):
+    jobs.submit([*seeds(2), ENDLESS], "ada")
+    live(jobs, ENDLESS)
+    jobs.cancel([*seeds(2), ENDLESS], "ada")
+    assert [state(jobs, each) for each in [*seeds(2), ENDLESS]] == ["done", "done", "cancelled"]
+    assert all(jobs.result(each) for each in seeds(2))
+
+
+def test_a_job_ends_only_when_the_last_of_its_watchers_cancels(jobs):
+    jobs.submit([ENDLESS], "ada")
+    jobs.touch([ENDLESS], "bob")
+    jobs.cancel([ENDLESS], "ada")
+    live(jobs, ENDLESS)
+    assert state(jobs, ENDLESS) == "running"
+    jobs.cancel([ENDLESS], "bob")
+    assert state(jobs, ENDLESS) == "cancelled"
+
+
+def test_what_was_cancelled_can_be_asked_for_again_at_once(jobs):
+    jobs.submit([ENDLESS], "ada")
+    live(jobs, ENDLESS)
+    jobs.cancel([ENDLESS], "ada")
+    jobs.submit([ENDLESS], "ada")
+    assert state(jobs, ENDLESS) in ("queued", "running")
+    assert live(jobs, ENDLESS).state == "running"
+
+
+def test_what_was_cancelled_is_not_called_done_though_it_ends_a_moment_later(jobs, kept):
+    live_first(jobs)
+    (pid,) = jobs.pids()
+    os.kill(pid, signal.SIGSTOP)
+    jobs.submit([TINY], "ada")
+    until(lambda: state(jobs, TINY) == "running")
+    jobs._cancel = lambda job: job.end("cancelled")  # the worker never hears of it, and trains to the end
+    jobs.cancel([TINY], "ada")
+    os.kill(pid, signal.SIGCONT)
+    until(lambda: jobs._workers[0].job is None, "the end of the training")
+    assert state(jobs, TINY) == "cancelled"
+    assert jobs.result(TINY) is None
+    assert TINY not in kept
+
+
+def test_a_hung_worker_that_ignores_a_cancel_is_killed_and_replaced(jobs, clock):
+    jobs.submit([ENDLESS, TINY], "ada")
+    live(jobs, ENDLESS)
+    (hung,) = jobs.pids()
+    os.kill(hung, signal.SIGSTOP)
+    jobs.cancel([ENDLESS], "ada")
+    clock.ahead += jobs_module.KILL_AFTER + 0.5
+    assert ended(jobs, TINY).state == "done"
+    assert hung not in jobs.pids()
+    assert state(jobs, ENDLESS) == "cancelled"
+
+
+# visitors come and go
+
+
+def test_a_reload_finds_its_job_still_running(jobs, clock):
+    jobs.submit([ENDLESS], "before the reload")
+    live(jobs, ENDLESS)
+    jobs.leave("before the reload")
+    clock.ahead += jobs_module.GRACE - 2
+    assert state(jobs, ENDLESS) == "running"
+    jobs.submit([ENDLESS], "after the reload")
+    clock.ahead += 4
+    until(lambda: len(jobs._jobs[ENDLESS.key].watchers) > 0)
+    seen = jobs.status(ENDLESS).step
+    until(lambda: jobs.status(ENDLESS).step > seen, "more steps")
+    assert state(jobs, ENDLESS) == "running"
+    assert jobs._jobs[ENDLESS.key].starts == 1
+
+
+def test_a_job_that_its_last_visitor_left_is_cancelled_after_the_grace(jobs, clock):
+    jobs.submit([ENDLESS, TINY], "ada")
+    live(jobs, ENDLESS)
+    jobs.leave("bob")  # who watches nothing
+    jobs.leave("ada")
+    clock.ahead += jobs_module.GRACE + 0.5
+    assert ended(jobs, ENDLESS).state == "cancelled"
+    assert ended(jobs, TINY).state == "cancelled"
+
+
+def test_a_visitor_who_polls_once_a_minute_is_still_there_and_one_who_does_not_is_gone(jobs, clock):
+    jobs.submit([ENDLESS], "ada")
+    for _ in range(5):
+        clock.ahead += 60
+        jobs.touch([ENDLESS], "ada")
+    seen = jobs.status(ENDLESS).step
+    until(lambda: jobs.status(ENDLESS).step > seen, "more steps")
+    clock.ahead += 91
+    assert ended(jobs, ENDLESS).state == "cancelled"
+
+
+# workers die
+
+
+def live_first(jobs):
+    """Wait until the worker is up."""
+    jobs.submit([TINY.with_(seed=99)], "setup")
+    ended(jobs, TINY.with_(seed=99))
+
+
+def kill(jobs):
+    (pid,) = jobs.pids()
+    os.kill(pid, signal.SIGKILL)
+    return pid
+
+
+def test_a_job_whose_worker_is_killed_runs_once_more_to_its_end(jobs):
+    live_first(jobs)
+    (pid,) = jobs.pids()
+    os.kill(pid, signal.SIGSTOP)  # so that it is killed under the job, however fast the job is
+    jobs.submit([TINY, TINY.with_(seed=1)], "ada")
+    until(lambda: state(jobs, TINY) == "running")
+    kill(jobs)
+    assert ended(jobs, TINY).state == "done"
+    assert jobs._jobs[TINY.key].starts == 2
+    assert ended(jobs, TINY.with_(seed=1)).state == "done"
+    assert pid not in jobs.pids()
+
+
+def test_a_job_that_kills_two_workers_fails_with_a_sentence_and_the_rest_goes_on(jobs):
+    jobs.submit([ENDLESS, TINY], "ada")
+    live(jobs, ENDLESS)
+    first = kill(jobs)
+    until(lambda: jobs.pids() not in ([first], []), "another worker")
+    live(jobs, ENDLESS)
+    assert jobs._jobs[ENDLESS.key].starts == 2
+    kill(jobs)
+    status = ended(jobs, ENDLESS)
+    assert status.state == "failed"
+    assert "stopped 2 times (killed, perhaps because memory ran out)" in status.error
+    assert ended(jobs, TINY).state == "done"
+    assert jobs.status(ENDLESS).error == status.error
+
+
+def test_an_idle_worker_that_is_killed_is_replaced_when_it_is_needed(jobs):
+    live_first(jobs)
+    pid = kill(jobs)
+    until(lambda: jobs.pids() == [])
+    jobs.submit([TINY], "ada")
+    assert ended(jobs, TINY).state == "done"
+    assert jobs._jobs[TINY.key].starts == 1
+    assert pid not in jobs.pids()
+
+
+def test_a_worker_that_talks_nonsense_is_replaced(jobs, monkeypatch):
+    live_first(jobs)
+    worker = jobs._workers[0]
+    monkeypatch.setattr(worker, "receive", lambda: json.loads("nonsense"))
+    jobs.submit([TINY], "ada")
+    assert ended(jobs, TINY).state == "done"
+    assert jobs._workers[0] is not worker
+    assert not worker.alive()
+
+
+def is_gone(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] == "Z"  # nobody may be there to bury it
+    except FileNotFoundError:
+        return True
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks for processes in /proc")
+def test_workers_end_with_their_server_even_if_it_is_killed(tmp_path):
+    code = f"""
+import sys, time
+from pathlib import Path
+from toyviz.experiment import Experiment
+from toyviz.jobs import Jobs
+from toyviz.store import Store
+jobs = Jobs(Store(Path(sys.argv[1])), workers=2)
+experiment = {ENDLESS!r}
+jobs.submit([experiment], "ada")
+while not jobs.status(experiment).frame or len(jobs.pids()) < 2:
+    time.sleep(0.01)
+print(*jobs.pids(), flush=True)
+time.sleep(1000)
+"""
+    server = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "runs")], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    workers = [int(pid) for pid in server.stdout.readline().split()]
+    assert len(workers) == 2
+    assert not any(is_gone(pid) for pid in workers)
+    server.kill()
+    server.wait()
+    server.stdout.close()
+    until(lambda: all(is_gone(pid) for pid in workers), "the end of the workers")
+
+
+def test_close_ends_the_workers_and_cancels_what_is_left(store):
+    jobs = Jobs(store, workers=2)
+    jobs.submit([ENDLESS, TINY.with_(steps=1_000_000), TINY], "ada")
+    live(jobs, ENDLESS)
+    pids = jobs.pids()
+    jobs.close()
+    assert jobs.pids() == []
+    assert all(is_gone(pid) for pid in pids)
+    assert state(jobs, ENDLESS) == "cancelled"
+    with pytest.raises(Busy, match="about to stop"):
+        jobs.submit([TINY], "ada")
+
+
+# the worker by itself
+
+
+def talk(orders, patch=""):
+    """What a worker says to these orders, as (message, payload), and on stderr."""
+    code = f"from toyviz import worker\nworker.warm_up = lambda: iter(())\n{patch}\nworker.main()"
+    worker = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | jobs_module.ONE_THREAD,
+    )
+    for order in orders:
+        worker.stdin.write(json.dumps(order).encode() + b"\n")
+    worker.stdin.flush()
+    said = []
+    while not said or said[-1][0]["event"] == "progress":
+        message = json.loads(worker.stdout.readline())
+        said.append((message, worker.stdout.read(message["bytes"])))
+    rest, errors = worker.communicate(timeout=60)
+    assert (worker.returncode, rest) == (0, b"")
+    return said, errors.decode()
+
+
+def order(experiment, number=7):
+    return {"order": "train", "id": number, "experiment": vars(experiment)}
+
+
+def test_a_worker_tells_its_progress_and_then_the_packed_result():
+    said, errors = talk([order(TINY)])
+    *progress, (last, payload) = said
+    assert (last["event"], last["id"]) == ("done", 7)
+    assert unpack(payload).experiment == TINY
+    assert [message["step"] for message, _ in progress][-1] == 30
+    assert all(np.isfinite(message["loss"]) for message, _ in progress)
+    first = load(progress[0][1])
+    assert {name: values.shape for name, values in first.items()} == shapes(TINY)
+    assert errors == ""
+
+
+def test_what_else_prints_in_a_worker_goes_to_stderr():
+    noise = "real = worker.train\nworker.train = lambda *a, **k: (print('noise'), real(*a, **k))[1]"
+    said, errors = talk([order(TINY)], noise)
+    assert said[-1][0]["event"] == "done"
+    assert "noise" in errors
+
+
+def test_a_fault_in_the_training_is_told_as_a_sentence_and_logged_whole():
+    said, errors = talk([order(TINY)], "def train(*a, **k): raise KeyError('W3')\nworker.train = train")
+    ((message, payload),) = said
+    assert message["event"] == "failed"
+    assert message["error"] == "training stopped on a fault of the app (KeyError('W3'))"
+    assert payload == b""
+    assert "Traceback" in errors
+
+
+def test_a_loss_that_is_no_number_is_not_told():
+    odd = "worker.train = lambda e, on_frame: (on_frame(worker.Frame(1, float('nan'), {})), 1 / 0)"
+    said, _ = talk([order(TINY)], odd)
+    assert [message["event"] for message, _ in said] == ["failed"]
+
+
+def test_a_cancel_before_the_first_step_is_heeded():
+    said, _ = talk([{"order": "cancel", "id": 7}, order(ENDLESS)])
+    assert [message["event"] for message, _ in said] == ["cancelled"]
+
+
+# the server
+
+
+def test_the_server_side_imports_neither_torch_nor_the_compiler():
+    code = """
+import sys
+import toyviz.jobs, toyviz.runtime, toyviz.store
+print(*[name for name in ("torch", "numba", "joblib", "toyviz.train") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout.strip()) == (0, "")
+
+
+def test_all_sessions_share_one_store_and_one_queue_and_each_has_its_own_name():
+    import streamlit as st
+
+    def script():
+        import streamlit as st
+
+        from toyviz import runtime
+
+        st.session_state.seen = (runtime.store(), runtime.jobs(), runtime.visitor())
+
+    try:
+        one, other = [AppTest.from_function(script, default_timeout=60).run() for _ in range(2)]
+        assert not one.exception
+        store, jobs, visitor = one.session_state.seen
+        assert other.session_state.seen[:2] == (store, jobs)
+        assert jobs.store is store
+        assert one.run().session_state.seen == (store, jobs, visitor)
+    finally:
+        st.cache_resource.clear()
+    assert jobs.pids() == []

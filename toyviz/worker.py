@@ -1,0 +1,143 @@
+"""python -m toyviz.worker: trains one experiment at a time for toyviz.jobs.
+
+In, on stdin: a line of JSON an order, {"order": "train", "id", "experiment"} or {"order": "cancel", "id"}; the end of
+stdin ends the process at once. Out, on stdout: a line of JSON a message, with "bytes" raw bytes behind it where it
+says so: {"event": "progress", "id", "step", "loss"} with the parameters as safetensors now and then; then {"event":
+"done", "id"} with the packed result, {"event": "failed", "id", "error"} or {"event": "cancelled", "id"}.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from safetensors.numpy import save
+
+from toyviz import settings
+from toyviz.experiment import from_dict
+from toyviz.store import pack
+from toyviz.train import Frame, TrainingFailed, fused, train
+
+NICENESS = 5  # the server answers first
+SECONDS_A_FRAME = 0.5  # between two live frames
+LIVE_BYTES = 300_000  # parameters larger than this are not shown live
+
+log = logging.getLogger(__name__)
+
+
+class Cancelled(Exception):
+    """Raised inside the training that nobody waits for."""
+
+
+class Orders:
+    """What the server asks for, read from stdin by a thread of its own."""
+
+    def __init__(self) -> None:
+        self.cancelled: set[int] = set()
+        self._waiting: deque[dict[str, Any]] = deque()
+        self._come = threading.Condition()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def next(self, wait: bool) -> dict[str, Any] | None:
+        """The next experiment to train; None if there is none and we do not wait."""
+        with self._come:
+            while wait and not self._waiting:
+                self._come.wait()
+            return self._waiting.popleft() if self._waiting else None
+
+    def _read(self) -> None:
+        for line in sys.stdin.buffer:
+            order = json.loads(line)
+            with self._come:
+                if order["order"] == "cancel":
+                    self.cancelled.add(order["id"])
+                else:
+                    self._waiting.append(order)
+                self._come.notify()
+        os._exit(0)  # the server is gone: nobody waits for the rest
+
+
+class Messages:
+    """What the server is told, on a stdout of our own: whatever else prints goes to stderr."""
+
+    def __init__(self) -> None:
+        self._out: BinaryIO = os.fdopen(os.dup(1), "wb")
+        os.dup2(2, 1)
+
+    def send(self, payload: bytes = b"", **message: Any) -> None:
+        """One line of JSON, and the payload behind it."""
+        header = json.dumps(message | {"bytes": len(payload)}, allow_nan=False)
+        try:
+            self._out.write(header.encode() + b"\n" + payload)
+            self._out.flush()
+        except BrokenPipeError:
+            os._exit(0)  # the server is gone
+
+
+def main() -> None:
+    """Train what comes, until stdin ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, whose end we notice
+    logging.basicConfig(format="worker %(process)d: %(message)s")
+    messages, orders = Messages(), Orders()
+    os.nice(NICENESS)
+    warming: Iterator[None] | None = warm_up()
+    while True:
+        order = orders.next(wait=warming is None)
+        if order is not None:
+            serve(order, orders, messages)
+        elif warming and next(warming, "warm") == "warm":
+            warming = None
+
+
+def serve(order: dict[str, Any], orders: Orders, messages: Messages) -> None:
+    """Train one experiment and tell how it goes and how it ends."""
+    number = order["id"]
+    next_frame = 0.0
+
+    def on_frame(frame: Frame) -> None:
+        nonlocal next_frame
+        if number in orders.cancelled:
+            raise Cancelled
+        payload, now = b"", time.monotonic()
+        if now >= next_frame and sum(values.nbytes for values in frame.parameters.values()) < LIVE_BYTES:
+            payload, next_frame = save(frame.parameters), now + SECONDS_A_FRAME
+        if math.isfinite(frame.loss):
+            messages.send(payload, event="progress", id=number, step=frame.step, loss=frame.loss)
+
+    try:
+        messages.send(pack(train(from_dict(order["experiment"]), on_frame=on_frame)), event="done", id=number)
+    except Cancelled:
+        messages.send(event="cancelled", id=number)
+    except (TrainingFailed, ValueError) as error:
+        messages.send(event="failed", id=number, error=str(error))
+    except MemoryError:
+        messages.send(event="failed", id=number, error="the memory of this machine is too small for it")
+    except Exception as error:
+        log.exception("experiment %s", order["experiment"])
+        messages.send(event="failed", id=number, error=f"training stopped on a fault of the app ({error!r})")
+    orders.cancelled.discard(number)
+
+
+def warm_up() -> Iterator[None]:
+    """Compile the kernels, or load them from their cache on disk, by one step of each named experiment."""
+    for setting in settings.EXPERIMENTS.values():
+        experiment = setting.quick.with_(n_samples=3) if setting.quick.n_samples else setting.quick
+        try:
+            if fused.covers(experiment):
+                fused.Trainer(experiment).advance(0, 1)
+        except Exception:
+            log.exception("warming up for %s", setting.title)
+        yield
+
+
+if __name__ == "__main__":
+    main()
