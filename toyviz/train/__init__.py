@@ -135,7 +135,9 @@ def _trainer(experiment: Experiment, engine: str, device: str) -> Trainer:
     if engine == "fused":
         from toyviz.train import fused
 
-        return fused.Trainer(experiment)
+        trainer = fused.Trainer(experiment)
+        trainer.advance(0, 0)  # takes no step, but compiles or loads the kernels: that is no training
+        return trainer
     from toyviz.train import reference  # torch takes seconds to import, and the fast path needs none of it
 
     return reference.Trainer(experiment, device)
