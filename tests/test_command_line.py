@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ import pytest
 from toyviz import data, settings
 from toyviz.__main__ import _Progress, main
 from toyviz.experiment import FIELD_NAMES, Experiment
-from toyviz.train import Frame
+from toyviz.train import Frame, reference
 
 ROOT = Path(__file__).parents[1]
 SMALL = ["--set", "steps=6", "n_features=30", "n_samples=12", "sparsity=0.8"]  # of double_descent
@@ -171,6 +172,23 @@ def test_every_field_can_be_set_at_once_and_none_is_a_value(answer):
     assert told["experiment"] == values
     assert list(values) == list(FIELD_NAMES)
     assert values["n_samples"] is None
+
+
+def test_the_seconds_are_those_of_training_alone(answer, monkeypatch):
+    clock = SimpleNamespace(now=0.0)
+
+    class Slow(reference.Trainer):
+        def __init__(self, *given):
+            super().__init__(*given)
+            clock.now += 1000  # to load what trains is no training
+
+        def advance(self, first, last):
+            clock.now += last - first
+            return super().advance(first, last)
+
+    monkeypatch.setattr(reference, "Trainer", Slow)
+    monkeypatch.setattr("toyviz.train.time", SimpleNamespace(perf_counter=lambda: clock.now))
+    assert answer("train", "double_descent", *SMALL, "--engine", "reference")["seconds"] == 6
 
 
 def test_a_training_that_blows_up_ends_with_code_one_and_a_sentence_and_is_not_stored(run, answer):

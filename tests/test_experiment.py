@@ -89,6 +89,11 @@ def test_two_ways_to_write_one_value_share_a_key(one, other):
         ({"n_hidden": True}, "n_hidden must be a finite number; got True"),
         ({"n_hidden": None}, "n_hidden must be a finite number; got None"),
         ({"steps": 10**9}, "steps must be between 1 and 1e+06; got 1000000000"),
+        ({"steps": 10**400}, "steps must be between 1 and 1e+06; got 1000000"),
+        (
+            {"n_features": 16384, "batch_size": 65536},
+            "batch_size x n_features must be at most 200,000,000; got 65536 x",
+        ),
         ({"seed": -1}, "seed must be between 0 and 2.14748e+09; got -1"),
         ({"normalize": "yes"}, "normalize must be true or false; got 'yes'"),
         ({"optimizer": "adam"}, "optimizer must be one of adamw, sgd; got 'adam'"),

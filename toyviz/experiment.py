@@ -140,10 +140,10 @@ class Experiment:
             raise ValueError(f"n_embed must be set for task {self.task!r}: the width of the random projection")
         if self.task == "classify_soft" and self.data == "antipodal":
             raise ValueError("task 'classify_soft' cannot be used with data 'antipodal': a target would be negative")
-        if (self.n_samples or self.batch_size) * self.n_features > MAX_CELLS:
-            raise ValueError(
-                f"n_samples x n_features must be at most {MAX_CELLS:,}; got {self.n_samples} x {self.n_features}"
-            )
+        size = "n_samples" if self.n_samples else "batch_size"
+        if getattr(self, size) * self.n_features > MAX_CELLS:
+            got = f"{getattr(self, size)} x {self.n_features}"
+            raise ValueError(f"{size} x n_features must be at most {MAX_CELLS:,}; got {got}")
 
     def _refuse_unused(self) -> None:
         sparse = self.data == "sparse"
@@ -278,7 +278,7 @@ def _typed(name: str, kind: Any, value: Any) -> Any:
             raise ValueError(f"{name} must be true or false; got {value!r}")
         return bool(value)
     number = _number(value)
-    if number is None or not math.isfinite(number):
+    if number is None or (isinstance(number, float) and not math.isfinite(number)):
         raise ValueError(f"{name} must be a finite number; got {value!r}")
     if kind.startswith("int"):
         if number != int(number):

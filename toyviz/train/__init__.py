@@ -151,7 +151,7 @@ def _refuse_empty(experiment: Experiment) -> None:
         empty = not data.training_features(experiment).any()
     if empty:
         raise TrainingFailed(
-            f"no feature is active in any training sample: with sparsity {experiment.sparsity:g} there is nothing to "
+            f"no feature is active in any training sample: with sparsity {experiment.sparsity} there is nothing to "
             "learn from; lower sparsity, or raise n_samples or n_features"
         )
 
