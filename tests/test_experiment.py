@@ -94,6 +94,10 @@ def test_two_ways_to_write_one_value_share_a_key(one, other):
             {"n_features": 16384, "batch_size": 65536},
             "batch_size x n_features must be at most 200,000,000; got 65536 x",
         ),
+        (
+            {"data": "one_hot", "n_features": 16384},
+            "n_samples x n_features must be at most 200,000,000; got 16384 x 16",
+        ),
         ({"seed": -1}, "seed must be between 0 and 2.14748e+09; got -1"),
         ({"normalize": "yes"}, "normalize must be true or false; got 'yes'"),
         ({"optimizer": "adam"}, "optimizer must be one of adamw, sgd; got 'adam'"),

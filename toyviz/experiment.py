@@ -140,10 +140,10 @@ class Experiment:
             raise ValueError(f"n_embed must be set for task {self.task!r}: the width of the random projection")
         if self.task == "classify_soft" and self.data == "antipodal":
             raise ValueError("task 'classify_soft' cannot be used with data 'antipodal': a target would be negative")
-        size = "n_samples" if self.n_samples else "batch_size"
-        if getattr(self, size) * self.n_features > MAX_CELLS:
-            got = f"{getattr(self, size)} x {self.n_features}"
-            raise ValueError(f"{size} x n_features must be at most {MAX_CELLS:,}; got {got}")
+        rows = self.training_size or self.batch_size
+        if rows * self.n_features > MAX_CELLS:
+            size = "batch_size" if self.fresh else "n_samples"
+            raise ValueError(f"{size} x n_features must be at most {MAX_CELLS:,}; got {rows} x {self.n_features}")
 
     def _refuse_unused(self) -> None:
         sparse = self.data == "sparse"
