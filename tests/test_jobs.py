@@ -496,7 +496,7 @@ def test_close_ends_the_workers_and_cancels_what_is_left(store):
 
 def talk(orders, patch=""):
     """What a worker says to these orders, as (message, payload), and on stderr."""
-    code = f"from toyviz import worker\nworker.warm_up = lambda: iter(())\n{patch}\nworker.main()"
+    code = f"from toyviz import worker\nworker.warm_up = lambda slot: iter(())\n{patch}\nworker.main()"
     worker = subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=ROOT,

@@ -294,7 +294,7 @@ class Jobs:
 
     def _hire(self, slot: int) -> _Worker | None:
         try:
-            worker = _Worker()
+            worker = _Worker(slot)
         except OSError as error:  # no memory or no process left: wait for better times
             log.error("no worker can be started: %s", error)
             time.sleep(1)
@@ -355,10 +355,10 @@ class Jobs:
 class _Worker:
     """A subprocess that trains one experiment at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, slot: int) -> None:
         self.job: _Job | None = None
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "toyviz.worker"],
+            [sys.executable, "-m", "toyviz.worker", str(slot)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from toyviz.experiment import Experiment
+from toyviz.experiment import Experiment, sweep
 
 SAMPLE_SIZES = (3, 5, 6, 8, 10, 15, 30, 50, 100, 200, 500, 1000, 2000)  # T [ARENA]
 DENSITIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)  # 1 - S [NB]
@@ -175,3 +175,11 @@ FIGURES: dict[str, Figure] = {  # numbered in the post's order
     "F4": Figure("Columns of W1 and hidden vectors over T", "double_descent", ("double_descent",)),
     "F5": Figure("Dimensionality of features and samples over T", "double_descent", ("double_descent",)),
 }
+
+
+def gallery() -> list[Experiment]:
+    """What the pages show at their defaults: trained beforehand and shipped, so that the first visit need not wait."""
+    return [
+        *sweep(EXPERIMENTS["double_descent"].quick, seed=range(4), n_samples=SAMPLE_SIZES),
+        *sweep(EXPERIMENTS["superposition"].quick, seed=range(8), sparsity=SPARSITIES),
+    ]

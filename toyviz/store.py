@@ -27,6 +27,7 @@ from toyviz.model import initial_parameters, shapes
 from toyviz.result import Result
 
 ROOT = Path(__file__).resolve().parents[1]
+GALLERY = ROOT / "cache" / "gallery"
 MEMORY_LIMIT = 256 * 2**20  # bytes of unpacked results that one process keeps at hand
 DISPLAY_FRAMES = 12  # of the history that a gallery file keeps
 RETRY_AFTER = 30.0  # seconds before a cache that could not be opened is tried again
@@ -40,8 +41,7 @@ log = logging.getLogger(__name__)
 
 def default_store() -> Store:
     """The project's store: cache/gallery under cache/runs; TOYVIZ_CACHE names another folder for runs/ to lie in."""
-    cache = ROOT / "cache"
-    return Store(Path(os.environ.get("TOYVIZ_CACHE") or cache) / "runs", cache / "gallery")
+    return Store(Path(os.environ.get("TOYVIZ_CACHE") or ROOT / "cache") / "runs", GALLERY)
 
 
 def pack(result: Result, *, display: bool = False) -> bytes:

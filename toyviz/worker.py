@@ -1,4 +1,4 @@
-"""python -m toyviz.worker: trains one experiment at a time for toyviz.jobs.
+"""python -m toyviz.worker [SLOT]: trains one experiment at a time for toyviz.jobs.
 
 In, on stdin: a line of JSON an order, {"order": "train", "id", "experiment"} or {"order": "cancel", "id"}; the end of
 stdin ends the process at once. Out, on stdout: a line of JSON a message, with "bytes" raw bytes behind it where it
@@ -89,7 +89,7 @@ def main() -> None:
     logging.basicConfig(format="worker %(process)d: %(message)s")
     messages, orders = Messages(), Orders()
     os.nice(NICENESS)
-    warming: Iterator[None] | None = warm_up()
+    warming: Iterator[None] | None = warm_up(slot=int(sys.argv[1]) if len(sys.argv) > 1 else 0)
     while True:
         order = orders.next(wait=warming is None)
         if order is not None:
@@ -127,15 +127,16 @@ def serve(order: dict[str, Any], orders: Orders, messages: Messages) -> None:
     orders.cancelled.discard(number)
 
 
-def warm_up() -> Iterator[None]:
+def warm_up(slot: int) -> Iterator[None]:
     """Compile the kernels, or load them from their cache on disk, by one step of each named experiment."""
-    for setting in settings.EXPERIMENTS.values():
-        experiment = setting.quick.with_(n_samples=3) if setting.quick.n_samples else setting.quick
+    every = [setting.quick for setting in settings.EXPERIMENTS.values()]
+    for experiment in every[:: -1 if slot % 2 else 1]:  # so that two workers do not compile the same one at once
+        small = experiment.with_(n_samples=3) if experiment.n_samples else experiment
         try:
-            if fused.covers(experiment):
-                fused.Trainer(experiment).advance(0, 1)
-        except Exception:
-            log.exception("warming up for %s", setting.title)
+            if fused.covers(small):
+                fused.Trainer(small).advance(0, 1)
+        except Exception as error:
+            log.warning("warming up failed for %s: %r", small, error)
         yield
 
 
