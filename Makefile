@@ -39,8 +39,8 @@ format: $(DEV) ## format the code and mend what the linter can
 bench: $(APP) ## time the fast engine against the reference
 	$(BIN)/python -m toyviz bench $(ARGS)
 
-gallery: $(APP) ## train again the results that are shipped
-	$(BIN)/python -m toyviz gallery
+gallery: $(APP) ## train what is missing of the results that are shipped
+	$(BIN)/python -m toyviz gallery $(ARGS)
 
 clean-cache: $(APP) ## forget the results trained here; the shipped ones stay
 	$(BIN)/python -m toyviz cache clear

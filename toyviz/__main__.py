@@ -346,7 +346,11 @@ def _bench(arguments: argparse.Namespace) -> int:
 def _gallery(arguments: argparse.Namespace) -> int:
     from toyviz import gallery
 
-    gallery.build()
+    try:
+        print(f"trained: {gallery.build(force=arguments.force, jobs=arguments.jobs)}")
+    except RuntimeError as error:
+        _tell(error)
+        return 1
     return 0
 
 
@@ -456,7 +460,9 @@ def _parser() -> argparse.ArgumentParser:
     cache.add_argument("action", choices=("info", "verify", "clear"))
     cache.add_argument("--json", action="store_true")
     command("bench", _bench, "time the fast engine against the reference").add_argument("--json", action="store_true")
-    command("gallery", _gallery, "train again what is shipped with the project")
+    shipped = command("gallery", _gallery, "train what is missing of the results that are shipped")
+    shipped.add_argument("--force", action="store_true", help="train all of them again")
+    shipped.add_argument("--jobs", type=_count, metavar="N", help="train N at a time (default: one a core)")
     return parser
 
 
