@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from toyviz import metrics, probe
+from toyviz.experiment import FIELD_NAMES
 from toyviz.model import Parameters
 from toyviz.result import Result
 
@@ -20,6 +21,11 @@ KEPT = 1024  # results whose derived arrays stay in memory
 BIG = 0.15  # a feature with more dimensionality than this stands out
 RISEN = 1.05  # a test loss this many times that of the output 0 is on the bump
 REPRESENTED = 0.5  # a column of W1 longer than this stands for its feature
+
+COLUMNS = (
+    *("key", *FIELD_NAMES, "density", "train_loss", "test_loss", "train_accuracy", "test_accuracy"),
+    *("weight_norm", "bias_norm", "big_features", "represented", "superposition", "engine", "seconds"),
+)
 
 Value = TypeVar("Value")
 
@@ -124,7 +130,7 @@ def runs(results: Iterable[Result]) -> pd.DataFrame:
     weight_norm |W1|_F; bias_norm |b2|; big_features: features with dimensionality of at least BIG; represented:
     features whose column is longer than REPRESENTED; superposition: its mean over these.
     """
-    return pd.DataFrame([_row(result) for result in results])
+    return pd.DataFrame([_row(result) for result in results], columns=list(COLUMNS))
 
 
 class Descent(NamedTuple):

@@ -23,7 +23,8 @@ AT_ONCE = 120.0  # seconds of expected training up to which it starts without be
 NEWS = 2.5  # seconds after which new results are worth drawing the whole page again
 LIVE = ("queued", "running")
 STYLE = """<style>
-.stMainBlockContainer {max-width: 76rem; margin: 0 auto}
+.stMainBlockContainer {max-width: 76rem}
+@media (min-width: 48rem) {.stMainBlockContainer {padding-left: 3rem; padding-right: 3rem}}
 </style>"""
 
 
@@ -62,6 +63,7 @@ def draw(figure: Figure, key: str, *, pick: Callable[[dict[str, Any]], None] | N
 
 def frame() -> None:
     """What every page has around it."""
+    st.logo("docs/icon.png", size="large")
     st.html(STYLE)
 
 
@@ -94,10 +96,17 @@ INIT_NAMES = {
     "linear_uniform": "nn.Linear, uniform",
     "linear_normal": "nn.Linear, normal",
 }
-BIAS_NAMES = {  # bias_init and bias_offset as one choice
+BIASES = {  # one choice for bias_init and bias_offset
+    "zeros": ("zeros", 0.0),
+    "normal": ("normal", 0.0),
+    "uniform": ("linear_uniform", 0.0),
+    "minus": ("zeros", -1.0),
+    "plus": ("zeros", 1.0),
+}
+BIAS_NAMES = {
     "zeros": "0",
     "normal": "normal, N(0, 1)",
-    "linear_uniform": "uniform, ±1/√m",
+    "uniform": "uniform, ±1/√m",
     "minus": "−1",
     "plus": "+1",
 }
@@ -105,8 +114,8 @@ CONTROLS: dict[str, Control] = {
     "recipe": Control(
         "Recipe",
         ("quick", "paper"),
-        "How long and how gently each network is trained. Quick: 5,000 steps with large steps, seconds a network. "
-        "Paper: 50,000 smaller steps; it starts when you ask for it.",
+        "How long and how gently each network is trained. Quick: fewer and larger steps, about a second a network. "
+        "Paper: the many small steps of the original; it starts when you ask for it.",
         kind="choice",
     ),
     "n_samples": Control(
@@ -219,6 +228,15 @@ def scrubber(name: str, result: Result) -> int | None:
     return None if index == last else index
 
 
+# -- results -----------------------------------------------------------------------------------------------------------
+
+
+def stored(experiments: Iterable[Experiment]) -> list[Result]:
+    """Those of the experiments whose results are there already; nothing is trained."""
+    found = (runtime.store().get(experiment) for experiment in experiments)
+    return [result for result in found if result]
+
+
 # -- training that a visitor watches -----------------------------------------------------------------------------------
 
 
@@ -259,9 +277,9 @@ def trained(
     """
     progress = _look(experiments)
     _drop_unwanted(experiments)
-    if progress.missing and at_once and not progress.cancelled and not progress.failed:
-        if expected_seconds(progress.missing, progress.done) <= AT_ONCE:
-            progress = _start(experiments, progress.missing)
+    stopped = progress.cancelled or progress.failed or not at_once
+    if progress.missing and not stopped and expected_seconds(progress.missing, progress.done) <= AT_ONCE:
+        progress = _start(experiments, progress.missing)
     live, began = bool(progress.live), time.monotonic()
 
     def view() -> None:
@@ -270,8 +288,10 @@ def trained(
         if live and (news or not now.live):
             st.rerun()
         _status(experiments, now)
-        if now.done or now.live:
+        if now.done:
             show(now.done)
+        elif now.live:
+            st.skeleton(height=420)
         if now.live:
             _watch(now, watch)
 
@@ -347,7 +367,7 @@ def _status(experiments: Sequence[Experiment], now: Progress) -> None:
         elif now.live:
             _live_status(total, done, now)
         elif now.failed:
-            experiment, job = now.failed[0]
+            _, job = now.failed[0]
             more = f" {len(now.failed) - 1} more failed too." if len(now.failed) > 1 else ""
             st.markdown(f":material/error: **Training failed.** {_sentence(job.error)}{more}")
             _button("Retry", ":material/refresh:", experiments, now)
@@ -364,7 +384,10 @@ def _status(experiments: Sequence[Experiment], now: Progress) -> None:
         else:
             seconds = sum(float(result.provenance.get("seconds") or 0) for result in now.done)
             networks = "1 network" if total == 1 else f"{total} networks"
-            st.markdown(f":material/check_circle: **{networks}**, trained in {duration(seconds)} of computing. Kept.")
+            st.markdown(
+                f":material/check_circle: **{networks}.** Training took {duration(seconds)} of computing; the results "
+                "are kept, and come back at once."
+            )
     refused = st.session_state.get("refused")
     if refused and now.missing:
         st.warning(_sentence(refused), icon=":material/hourglass_disabled:")

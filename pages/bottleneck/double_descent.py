@@ -8,8 +8,8 @@ from toyviz.experiment import sweep
 ui.title("Double descent", "When does a network stop memorising its samples and start to generalise?")
 st.markdown(
     "A sample has $n$ features, few of them active. The network squeezes it through $m$ hidden values and gives it "
-    "back: $x' = \\mathrm{ReLU}(W_1^\\top W_1 x + b_2)$. Every point below is a network of its own, trained on $T$ fixed "
-    "samples and tested on 10,000 others. The loss is the squared error, summed over features."
+    "back: $x' = \\mathrm{ReLU}(W_1^\\top W_1 x + b_2)$. Every point below is a network of its own, trained on $T$ "
+    "fixed samples and tested on 10,000 others. The loss is the squared error, summed over features."
 )
 
 recipe = ui.control("recipe", "quick")
@@ -43,7 +43,7 @@ def show(results):
     table = tables.runs(results)
     found = tables.descent(table, zero, n_hidden)
     ui.draw(
-        charts.loss_over_samples(table, rules, found.regimes, found.peak, T),
+        charts.loss_over_samples(table, rules, found.regimes, sizes, found.peak, T),
         key="loss",
         pick=lambda point: ui.remember(T=int(point["n_samples"]), seed=int(point["seed"])),
     )
@@ -77,7 +77,8 @@ def look_inside(result):
     )
     if n_hidden != 2:
         st.caption(
-            f"Drawn along two of the {n_hidden} hidden directions: the first two left singular vectors of the trained W1."
+            f"Drawn along two of the {n_hidden} hidden directions: the first two left singular vectors of the trained "
+            f"W1."
             if n_hidden > 2
             else "The hidden layer has one value only: it is drawn along the horizontal axis."
         )
@@ -93,16 +94,16 @@ chosen = next((result for result in here if result.experiment.n_samples == T), N
 
 with overview:
     if results:
-        ui.draw(charts.loss_close_to_one(table, rules, T), key="near")
+        ui.draw(charts.loss_close_to_one(table, rules, sizes, T), key="near")
     ui.notes(
         "- **Memorising.** With few samples the network stores each of them: the train loss is small, the hidden "
         "vectors (red) are the corners of a polygon, and a new sample means nothing to it.\n"
         "- **In between.** There are too many samples to store and too few to see what they have in common. The test "
         "loss rises far above that of saying 0.\n"
-        "- **Generalising.** With enough samples a few features (blue) get a direction each, and the test loss falls below "
-        "that of the best constant output.",
-        "- How high the peak is: it hangs on the recipe and the seed. The post trains ten times longer with smaller steps; "
-        "that is the paper recipe.\n"
+        "- **Generalising.** With enough samples a few features (blue) get a direction each, and the test loss falls "
+        "below that of the best constant output.",
+        "- How high the peak is: it hangs on the recipe and the seed. The post trains ten times longer with smaller "
+        "steps; that is the paper recipe.\n"
         "- The best network there is: an optimiser that stops elsewhere moves the peak and the start of generalising.\n"
         "- A large network: with $m = 2$ at most a handful of the features can ever be represented.",
     )
@@ -118,8 +119,9 @@ with row:
             ]
             ui.draw(charts.panels(pictures, common), key="panels")
         st.caption(
-            f"Seed {seed}. Above: what each feature writes into the hidden layer, a column of W1. Below: where each training "
-            f"sample ends up, W1 x. Each square has its own scale, written in its corner. At most {charts.RAYS} vectors "
+            f"Seed {seed}. Above: what each feature writes into the hidden layer, a column of W1. Below: where each "
+            f"training sample ends up, W1 x. Each square has its own scale, written in its corner. At most "
+            f"{charts.RAYS} vectors "
             "a square are drawn."
         )
 with inside:
@@ -134,8 +136,8 @@ if here:
     ui.draw(charts.dimensionality(features, samples, n_hidden, n_features, T), key="dimensionality")
     st.markdown(
         "The dimensionality of a vector, $D_i = |v_i|^2 / \\sum_j (\\hat v_i \\cdot v_j)^2$, is the share of a hidden "
-        "dimension that it has to itself. Samples in a regular polygon have $m/T$ each. Where the red falls and a few blue "
-        "dots rise, samples give way to features."
+        "dimension that it has to itself. Samples in a regular polygon have $m/T$ each. Where the red falls and a few "
+        "blue dots rise, samples give way to features."
     )
     ui.draw(charts.norms_over_samples(table, T), key="norms")
 if chosen:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, NamedTuple
 
 import altair as alt
@@ -28,6 +27,12 @@ def compiled(chart: alt.TopLevelMixin) -> dict[str, Any]:
     spec = chart.to_dict()
     spec.pop("config", None)
     return spec
+
+
+def stretched(chart: alt.LayerChart | alt.FacetChart, title: str, height: int) -> dict[str, Any]:
+    """The same for a chart as wide as the page. height is that of the plot, without axes and title."""
+    fit = alt.AutoSizeParams(type="fit-x", contains="padding")
+    return compiled(chart.properties(title=title, height=height, autosize=fit))
 
 
 def named(name: str) -> alt.NamedData:
@@ -60,6 +65,14 @@ def samples_x(field: str = "n_samples", title: str | None = "training samples T"
     )
 
 
-def same(spec: dict[str, Any]) -> str:
-    """A specification as text, to compare it."""
-    return json.dumps(spec, sort_keys=True)
+def selected_rule(x: alt.X) -> alt.Chart:
+    """A broad, quiet line behind the size or density that is looked into; its data set is "selected"."""
+    rule = alt.Chart(named("selected")).mark_rule(
+        color=GREY, opacity=0.3, strokeWidth=14, strokeCap="round", tooltip=None
+    )
+    return rule.encode(x=x)
+
+
+def powers(small: float = 1e-3) -> str:
+    """A label expression: plain numbers, and powers of ten where they are small."""
+    return f"format(datum.value, datum.value < {small} ? '.0e' : '~r')"

@@ -10,7 +10,19 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.figure import CLOSE_RAYS, GREY, RAYS, Figure, compiled, count, named, records, samples_x
+from toyviz.charts.figure import (
+    CLOSE_RAYS,
+    GREY,
+    RAYS,
+    Figure,
+    compiled,
+    count,
+    named,
+    records,
+    samples_x,
+    selected_rule,
+    stretched,
+)
 
 FEATURES, SAMPLES = "columns of W1", "hidden vectors"  # blue and red in the post
 KINDS = [FEATURES, SAMPLES]
@@ -98,16 +110,11 @@ def dimensionality(
         for T, values in by_size.items()
     ]
     sizes = sorted({*features, *samples})
-    lines = []
-    if sizes:
-        for T in np.geomspace(sizes[0] / 1.25, sizes[-1] * 1.6, 60):
-            lines.append({"n_samples": T, "share": min(1, n_hidden / T), "line": "m / T"})
-            lines.append({"n_samples": T, "share": min(1, n_hidden / n_features), "line": "m / n"})
     data = {
         "values": pd.concat(rows, ignore_index=True)
         if rows
         else records([], "n_samples", "at", "share", "kind", "rank"),
-        "lines": records(lines, "n_samples", "share", "line"),
+        "lines": _even_shares(sizes, n_hidden, n_features),
         "selected": records([{"n_samples": selected}] if selected else [], "n_samples"),
     }
     said = "Dimensionality of features and of samples over T. "
@@ -116,6 +123,16 @@ def dimensionality(
         of_feature, of_sample = features[last].max(), samples[last].max()
         said += f"At T = {last:,} the largest of a feature is {of_feature:.2f}, of a sample {of_sample:.2f}."
     return Figure(_dimensionality(), data, said)
+
+
+def _even_shares(sizes: Sequence[int], n_hidden: int, n_features: int) -> pd.DataFrame:
+    """The lines m / T and m / n, and where each carries its name ("end")."""
+    if not sizes:
+        return records([], "n_samples", "share", "line", "end")
+    T = np.geomspace(sizes[0] / 1.25, sizes[-1] * 1.25, 60)
+    samples = pd.DataFrame({"n_samples": T, "share": np.minimum(1, n_hidden / T), "line": "m / T", "end": T[0] == T})
+    features = samples.assign(share=min(1, n_hidden / n_features), line="m / n", end=T[0] == T)
+    return pd.concat([samples, features], ignore_index=True)
 
 
 def _chosen(values: np.ndarray, kind: str, at_most: int) -> np.ndarray:
@@ -155,7 +172,7 @@ def _kind_color(legend: alt.Legend | None = None) -> alt.Color:
 
 @cache
 def _panels(columns: int) -> dict[str, Any]:
-    size = 128 if columns <= 7 else 66
+    size = 128 if columns <= 7 else 68
     x = alt.X("x:Q", axis=None, scale=alt.Scale(nice=False, zero=False))
     y = alt.Y("y:Q", axis=None, scale=alt.Scale(nice=False, zero=False))
     base = alt.Chart().encode(x=x, y=y)
@@ -182,7 +199,7 @@ def _panels(columns: int) -> dict[str, Any]:
         row=alt.Row(
             "kind:N", title=None, sort=KINDS, header=alt.Header(labelFontSize=11, labelPadding=6, labelAngle=-90)
         ),
-        spacing=6,
+        spacing=5,
     ).resolve_scale(x="independent", y="independent")
     return compiled(facet) | {"usermeta": {"embedOptions": {"renderer": "canvas"}}}
 
@@ -219,7 +236,7 @@ def _closeup(kind: str) -> dict[str, Any]:
         .encode(x=x, y=y, text="number:N"),
     ]
     chart = alt.layer(*layers).properties(
-        width=310, height=310, autosize=alt.AutoSizeParams(type="pad", contains="content")
+        width=290, height=290, autosize=alt.AutoSizeParams(type="pad", contains="content")
     )
     return compiled(chart)
 
@@ -242,12 +259,10 @@ def _dimensionality() -> dict[str, Any]:
         alt.Tooltip("share:Q", title="dimensionality", format=".4f"),
     ]
     layers = alt.layer(
-        alt.Chart(named("selected"))
-        .mark_rule(color=GREY, opacity=0.35, strokeWidth=14, strokeCap="round")
-        .encode(x=samples_x()),
+        selected_rule(samples_x()),
         lines.mark_line(strokeDash=[4, 3], color=GREY, strokeWidth=1.3).encode(x=samples_x(), y=y, detail="line:N"),
-        lines.transform_aggregate(n_samples="max(n_samples)", share="min(share)", groupby=["line"])
-        .mark_text(align="right", dy=-8, color=GREY, fontSize=11)
+        lines.transform_filter("datum.end")
+        .mark_text(align="left", dx=6, dy=-6, color=GREY, fontSize=12)
         .encode(x=samples_x(), y=y, text="line:N"),
         values.mark_point(filled=True, size=24, opacity=0.7).encode(
             x=samples_x("at"),
@@ -257,4 +272,4 @@ def _dimensionality() -> dict[str, Any]:
             tooltip=tooltip,
         ),
     )
-    return compiled(layers.properties(height=300, title="How much of a dimension each has to itself"))
+    return stretched(layers, "Dimensionality of features and of training samples", 260)

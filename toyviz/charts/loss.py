@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -9,30 +10,41 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.figure import GREEN, GREY, VERMILLION, Figure, compiled, named, records, samples_x
+from toyviz.charts.figure import (
+    GREEN,
+    GREY,
+    VERMILLION,
+    Figure,
+    named,
+    powers,
+    records,
+    samples_x,
+    selected_rule,
+    stretched,
+)
 
 FLOOR = 1e-3  # losses below are drawn here: a memorised set goes down to 1e-10, and would flatten all the rest
 SETS = ("test", "train")
-NEAR = (0.97, 1.03)  # the window of loss_close_to_one, in units of the loss of the output 0
+NEAR = (0.98, 1.02)  # the window of loss_close_to_one, in units of the loss of the output 0
 
 
 def loss_over_samples(
     runs: pd.DataFrame,
     baselines: dict[str, float],
     regimes: pd.DataFrame,
+    sizes: Sequence[int],
     peak: tuple[int, float] | None = None,
     selected: int | None = None,
 ) -> Figure:
     """Train and test loss over T: a faint line and a point a seed, their mean, and the lowest to the highest seed.
 
     runs: columns n_samples, seed, train_loss, test_loss. baselines: loss by name, drawn as rules. regimes: columns
-    low, high (in T), name. peak: the T of the highest mean test loss, and that loss. Clicking a point picks
-    its n_samples and seed.
+    low, high (in T), name. sizes: every T of the sweep, trained or not. peak: the T of the highest mean test loss, and
+    that loss. Clicking a point picks its n_samples and seed.
     """
     points = _points(runs)
     mean = _means(points)
     highest = points["shown"].max() if len(points) else 1.0
-    sizes = runs["n_samples"] if len(runs) else pd.Series([1, 1000])
     text = f"mean peaks at T = {peak[0]:,}: {peak[1]:.3g}" if peak else ""
     labels = [{"n_samples": peak[0], "loss": highest, "label": text}] if peak else []
     data = {
@@ -42,12 +54,14 @@ def loss_over_samples(
         "regimes": _placed(regimes),
         "peak": records(labels, "n_samples", "loss", "label"),
         "selected": records([{"n_samples": selected}] if selected else [], "n_samples"),
-        "frame": _frame(sizes, FLOOR, max(highest, 1.0) * 3),
+        "frame": _frame(sizes, FLOOR, max(highest, 1.0) * 8),
     }
     return Figure(_loss_over_samples(), data, _said(mean, peak))
 
 
-def loss_close_to_one(runs: pd.DataFrame, baselines: dict[str, float], selected: int | None = None) -> Figure:
+def loss_close_to_one(
+    runs: pd.DataFrame, baselines: dict[str, float], sizes: Sequence[int], selected: int | None = None
+) -> Figure:
     """The test loss close to what the output 0 has, where generalising shows: the mean and each seed.
 
     runs: columns n_samples, seed, train_loss, test_loss. baselines: loss by name; the first sets the window.
@@ -57,12 +71,14 @@ def loss_close_to_one(runs: pd.DataFrame, baselines: dict[str, float], selected:
     unit = next(iter(baselines.values()))
     lowest = min([NEAR[0] * unit, *(points["loss"] - 0.005 * unit)])
     window = [{"name": "low", "value": lowest}, {"name": "high", "value": NEAR[1] * unit}]
-    sizes = runs["n_samples"] if len(runs) else pd.Series([1, 1000])
-    rules = [{"loss": loss, "label": f"{name}: {loss:.4f}"} for name, loss in baselines.items()]
+    rules = [
+        {"loss": loss, "label": f"{name}: {loss:.4f}", "above": not k}
+        for k, (name, loss) in enumerate(baselines.items())
+    ]
     data = {
         "points": points,
         "mean": _means(points),
-        "baselines": records(rules, "loss", "label"),
+        "baselines": records(rules, "loss", "label", "above"),
         "selected": records([{"n_samples": selected}] if selected else [], "n_samples"),
         "frame": _frame(sizes, unit, unit),
     }
@@ -131,9 +147,11 @@ def _placed(regimes: pd.DataFrame) -> pd.DataFrame:
     return regimes.assign(middle=np.sqrt(regimes["low"].astype(float) * regimes["high"].astype(float)))
 
 
-def _frame(sizes: pd.Series, low: float, high: float) -> pd.DataFrame:
+def _frame(sizes: Sequence[int], low: float, high: float) -> pd.DataFrame:
     """Two corners that nobody sees: they hold the axes open."""
-    return pd.DataFrame({"n_samples": [sizes.min() / 1.25, sizes.max() * 1.25], "shown": [low, high]})
+    return pd.DataFrame(
+        {"n_samples": [min(sizes, default=1) / 1.25, max(sizes, default=1000) * 1.25], "shown": [low, high]}
+    )
 
 
 def _said(mean: pd.DataFrame, peak: tuple[int, float] | None) -> str:
@@ -143,17 +161,18 @@ def _said(mean: pd.DataFrame, peak: tuple[int, float] | None) -> str:
     first, last = test.iloc[0], test.iloc[-1]
     rises = f" rises to a peak of {peak[1]:.3g} at T = {peak[0]:,}, and" if peak else ""
     return (
-        f"Mean test loss over the size of the training set: it is {first['loss']:.3g} at T = {first['n_samples']:,},{rises} "
-        f"is {last['loss']:.3g} at T = {last['n_samples']:,}."
+        f"Mean test loss over the size of the training set: it is {first['loss']:.3g} at T = {first['n_samples']:,},"
+        f"{rises} is {last['loss']:.3g} at T = {last['n_samples']:,}."
     )
 
 
-def _selected_rule() -> alt.Chart:
-    return (
-        alt.Chart(named("selected"))
-        .mark_rule(color=GREY, opacity=0.35, strokeWidth=14, strokeCap="round")
-        .encode(x=samples_x())
+def _line_names(mean: alt.Chart, what: str) -> alt.Chart:
+    """The name of each line, over its first point."""
+    first = mean.transform_window(first="first_value(n_samples)", groupby=[what], frame=[None, None])
+    text = first.transform_filter("datum.n_samples == datum.first").mark_text(
+        align="left", dx=8, dy=-12, fontSize=13, fontWeight="bold"
     )
+    return text.encode(text=f"{what}:N")
 
 
 def _invisible(y: alt.Y) -> alt.Chart:
@@ -183,15 +202,9 @@ def _loss_over_samples() -> dict[str, Any]:
     names = alt.Chart(named("regimes")).mark_text(color=GREY, fontStyle="italic", baseline="top", fontSize=12)
     mean = alt.Chart(named("mean"))
     points = alt.Chart(named("points"))
-    names_of_lines = (
-        mean.transform_window(first="first_value(n_samples)", groupby=["set"], frame=[None, None])
-        .transform_filter("datum.n_samples == datum.first")
-        .mark_text(align="left", dx=8, dy=-12, fontSize=13, fontWeight="bold")
-        .encode(x=samples_x(), y=y, text="set:N", color=color)
-    )
     layers = alt.layer(
         _invisible(y),
-        _selected_rule(),
+        selected_rule(samples_x()),
         borders.encode(x=samples_x("low")).transform_filter("datum.name != 'memorising'"),
         names.encode(x=samples_x("middle"), y=alt.value(4), text="name:N"),
         rules.encode(
@@ -216,12 +229,12 @@ def _loss_over_samples() -> dict[str, Any]:
             ],
         )
         .add_params(pick),
-        names_of_lines,
+        _line_names(mean, "set").encode(x=samples_x(), y=y, color=color),
         alt.Chart(named("peak"))
         .mark_text(dy=-16, fontSize=13, fontWeight="bold", color=GREEN)
         .encode(x=samples_x(), y=alt.Y("loss:Q"), text="label:N"),
     )
-    return compiled(layers.properties(height=380, title="Loss over the size of the training set"))
+    return stretched(layers, "Loss over the size of the training set", 380)
 
 
 @cache
@@ -242,10 +255,13 @@ def _loss_close_to_one() -> dict[str, Any]:
     ]
     layers = alt.layer(
         _invisible(y("shown")),
-        _selected_rule(),
+        selected_rule(samples_x()),
         rules.mark_rule(color=GREY, strokeDash=[2, 3]).encode(y=y()),
-        rules.mark_text(color=GREY, align="left", dx=6, dy=-7, fontSize=11).encode(
-            x=alt.value(0), y=y(), text="label:N"
+        *(
+            rules.mark_text(color=GREY, align="left", dx=6, dy=-7 if above else 8, fontSize=11)
+            .transform_filter(alt.datum.above == above)
+            .encode(x=alt.value(0), y=y(), text="label:N")
+            for above in (True, False)
         ),
         points.mark_line(opacity=0.3, strokeWidth=1, clip=True, color=GREEN).encode(
             x=samples_x(), y=y(), detail="seed:N"
@@ -255,7 +271,7 @@ def _loss_close_to_one() -> dict[str, Any]:
             x=samples_x(), y=y(), tooltip=tooltip
         ),
     )
-    return compiled(layers.properties(height=190, title="The same test loss, close to what the output 0 has"))
+    return stretched(layers, "The same test loss, close to what the output 0 has", 190)
 
 
 @cache
@@ -270,7 +286,7 @@ def _training_curve() -> dict[str, Any]:
         "loss:Q",
         title="training loss",
         scale=alt.Scale(type="log"),
-        axis=alt.Axis(format=".0e", gridOpacity=0.5, tickCount=5),
+        axis=alt.Axis(labelExpr=powers(), gridOpacity=0.5, tickCount=5),
     )
     curve = alt.Chart(named("curve")).mark_line(strokeWidth=2, color=VERMILLION)
     tooltip = [alt.Tooltip("step:Q", format=","), alt.Tooltip("loss:Q", format=".4~g", title="training loss")]
@@ -278,16 +294,19 @@ def _training_curve() -> dict[str, Any]:
         alt.Chart(named("rule")).mark_rule(color=GREY, strokeDash=[4, 3]).encode(x=x),
         curve.encode(x=x, y=y, tooltip=tooltip),
     )
-    return compiled(layers.properties(height=220, title="Training loss over the steps"))
+    return stretched(layers, "Training loss over the steps", 220)
 
 
 @cache
 def _norms_over_samples() -> dict[str, Any]:
     y = alt.Y(
-        "norm:Q", title="norm", scale=alt.Scale(type="log"), axis=alt.Axis(format="~r", gridOpacity=0.5, tickCount=5)
+        "norm:Q",
+        title="norm",
+        scale=alt.Scale(type="log"),
+        axis=alt.Axis(labelExpr=powers(), gridOpacity=0.5, tickCount=5),
     )
     domain = ["‖W1‖", "‖b2‖"]
-    color = alt.Color("what:N", scale=alt.Scale(domain=domain), legend=alt.Legend(title=None, orient="top"))
+    color = alt.Color("what:N", scale=alt.Scale(domain=domain), legend=None)
     dash = alt.StrokeDash("what:N", scale=alt.Scale(domain=domain, range=[[1, 0], [5, 3]]), legend=None)
     mean, points = alt.Chart(named("mean")), alt.Chart(named("points"))
     tooltip = [
@@ -297,8 +316,9 @@ def _norms_over_samples() -> dict[str, Any]:
         alt.Tooltip("norm:Q", title="norm", format=".3~g"),
     ]
     layers = alt.layer(
-        _selected_rule(),
+        selected_rule(samples_x()),
         mean.mark_line(strokeWidth=2.5).encode(x=samples_x(), y=y, color=color, strokeDash=dash),
+        _line_names(mean, "what").encode(x=samples_x(), y=y, color=color),
         points.mark_point(filled=True, size=30, opacity=0.7).encode(x=samples_x(), y=y, color=color, tooltip=tooltip),
     )
-    return compiled(layers.properties(height=220, title="How large the weights and biases are"))
+    return stretched(layers, "How large the weights and biases are", 220)

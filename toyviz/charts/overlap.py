@@ -10,7 +10,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.figure import GREEN, GREY, Figure, compiled, named, records
+from toyviz.charts.figure import GREEN, GREY, Figure, compiled, named, records, selected_rule, stretched
 
 BIAS = "b"  # the extra column beside W1'W1
 REPRESENTED = 0.5  # a column longer than this stands for its feature
@@ -98,7 +98,11 @@ def summary(rows: pd.DataFrame, what: str, level: float | None = None, selected:
 
 
 def _size(columns: int, large: bool) -> int:
-    return 310 if large else 116 if columns > 4 else 180
+    return 290 if large else 120 if columns > 4 else 170
+
+
+def _legend(values: list[float], large: bool) -> alt.Legend:
+    return alt.Legend(orient="right", gradientLength=120 if large else 56, gradientThickness=8, values=values)
 
 
 def _columns(chart: Any, header: bool) -> Any:
@@ -135,10 +139,8 @@ def _overlaps(columns: int, n: int, large: bool) -> dict[str, Any]:
             color=alt.Color(
                 "value:Q",
                 title="overlap",
-                scale=alt.Scale(domain=[-1, 1], domainMid=0, clamp=True),
-                legend=alt.Legend(
-                    orient="bottom", gradientLength=120, gradientThickness=8, values=[-1, 0, 1], direction="horizontal"
-                ),
+                scale=alt.Scale(domain=[-1, 1], domainMid=0, clamp=True, interpolate="rgb"),
+                legend=_legend([-1, 0, 1], large),
             ),
             tooltip=tooltip,
         )
@@ -176,9 +178,7 @@ def _norm_bars(columns: int, n: int, large: bool) -> dict[str, Any]:
                 "superposition:Q",
                 title="superposition",
                 scale=alt.Scale(scheme="inferno", domain=[0, 1], clamp=True),
-                legend=alt.Legend(
-                    orient="bottom", gradientLength=120, gradientThickness=8, values=[0, 0.5, 1], direction="horizontal"
-                ),
+                legend=_legend([0, 0.5, 1], large),
             ),
             opacity=alt.condition("datum.norm > 0.1", alt.value(1), alt.value(0.25)),
             tooltip=tooltip,
@@ -216,11 +216,12 @@ def _summary(what: str) -> dict[str, Any]:
         alt.Tooltip("test_loss:Q", title="test loss", format=".4~g"),
     ]
     best, points, lines = (alt.Chart(named(name)) for name in ("best", "points", "lines"))
-    selected = alt.Chart(named("selected")).mark_rule(color=GREY, opacity=0.35, strokeWidth=14, strokeCap="round")
     layers = alt.layer(
-        selected.encode(x=x),
+        selected_rule(x),
         lines.mark_rule(color=GREY, strokeDash=[2, 3]).encode(y=y),
-        lines.mark_text(color=GREY, align="left", dx=4, dy=-7, fontSize=11).encode(x=alt.value(0), y=y, text="label:N"),
+        lines.mark_text(color=GREY, align="right", dx=-4, dy=9, fontSize=11).encode(
+            x=alt.value("width"), y=y, text="label:N"
+        ),
         points.mark_point(shape="stroke", size=120, strokeWidth=1.5, opacity=0.5, color=GREEN).encode(
             x=x, y=y, tooltip=tooltip
         ),
@@ -229,4 +230,4 @@ def _summary(what: str) -> dict[str, Any]:
         .encode(x=x, y=y, tooltip=tooltip)
         .add_params(pick),
     )
-    return compiled(layers.properties(height=200, title=title))
+    return stretched(layers, title, 170)
