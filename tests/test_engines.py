@@ -25,7 +25,7 @@ def experiment(**changes):
 def rows():
     """One experiment of each kind that a kernel covers, by the name of the kind."""
     kinds = {}
-    for arch in OUTPUT_RELU:
+    for arch in OUTPUT_RELU + LINEAR_OUTPUT:
         for m in SIZES:
             kinds[f"{arch}, m={m}"] = experiment(arch=arch, n_hidden=m)
         kinds[f"{arch}, importance"] = experiment(arch=arch, n_hidden=3, importance_decay=0.7, n_samples=13)

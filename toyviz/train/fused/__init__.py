@@ -32,7 +32,10 @@ class Trainer:
     def advance(self, first: int, last: int) -> np.ndarray:
         """Take steps first ... last - 1 and return the loss before each of them, float32."""
         losses = np.empty(last - first, np.float32)
-        self.kernel(self.network, first, last, losses)
+        try:
+            self.kernel(self.network, first, last, losses)
+        except OSError:  # the compiled kernel cannot be kept, on a full disk say; it is there all the same
+            self.kernel(self.network, first, last, losses)
         return losses
 
     def parameters(self) -> Parameters:
@@ -48,4 +51,4 @@ def _family(experiment: Experiment) -> str | None:
         return "fresh" if task.loss == "mse" else None
     if task.loss == "cross_entropy":
         return None if arch.output_relu else "fixed"
-    return "fixed" if arch.output_relu else None
+    return "fixed" if arch.output_relu else "gram"

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from toyviz import data
 from toyviz.experiment import Experiment
+from toyviz.train.fused.compiled import kernel, part
 from toyviz.train.fused.optimizers import coefficients, update
 from toyviz.train.fused.simd import (
     LANES,
@@ -136,7 +136,7 @@ def network(experiment: Experiment, flat: Flat) -> Network:
     )
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def advance(net, first, last, losses):
     """Take steps first ... last - 1; losses receives the loss before each."""
     for step in range(first, last):
@@ -157,7 +157,7 @@ def advance(net, first, last, losses):
         update(net.adamw, net.parameters, net.gradient, net.first, net.second, net.coefficients[step])
 
 
-@njit(nogil=True, cache=True)
+@part
 def prepare(net):
     """Scale what the dense part reads, lay W1 out by columns, and clear the gradients."""
     net.gradient[:] = 0
@@ -173,22 +173,22 @@ def prepare(net):
             net.columns[c * net.row + k] = p[net.W1 + k * net.n_inputs + net.used[c]]
 
 
-@njit(nogil=True, cache=True)
+@part
 def see(net):
     """hidden = act(W1 x + b1) of every sample."""
     start, column, value = net.inputs
-    for part in range(0, net.row, LANES):
-        bias = load(net.parameters, net.b1 + part)
+    for lane in range(0, net.row, LANES):
+        bias = load(net.parameters, net.b1 + lane)
         for t in range(net.n_samples):
             h = bias
             for e in range(start[t], start[t + 1]):
-                h = fma(splat(value[e]), load(net.columns, column[e] * net.row + part), h)
+                h = fma(splat(value[e]), load(net.columns, column[e] * net.row + lane), h)
             if net.hidden_relu:
                 h = relu(h)
-            store(net.hidden, t * net.row + part, h)
+            store(net.hidden, t * net.row + lane, h)
 
 
-@njit(nogil=True, cache=True)
+@part
 def outputs(net, t, i):
     """W2 h + b2 of samples t ... t + 3 at outputs i ... i + 31: two vectors a sample."""
     h, n, row, V = net.hidden, net.n_outputs, net.row, net.scaled
@@ -210,7 +210,7 @@ def outputs(net, t, i):
     return a0, b0, a1, b1, a2, b2, a3, b3
 
 
-@njit(nogil=True, cache=True)
+@part
 def relu_errors(net, t):
     """error = ReLU(output) - target where the output is positive, else 0; the loss of the targets out of reach."""
     n, error = net.n_outputs, net.error
@@ -238,7 +238,7 @@ def relu_errors(net, t):
     return loss
 
 
-@njit(nogil=True, cache=True)
+@part
 def softmax_errors(net, t):
     """error = s softmax(output) - target with s = sum of the target; the loss -sum target log softmax."""
     n, error = net.n_outputs, net.error
@@ -263,7 +263,7 @@ def softmax_errors(net, t):
     return loss * LN_2
 
 
-@njit(nogil=True, cache=True)
+@part
 def softmax_error(net, t, at, top):
     """One sample of softmax_errors, its outputs times log2(e) in error[at:] and `top` the largest; loss in bits."""
     start, column, value = net.targets
@@ -289,7 +289,7 @@ def softmax_error(net, t, at, top):
     return loss + weight * np.log2(sum_of_all)
 
 
-@njit(nogil=True, cache=True)
+@part
 def backward_first(net, t):
     """backward_pair of the first two hidden units, with the gradient of the bias; the sum of squared errors."""
     h, g, n, row, error, V = net.hidden, net.gradient, net.n_outputs, net.row, net.error, net.scaled
@@ -317,7 +317,7 @@ def backward_first(net, t):
     return total(add(squares_a, squares_b))
 
 
-@njit(nogil=True, cache=True)
+@part
 def backward_pair(net, t, k):
     """Add the gradient of V at hidden units k and k + 1 over four samples, and make their hidden gradients."""
     h, g, n, row, error, V = net.hidden, net.gradient, net.n_outputs, net.row, net.error, net.scaled
@@ -342,7 +342,7 @@ def backward_pair(net, t, k):
     d[at + 3 * row], d[at + 3 * row + 1] = total(dx3), total(dy3)
 
 
-@njit(nogil=True, cache=True)
+@part
 def learn_inputs(net):
     """Scale the gradients of V and b2, and add what reaches W1 and b1 through the features."""
     g, n, row = net.gradient, net.n_outputs, net.row
@@ -353,18 +353,18 @@ def learn_inputs(net):
         store(g, net.b2 + i, mul(load(g, net.b2 + i), scale))
     start, column, value = net.inputs
     scale = splat(net.hidden_scale)
-    for part in range(0, row, LANES):
+    for lane in range(0, row, LANES):
         bias = splat(np.float32(0))
         for t in range(net.n_samples):
-            d = mul(load(net.hidden_gradient, t * row + part), scale)
+            d = mul(load(net.hidden_gradient, t * row + lane), scale)
             if net.hidden_relu:
-                d = where_positive(load(net.hidden, t * row + part), d)
+                d = where_positive(load(net.hidden, t * row + lane), d)
             bias = add(bias, d)
             for e in range(start[t], start[t + 1]):
-                at = column[e] * row + part
+                at = column[e] * row + lane
                 store(net.columns_gradient, at, fma(splat(value[e]), d, load(net.columns_gradient, at)))
         if net.hidden_bias:
-            store(g, net.b1 + part, bias)
+            store(g, net.b1 + lane, bias)
     for k in range(net.pairs):
         for c in range(net.used.size):
             g[net.W1 + k * net.n_inputs + net.used[c]] += net.columns_gradient[c * row + k]

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from toyviz import data
 from toyviz.experiment import Experiment
+from toyviz.train.fused.compiled import kernel, part
 from toyviz.train.fused.optimizers import coefficients, update
 from toyviz.train.fused.simd import (
     LANES,
@@ -32,6 +32,7 @@ from toyviz.train.fused.storage import WIDE, Flat
 
 CHUNK = 4 * LANES  # samples drawn at a time
 BLOCK_FLOATS = 2**16  # of X in a block: with the errors beside it, half a second-level cache
+WORTH_MOVING = 0.8  # moving samples together costs more than it saves where most are active
 GAMMA, MIX1, MIX2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 SHIFTS = np.uint64(30), np.uint64(27), np.uint64(31)
 VALUE_BITS, VALUE_MASK, VALUE_UNIT = np.uint64(24), np.uint64(0xFFFFFF), np.float32(2.0**-24)
@@ -77,6 +78,7 @@ class Network(NamedTuple):
     hidden_gradient: np.ndarray
     scaled: np.ndarray  # (pairs + 1, n_outputs): V and b2, scaled
     sums: np.ndarray  # (CHUNK,)
+    places: np.ndarray  # (CHUNK + 1,)
 
 
 def network(experiment: Experiment, flat: Flat) -> Network:
@@ -120,15 +122,16 @@ def network(experiment: Experiment, flat: Flat) -> Network:
         hidden_gradient=np.zeros(m * wide, np.float32),
         scaled=np.zeros((m + 1) * n_outputs, np.float32),
         sums=np.zeros(CHUNK, np.float32),
+        places=np.zeros(CHUNK + 1, np.uint32),
     )
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def advance(net, first, last, losses):
     """Take steps first ... last - 1; losses receives the loss before each."""
     for step in range(first, last):
         prepare(net)
-        filled, empty, loss = 0, 0, 0.0
+        filled, empty, loss = np.int64(0), np.int64(0), 0.0  # a plain 0 would be a type of its own
         for sample in range(0, net.batch, CHUNK):
             drawn = min(CHUNK, net.batch - sample)
             draw(net, step, sample, drawn, filled)
@@ -145,7 +148,7 @@ def advance(net, first, last, losses):
         update(net.adamw, net.parameters, net.gradient, net.first, net.second, net.coefficients[step])
 
 
-@njit(nogil=True, cache=True)
+@part
 def prepare(net):
     """Scale V and b2 by the root of the importance, and clear the gradients."""
     net.gradient[:] = 0
@@ -157,7 +160,7 @@ def prepare(net):
         store(net.scaled, net.pairs * n + i, mul(load(p, net.b2 + i), scale))
 
 
-@njit(nogil=True, cache=True)
+@part
 def draw(net, step, sample, drawn, at):
     """Features of samples sample ... sample + drawn - 1 of this step's batch, to columns at ... of X."""
     features = np.uint64(net.features)
@@ -175,9 +178,9 @@ def draw(net, step, sample, drawn, at):
             row[s] = value if (z >> VALUE_BITS) < below else np.float32(0)
 
 
-@njit(nogil=True, cache=True)
+@part
 def keep_active(net, drawn, at):
-    """Move the samples that have an active feature to the front, and return how many there are."""
+    """Move the samples with an active feature to the front where many have none; how many there are to compute."""
     sums, X, wide = net.sums, net.X, net.wide
     for s in range(0, CHUNK, LANES):
         squares = splat(np.float32(0))
@@ -192,24 +195,27 @@ def keep_active(net, drawn, at):
             row = X[i * wide + at : i * wide + at + drawn]
             for s in range(drawn):
                 row[s] *= sums[s]
-    kept = 0
+    kept, places = 0, net.places
     for s in range(drawn):
-        if sums[s] > 0:
-            if kept < s:
-                for i in range(net.features):
-                    X[i * wide + at + kept] = X[i * wide + at + s]
-            kept += 1
+        places[kept] = s
+        kept += 1 if sums[s] > 0 else 0
+    if kept > WORTH_MOVING * drawn:
+        return drawn
+    for i in range(net.features):
+        row = X[i * wide + at : i * wide + at + drawn]
+        for s in range(kept):
+            row[s] = row[places[s]]
     return kept
 
 
-@njit(nogil=True, cache=True)
+@part
 def clear(net, filled, count):
     """Make columns filled ... count - 1 of X empty samples."""
     for i in range(net.features):
         net.X[i * net.wide + filled : i * net.wide + count] = 0
 
 
-@njit(nogil=True, cache=True)
+@part
 def learn(net, count):
     """Add the gradients of the first `count` samples of the block; their summed loss."""
     n, p, g = net.n, net.parameters, net.gradient
@@ -221,7 +227,7 @@ def learn(net, count):
             store(net.hidden, s, relu(h) if net.hidden_relu else h)
     loss = errors(net, count)
     correlate(net.error, net.hidden, g, net.V, net.n_outputs, net.gradient_scale, n, net.pairs, net.wide, count)
-    project(net.scaled, 0, net.n_outputs, net.error, n, net.hidden_gradient, net.pairs, net.wide, count)
+    project(net.scaled, np.int64(0), net.n_outputs, net.error, n, net.hidden_gradient, net.pairs, net.wide, count)
     scale = splat(net.hidden_scale)
     for k in range(net.pairs):
         bias = splat(np.float32(0))
@@ -237,7 +243,7 @@ def learn(net, count):
     return loss
 
 
-@njit(nogil=True, cache=True)
+@part
 def project(weights, at, stride, source, n, target, pairs, wide, count):
     """target = weights source: (pairs, count) = (pairs, n) (n, count); row k of the weights starts at at + k stride."""
     zero = splat(np.float32(0))
@@ -261,7 +267,7 @@ def project(weights, at, stride, source, n, target, pairs, wide, count):
             store(target, to + wide + 3 * LANES, b3)
 
 
-@njit(nogil=True, cache=True)
+@part
 def errors(net, count):
     """error = output - target where the gradient passes, else 0; the gradient of b2; the summed loss."""
     n, pairs, wide, hidden, V = net.n_outputs, net.pairs, net.wide, net.hidden, net.scaled
@@ -292,7 +298,7 @@ def errors(net, count):
     return loss
 
 
-@njit(nogil=True, cache=True)
+@part
 def error_pair(net, i, s, a, b, gradient, squares):
     """The errors of output i in samples s ... s + 31, whose outputs before the ReLU are a and b."""
     at, scale = i * net.wide + s, splat(net.scale[i])
@@ -309,7 +315,7 @@ def error_pair(net, i, s, a, b, gradient, squares):
     return add(gradient, add(da, db)), squares
 
 
-@njit(nogil=True, cache=True)
+@part
 def correlate(a, b, gradient, at, stride, scale, n, pairs, wide, count):
     """Add scale_i sum_s a_is b_ks to the gradient at row k, column i, for i < n and k < pairs."""
     zero = splat(np.float32(0))
@@ -334,7 +340,7 @@ def correlate(a, b, gradient, at, stride, scale, n, pairs, wide, count):
             gradient[to + 3] += total(q3) * scale[i + 3]
 
 
-@njit(nogil=True, cache=True)
+@part
 def learn_empty(net, count):
     """Add the gradients of `count` samples without an active feature; the loss of one."""
     n, p, g, V = net.n_outputs, net.parameters, net.gradient, net.scaled

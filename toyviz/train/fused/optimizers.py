@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from toyviz.experiment import Experiment
+from toyviz.train.fused.compiled import part
 from toyviz.train.fused.simd import LANES, add, div, drop_below, fma, load, mul, splat, sqrt, store
 from toyviz.train.schedules import learning_rates
 
@@ -35,7 +35,7 @@ def coefficients(experiment: Experiment) -> np.ndarray:
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-@njit(nogil=True, cache=True)
+@part
 def update(adamw, parameters, gradient, first, second, coefficients):
     """Move the parameters by one step; first and second are the moments (SGD: first is the momentum)."""
     tiny_gradient, tiny = splat(SMALLEST_GRADIENT), splat(SMALLEST)
