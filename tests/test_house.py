@@ -16,7 +16,6 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SOURCES = sorted([ROOT / "app.py", *ROOT.glob("pages/**/*.py"), *ROOT.glob("toyviz/**/*.py")])
 PURE = ("data", "model", "metrics", "theory", "charts")
-IMPORT_NAMES = {"vl-convert-python": "vl_convert", "pytest-playwright": "pytest_playwright"}
 
 
 def module_name(path):
@@ -152,13 +151,17 @@ def pinned(name):
     return {line.split("==")[0] for line in lines}
 
 
-def test_every_package_that_is_imported_is_pinned():
-    known = {IMPORT_NAMES.get(name, name) for name in pinned("requirements.txt")}
-    roots = {used.split(".")[0] for name in IMPORTS for used in IMPORTS[name]}
-    assert roots - set(sys.stdlib_module_names) - {"toyviz"} <= known
-    known |= {IMPORT_NAMES.get(name, name) for name in pinned("requirements-dev.txt")}
-    roots = {used.split(".")[0] for path in ROOT.glob("tests/*.py") for used in imports(path)}
-    assert roots - set(sys.stdlib_module_names) - {"toyviz", "tests", "conftest"} <= known
+def third_party(used):
+    return {name.split(".")[0] for name in used} - set(sys.stdlib_module_names) - {"toyviz", "tests", "conftest"}
+
+
+def test_the_app_needs_the_packages_that_it_imports_and_no_others():
+    assert third_party(used for name in IMPORTS for used in IMPORTS[name]) == pinned("requirements.txt")
+
+
+def test_every_package_that_a_test_imports_is_pinned():
+    known = pinned("requirements.txt") | pinned("requirements-dev.txt")
+    assert third_party(used for path in ROOT.glob("tests/*.py") for used in imports(path)) <= known
 
 
 # the README
