@@ -439,6 +439,14 @@ def test_the_cache_can_be_looked_at_checked_and_emptied(run, answer, tmp_path):
     assert answer("train", "double_descent", *SMALL)["cached"] is False
 
 
+def test_a_store_that_cannot_be_written_costs_the_store_alone_and_is_told_once(run, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TOYVIZ_CACHE", str(tmp_path / "file"))
+    code, lines, err = run("sweep", "double_descent", *SMALL, "--over", "lr=0.1,0.2", "--json")
+    assert (code, len(lines)) == (0, 2)
+    assert err.count("they cannot be saved") == 1
+
+
 def test_verify_ends_with_code_one_and_names_the_entry_where_one_is_damaged(run, answer, tmp_path):
     key = answer("train", "double_descent", *SMALL, "n_features=300")["key"]
     files = list((tmp_path / "cache").rglob("*.val"))

@@ -118,6 +118,7 @@ class _Store:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.engine, self.store = arguments.engine, None
+        self.told: str | None = None  # the store's problem, which is told once
         if not arguments.no_cache:
             from toyviz.store import default_store
 
@@ -130,8 +131,9 @@ class _Store:
         return result
 
     def put(self, result: Result) -> None:
-        if self.store and self.engine == "auto" and not self.store.put(result):
-            _tell(self.store.problem)
+        if self.store and self.engine == "auto" and not self.store.put(result) and self.store.problem != self.told:
+            self.told = self.store.problem
+            _tell(self.told)
 
 
 class _Progress:
