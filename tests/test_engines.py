@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from toyviz.experiment import Experiment
+from toyviz.experiment import ARCHS, Experiment
 from toyviz.model import initial_parameters
 from toyviz.train import fused, reference
 
@@ -51,6 +51,14 @@ def rows():
         kinds[f"{arch}, fresh, mostly empty"] = experiment(**fresh, sparsity=0.99, batch_size=300)
         kinds[f"{arch}, fresh, unit length"] = experiment(**fresh, normalize=True, batch_size=64)
         kinds[f"{arch}, fresh, importance"] = experiment(**fresh, importance_decay=0.7, batch_size=30)
+    for arch in OUTPUT_RELU + LINEAR_OUTPUT:
+        for task in ("small_fish", "reproject") if ARCHS[arch].tied else ("big_fish", "small_fish", "reproject"):
+            fish = {"arch": arch, "task": task, "n_embed": 7}
+            for m in (1, 5, 40):
+                kinds[f"{arch}, {task}, m={m}"] = experiment(**fish, n_hidden=m)
+            kinds[f"{arch}, {task}, many samples"] = experiment(**fish, n_samples=150, normalize=True)
+        if not ARCHS[arch].tied:
+            kinds[f"{arch}, big_fish, importance"] = experiment(**fish | {"task": "big_fish"}, importance_decay=0.7)
     kinds["fresh, several blocks"] = experiment(n_samples=None, n_features=1000, sparsity=0.98, batch_size=200)
     return kinds
 

@@ -26,7 +26,7 @@ class Trainer:
         if family is None:
             raise ValueError(f"no kernel covers arch {experiment.arch!r} with task {experiment.task!r}")
         module = importlib.import_module(f"toyviz.train.fused.{family}")  # compiled code takes its time to load
-        self.flat = Flat(experiment)
+        self.flat = Flat(experiment, units_inside=family == "embedded")
         self.network, self.kernel = module.network(experiment, self.flat), module.advance
 
     def advance(self, first: int, last: int) -> np.ndarray:
@@ -44,11 +44,14 @@ class Trainer:
 
 
 def _family(experiment: Experiment) -> str | None:
+    """The module whose kernel trains this experiment."""
     task, arch = experiment.task_row, experiment.arch_row
-    if experiment.n_hidden > MOST_HIDDEN or task.embedded:
+    if task.embedded:
+        return None if experiment.fresh else "embedded"
+    if experiment.n_hidden > MOST_HIDDEN:
         return None
-    if experiment.fresh:
-        return "fresh" if task.loss == "mse" else None
     if task.loss == "cross_entropy":
-        return None if arch.output_relu else "fixed"
+        return None if experiment.fresh or arch.output_relu else "fixed"
+    if experiment.fresh:
+        return "fresh"
     return "fixed" if arch.output_relu else "gram"

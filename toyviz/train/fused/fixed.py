@@ -12,6 +12,7 @@ import numpy as np
 
 from toyviz import data
 from toyviz.experiment import Experiment
+from toyviz.train.fused import sparse
 from toyviz.train.fused.compiled import kernel, part
 from toyviz.train.fused.optimizers import coefficients, update
 from toyviz.train.fused.simd import (
@@ -29,7 +30,6 @@ from toyviz.train.fused.simd import (
     store,
     sub,
     total,
-    where_positive,
 )
 from toyviz.train.fused.storage import WIDE, Flat, Rows, rows
 
@@ -112,7 +112,7 @@ def network(experiment: Experiment, flat: Flat) -> Network:
         row=row,
         W1=flat.start["W1"],
         b1=flat.start["b1"],
-        V=flat.start["V"],
+        V=flat.start["W2"],
         b2=flat.start["b2"],
         parameters=flat.parameters,
         gradient=np.zeros_like(flat.parameters),
@@ -141,7 +141,7 @@ def advance(net, first, last, losses):
     """Take steps first ... last - 1; losses receives the loss before each."""
     for step in range(first, last):
         prepare(net)
-        see(net)
+        sparse.see(net.inputs, net.columns, net.parameters, net.b1, net.hidden_relu, net.hidden, net.row)
         loss = 0.0
         for t in range(0, net.n_samples, 4):
             if net.softmax:
@@ -171,21 +171,6 @@ def prepare(net):
     for k in range(net.pairs):
         for c in range(net.used.size):
             net.columns[c * net.row + k] = p[net.W1 + k * net.n_inputs + net.used[c]]
-
-
-@part
-def see(net):
-    """hidden = act(W1 x + b1) of every sample."""
-    start, column, value = net.inputs
-    for lane in range(0, net.row, LANES):
-        bias = load(net.parameters, net.b1 + lane)
-        for t in range(net.n_samples):
-            h = bias
-            for e in range(start[t], start[t + 1]):
-                h = fma(splat(value[e]), load(net.columns, column[e] * net.row + lane), h)
-            if net.hidden_relu:
-                h = relu(h)
-            store(net.hidden, t * net.row + lane, h)
 
 
 @part
@@ -351,20 +336,18 @@ def learn_inputs(net):
         for k in range(net.pairs):
             store(g, net.V + k * n + i, mul(load(g, net.V + k * n + i), scale))
         store(g, net.b2 + i, mul(load(g, net.b2 + i), scale))
-    start, column, value = net.inputs
-    scale = splat(net.hidden_scale)
-    for lane in range(0, row, LANES):
-        bias = splat(np.float32(0))
-        for t in range(net.n_samples):
-            d = mul(load(net.hidden_gradient, t * row + lane), scale)
-            if net.hidden_relu:
-                d = where_positive(load(net.hidden, t * row + lane), d)
-            bias = add(bias, d)
-            for e in range(start[t], start[t + 1]):
-                at = column[e] * row + lane
-                store(net.columns_gradient, at, fma(splat(value[e]), d, load(net.columns_gradient, at)))
-        if net.hidden_bias:
-            store(g, net.b1 + lane, bias)
+    sparse.learn(
+        net.inputs,
+        net.hidden_gradient,
+        net.hidden_scale,
+        net.hidden,
+        net.hidden_relu,
+        net.hidden_bias,
+        g,
+        net.b1,
+        net.columns_gradient,
+        row,
+    )
     for k in range(net.pairs):
         for c in range(net.used.size):
             g[net.W1 + k * net.n_inputs + net.used[c]] += net.columns_gradient[c * row + k]

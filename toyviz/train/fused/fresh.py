@@ -103,7 +103,7 @@ def network(experiment: Experiment, flat: Flat) -> Network:
         n_outputs=n_outputs,
         W1=flat.start["W1"],
         b1=flat.start["b1"],
-        V=flat.start["V"],
+        V=flat.start["W2"],
         b2=flat.start["b2"],
         parameters=flat.parameters,
         gradient=np.zeros_like(flat.parameters),

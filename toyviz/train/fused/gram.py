@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from toyviz.experiment import Experiment
-from toyviz.train.fused import fixed
+from toyviz.train.fused import fixed, sparse
 from toyviz.train.fused.compiled import kernel, part
 from toyviz.train.fused.optimizers import update
 from toyviz.train.fused.simd import LANES, add, fma, load, mul, narrow, splat, store, sub, total, widen
@@ -56,7 +56,7 @@ def advance(gram, first, last, losses):
     net = gram.net
     for step in range(first, last):
         fixed.prepare(net)
-        fixed.see(net)
+        sparse.see(net.inputs, net.columns, net.parameters, net.b1, net.hidden_relu, net.hidden, net.row)
         bias_square = sum_weights(gram)
         loss = max(see_samples(gram) + net.n_samples * bias_square + gram.square_sum, 0.0)
         learn_outputs(gram)

@@ -30,40 +30,33 @@ def rows(matrix: np.ndarray) -> Rows:
 
 
 class Flat:
-    """The parameters of a network in one array: W1 and V = W2.T by rows of hidden units, padded with zeros.
+    """The parameters of a network in one array, each matrix padded with zeros, so that one loop updates them all.
 
-    A tied network has one matrix for both, and so one gradient. A network without a hidden bias has room for it that
-    is never read back.
+    W1 and W2.T are kept by rows of hidden units; with units_inside, W1.T and W2 by rows of inputs and outputs. A tied
+    network has one matrix for both, and so one gradient. Room for a bias that the network does not have stays zero.
     """
 
-    def __init__(self, experiment: Experiment) -> None:
-        m = padded(experiment.n_hidden, 2)
-        tied = experiment.arch_row.tied
-        shapes = {
-            "W1": (m, padded(experiment.n_inputs, WIDE)),
-            "b1": (padded(experiment.n_hidden),),
-            "V": (m, padded(experiment.n_outputs, WIDE)),
+    def __init__(self, experiment: Experiment, units_inside: bool = False) -> None:
+        units = padded(experiment.n_hidden, WIDE if units_inside else 2)
+        shapes: dict[str, tuple[int, ...]] = {
+            "b1": (padded(experiment.n_hidden, WIDE),),
             "b2": (padded(experiment.n_outputs, WIDE),),
         }
-        if tied:
-            del shapes["V"]
-        self.start, size = {}, 0
-        for name, shape in shapes.items():
-            self.start[name] = size
-            size += padded(int(np.prod(shape)))
-        if tied:
-            self.start["V"] = self.start["W1"]
-        self.parameters = np.zeros(size, np.float32)
+        for name, size in (("W1", experiment.n_inputs), ("W2", experiment.n_outputs)):
+            shapes[name] = (size, units) if units_inside else (units, padded(size, WIDE))
+        if experiment.arch_row.tied:
+            del shapes["W2"]
+        sizes = [padded(int(np.prod(shape))) for shape in shapes.values()]
+        self.start = {name: sum(sizes[:i]) for i, name in enumerate(shapes)}  # where each begins
+        self.start.setdefault("W2", self.start["W1"])
+        self.parameters = np.zeros(sum(sizes), np.float32)
         self.views = {}
-        initial = initial_parameters(experiment)
-        for name, values in initial.items():
-            stored = "V" if name == "W2" else name
-            shape = shapes[stored]
-            view = self.parameters[self.start[stored] :][: int(np.prod(shape))].reshape(shape)
-            view = view[tuple(slice(length) for length in (values.T if name == "W2" else values).shape)]
-            self.views[name] = view.T if name == "W2" else view
+        for name, values in initial_parameters(experiment).items():
+            whole = self.parameters[self.start[name] :][: int(np.prod(shapes[name]))].reshape(shapes[name])
+            view = whole.T if name == ("W1" if units_inside else "W2") else whole
+            self.views[name] = view[tuple(slice(length) for length in values.shape)]
             self.views[name][...] = values
 
     def unpacked(self) -> Parameters:
         """A copy of the trained parameters in their own shapes."""
-        return {name: np.ascontiguousarray(view).copy() for name, view in self.views.items()}
+        return {name: np.array(view, order="C") for name, view in self.views.items()}
