@@ -208,14 +208,12 @@ def add_columns(out, to, wide, a, at, down, along, b, start, height, depth, pane
 @part
 def prepare(net):
     """E W1, the scaled second layer, and clear gradients."""
-    p, row, zero = net.parameters, net.row, np.int64(0)
+    p, row, zero, one = net.parameters, net.row, np.int64(0), np.int64(1)  # a plain 0 is a type of its own
     net.gradient[:] = 0
     net.columns[:] = 0
     net.columns_gradient[:] = 0
     used = net.columns.size // row
-    product(
-        net.columns, zero, row, net.embedding, zero, net.n_inputs, np.int64(1), p, net.W1, used, net.n_inputs, zero, row
-    )
+    product(net.columns, zero, row, net.embedding, zero, net.n_inputs, one, p, net.W1, used, net.n_inputs, net.panel)
     for i in range(net.n_outputs):
         scale = splat(net.scale[i])
         for lane in range(0, row, LANES):
@@ -228,13 +226,13 @@ def prepare(net):
 def learn_by_sums(net):
     """The gradients of W2, b2 and the hidden units for a linear output, without the outputs; the summed loss."""
     row, g, W2, bias = net.row, net.gradient, net.scaled, net.scaled_bias
-    zero, one, samples = np.int64(0), np.int64(1), np.float32(net.n_samples)  # a plain 0 is a type of its own
+    zero, one, samples = np.int64(0), np.int64(1), np.float32(net.n_samples)
     squares(net.weights, W2, net.n_outputs, row, net.panel)
     squares(net.squares, net.hidden, net.n_samples, row, net.panel)
     product(g, net.W2, row, W2, zero, row, one, net.squares, zero, net.n_outputs, row, net.panel)
     net.hidden_gradient[:] = 0
     product(
-        net.hidden_gradient, zero, row, net.hidden, zero, row, one, net.weights, zero, net.n_samples, row, zero, row
+        net.hidden_gradient, zero, row, net.hidden, zero, row, one, net.weights, zero, net.n_samples, row, net.panel
     )
     start, column, value = net.sparse_targets
     loss = net.square_sum
@@ -293,7 +291,7 @@ def learn_by_samples(net):
             loss += total(squared)
         product(g, net.W2, row, error, zero, one, wide, net.hidden, at, net.n_outputs, height, net.panel)
         product(
-            net.hidden_gradient, at, row, error, zero, wide, one, net.scaled, zero, height, net.n_outputs, zero, row
+            net.hidden_gradient, at, row, error, zero, wide, one, net.scaled, zero, height, net.n_outputs, net.panel
         )
     return loss
 
@@ -320,19 +318,18 @@ def learn_inputs(net):
         net.columns_gradient,
         row,
     )
-    zero, used = np.int64(0), net.columns.size // row
+    zero, one, used = np.int64(0), np.int64(1), net.columns.size // row
     product(
         g,
         net.W1,
         row,
         net.embedding,
         zero,
-        np.int64(1),
+        one,
         net.n_inputs,
         net.columns_gradient,
         zero,
         net.n_inputs,
         used,
-        zero,
-        row,
+        net.panel,
     )
