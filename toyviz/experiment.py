@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 ENGINE_VERSION = 1  # part of every key: raise it when the same experiment gives other weights than before
@@ -206,7 +207,7 @@ class Experiment:
             return 2 * self.n_features
         return self.n_features
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The name of this experiment's result in the store: 16 hex digits."""
         text = json.dumps([ENGINE_VERSION, asdict(self)], sort_keys=True)

@@ -151,9 +151,10 @@ def descent(table: pd.DataFrame, zero_loss: float, n_hidden: int) -> Descent:
     nothing = pd.DataFrame(columns=["low", "high", "name"])
     if not len(table):
         return Descent(None, nothing)
-    means = table.groupby("n_samples").agg(loss=("test_loss", "mean"), big=("big_features", "mean"))
-    sizes, loss = means.index.to_numpy(), means["loss"].to_numpy()
-    generalising = np.flatnonzero(means["big"].to_numpy() >= 2 * n_hidden)
+    each, losses, big = (table[name].to_numpy(float) for name in ("n_samples", "test_loss", "big_features"))
+    sizes = np.unique(each)
+    loss = np.array([losses[each == size].mean() for size in sizes])
+    generalising = np.flatnonzero([big[each == size].mean() >= 2 * n_hidden for size in sizes])
     start = int(generalising[0]) if len(generalising) else len(sizes)
     top = int(np.argmax(loss[:start])) if start else 0
     risen = loss > RISEN * zero_loss

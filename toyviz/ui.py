@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
@@ -46,7 +47,6 @@ def notes(look_for: str, not_shown: str) -> None:
 
 def draw(figure: Figure, key: str, *, pick: Callable[[dict[str, Any]], None] | None = None, where: Any = None) -> None:
     """Draw a figure. pick gets the fields of the point that the visitor clicks, before the whole page runs again."""
-    where = where or st
     spec = {**figure.spec, "datasets": dict(figure.data)}
     options: dict[str, Any] = {"width": "content" if figure.square else "stretch", "alt": figure.alt}
     if pick:
@@ -58,7 +58,7 @@ def draw(figure: Figure, key: str, *, pick: Callable[[dict[str, Any]], None] | N
             st.rerun()
 
         options["on_select"] = clicked
-    where.vega_lite_chart(spec=spec, key=key, **options)
+    (where or st).vega_lite_chart(spec=spec, key=key, **options)
 
 
 def frame() -> None:
@@ -67,9 +67,9 @@ def frame() -> None:
     st.html(STYLE)
 
 
-def wide() -> Any:
+def wide(where: Any = None) -> Any:
     """A container for figures of a fixed width: on a narrow screen it scrolls sideways by itself."""
-    return st.container(horizontal=True, wrap=False)
+    return (where or st).container(horizontal=True, wrap=False).container(width="content")
 
 
 # -- controls ----------------------------------------------------------------------------------------------------------
@@ -278,7 +278,7 @@ def trained(
     progress = _look(experiments)
     _drop_unwanted(experiments)
     stopped = progress.cancelled or progress.failed or not at_once
-    if progress.missing and not stopped and expected_seconds(progress.missing, progress.done) <= AT_ONCE:
+    if progress.missing and not stopped and expected_seconds(progress.missing) <= AT_ONCE:
         progress = _start(experiments, progress.missing)
     live, began = bool(progress.live), time.monotonic()
 
@@ -286,6 +286,7 @@ def trained(
         now = _look(experiments)
         news = len(now.done) > len(progress.done) and time.monotonic() - began > NEWS
         if live and (news or not now.live):
+            _note_speed(progress, now)
             st.rerun()
         _status(experiments, now)
         if now.done:
@@ -299,20 +300,30 @@ def trained(
     return progress.done
 
 
-def expected_seconds(experiments: Iterable[Experiment], done: Sequence[Result] = ()) -> float:
-    """About how long training these takes on two workers, scaled by how long the ones that are done took."""
-    ratios = [
-        float(result.provenance["seconds"]) / max(_cost(result.experiment), 1e-3)
-        for result in done
-        if result.provenance.get("seconds")
-    ]
-    return sum(map(_cost, experiments)) * (float(np.median(ratios)) if ratios else 1.0) / 2
+def expected_seconds(experiments: Iterable[Experiment]) -> float:
+    """About how long training these takes on two workers, from how fast this machine has trained so far."""
+    speeds = _speeds()
+    return sum(map(_cost, experiments)) * (float(np.median(list(speeds))) if speeds else 1.0) / 2
 
 
 def _cost(experiment: Experiment) -> float:
-    """Seconds of training on one core, roughly: each step costs a little, and each cell of its batch a little more."""
-    rows, a_cell = experiment.training_size or experiment.batch_size, 2e-8 if experiment.fresh else 6e-10
-    return experiment.steps * (2e-5 + rows * experiment.n_features * a_cell * (1 + experiment.n_hidden / 8))
+    """Seconds of training on one core, roughly: a start, a little for each step, and for each cell of its batch."""
+    rows = experiment.training_size or experiment.batch_size
+    a_cell = 2e-9 if experiment.fresh else 6e-10
+    a_step = 2e-5 + rows * experiment.n_features * a_cell * (1 + experiment.n_hidden / 8)
+    return 0.1 + 2e-4 * experiment.n_features + experiment.steps * a_step
+
+
+def _note_speed(before: Progress, now: Progress) -> None:
+    known = {result.experiment.key for result in before.done}
+    new = [result for result in now.done if result.experiment.key not in known]
+    _speeds().extend(float(result.provenance["seconds"]) / _cost(result.experiment) for result in new[-3:])
+
+
+@st.cache_resource(show_spinner=False)
+def _speeds() -> deque[float]:
+    """Seconds measured over seconds expected, of the networks that were trained here last."""
+    return deque(maxlen=50)
 
 
 def _look(experiments: Sequence[Experiment]) -> Progress:
@@ -377,16 +388,14 @@ def _status(experiments: Sequence[Experiment], now: Progress) -> None:
         elif now.missing:
             what = "Nothing is trained for these settings yet." if not done else f"{done} of {total} networks are done."
             st.markdown(f":material/hourglass_empty: **Not trained yet.** {what}")
-            left = len(now.missing)
-            about = duration(expected_seconds(now.missing, now.done))
-            networks = "1 network" if left == 1 else f"{left} networks"
+            about = duration(expected_seconds(now.missing))
+            networks = many(len(now.missing), "network")
             _button(f"Train {networks} (about {about})", ":material/play_arrow:", experiments, now)
         else:
             seconds = sum(float(result.provenance.get("seconds") or 0) for result in now.done)
-            networks = "1 network" if total == 1 else f"{total} networks"
             st.markdown(
-                f":material/check_circle: **{networks}.** Training took {duration(seconds)} of computing; the results "
-                "are kept, and come back at once."
+                f":material/check_circle: **{many(total, 'network')}.** Training took {duration(seconds)} of "
+                "computing; the results are kept, and come back at once."
             )
     refused = st.session_state.get("refused")
     if refused and now.missing:
@@ -406,7 +415,7 @@ def step(job: Any) -> str:
 def _live_status(total: int, done: int, now: Progress) -> None:
     steps = sum(job.step / job.steps for job in now.live if job.steps)
     waiting = [job.position for job in now.live if job.state == "queued" and job.position]
-    left = expected_seconds(now.missing, now.done) * (1 - steps / max(len(now.missing), 1))
+    left = expected_seconds(now.missing) * (1 - steps / max(len(now.missing), 1))
     text = f"Training: {done} of {total} networks done, about {duration(left)} left"
     if not now.running and waiting:
         text = f"Waiting: {min(waiting)} in the queue before this"
@@ -436,6 +445,11 @@ def _sentence(text: Any) -> str:
     text = str(text or "The cause is not known.").strip()
     text = text[0].upper() + text[1:]
     return text if text[-1] in ".!?" else text + "."
+
+
+def many(number: int, thing: str) -> str:
+    """ "1 network", "13 networks"."""
+    return f"{number} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def duration(seconds: float) -> str:

@@ -33,7 +33,8 @@ zero, rules = baselines["zero"], {"output 0": baselines["zero"], "best constant 
 
 overview, row, inside = st.container(), st.container(), st.container()
 with inside:
-    st.subheader("Inside one network", anchor=False)
+    if sizes:
+        st.subheader("Inside one network", anchor=False)
     picks = st.container(horizontal=True, gap="large")
     T = ui.shown("T", "Training samples T", sizes, 10, where=picks)
     seed = ui.shown("seed", "Seed", range(seeds), 0, where=picks)
@@ -73,7 +74,8 @@ def look_inside(result):
     ui.draw(charts.training_curve(result.loss_steps, result.losses, int(at)), key="curve", where=right)
     right.markdown(
         f"Train loss {result.metrics['train_loss']:.3g}, test loss {result.metrics['test_loss']:.4g}. "
-        f"{int((end.feature_dimensionality >= tables.BIG).sum())} features have at least {tables.BIG} of a dimension."
+        f"{ui.many((end.feature_dimensionality >= tables.BIG).sum(), 'feature')} with {tables.BIG} of a dimension or "
+        f"more."
     )
     if n_hidden != 2:
         st.caption(

@@ -16,7 +16,7 @@ st.markdown(
 recipe = ui.control("recipe", "quick")
 densities = ui.control("density", settings.DENSITIES)
 seeds = ui.control("seeds", 4)
-n_features = ui.control("n_features", 20, choices=(5, 10, 20, 40, 80))
+n_features = ui.control("n_features", 20, choices=(5, 10, 20, 40))
 n_hidden = ui.control("n_hidden", 5, choices=(2, 3, 5, 10))
 setting = settings.EXPERIMENTS["superposition"]
 bias_init, bias_offset = ui.BIASES[ui.control("bias", "zeros")]
@@ -52,7 +52,7 @@ def show(results):
 
 
 def watch(experiment, job):
-    left, right = st.columns([1, 2], gap="large", vertical_alignment="center")
+    left, right = st.columns([2, 3], gap="medium", vertical_alignment="center")
     ui.draw(charts.overlaps([("", job.frame["W1"], job.frame["b2"])], large=True), key="live-overlaps", where=left)
     right.markdown(
         f"**In training:** density {experiment.feature_probability:g}, seed {experiment.seed}. {ui.step(job)}"
@@ -60,19 +60,28 @@ def watch(experiment, job):
     ui.draw(charts.training_curve(*job.losses), key="live-curve", where=right)
 
 
-def look_inside(result):
+def look_inside(result, others):
     frame = ui.scrubber("frame", result)
     now = result.complete() if frame is None else result.frame(frame)
     columns = now["W1"].T
+    norms, shared = metrics.norms(columns), metrics.superposition(columns)
     left, right = st.columns(2, gap="medium")
-    ui.draw(charts.overlaps([("W1ᵀ W1 and b2", now["W1"], now["b2"])], large=True), key="overlaps", where=left)
-    bars = [("length", metrics.norms(columns), metrics.superposition(columns))]
-    ui.draw(charts.norm_bars(bars, n_hidden, large=True), key="bars", where=left)
+    ui.draw(
+        charts.overlaps([("overlaps W1ᵀ W1, and b2", now["W1"], now["b2"])], large=True), key="overlaps", where=left
+    )
+    ui.draw(charts.norm_bars([("length of each column", norms, shared)], n_hidden, large=True), key="bars", where=left)
     at = result.frame_steps[-1 if frame is None else frame]
     ui.draw(charts.training_curve(result.loss_steps, result.losses, int(at)), key="curve", where=right)
     if n_hidden == 2:
-        figure = charts.closeup(columns, charts.FEATURES, metrics.norms(columns), metrics.dimensionality(columns))
+        figure = charts.closeup(columns, charts.FEATURES, norms, metrics.dimensionality(columns))
         ui.draw(figure, key="columns", where=right)
+    spread = f" The other seeds have {min(others):.4g} to {max(others):.4g}." if others else ""
+    right.markdown(
+        f"Seed {result.experiment.seed} is the best of {len(others) + 1} by test loss: "
+        f"**{result.metrics['test_loss']:.4g}**.{spread}\n\n"
+        f"At this step {ui.many((norms > tables.REPRESENTED).sum(), 'feature')} of {n_features} have a column longer "
+        f"than {tables.REPRESENTED:g}, in {n_hidden} hidden dimensions."
+    )
 
 
 with overview:
@@ -95,7 +104,7 @@ best = best_of_each(results)
 if best:
     with row:
         st.subheader("Density by density", anchor=False)
-        with ui.wide(), st.container(width="content"):
+        with ui.wide():
             labels = {d: f"1 − S = {d:g}" for d in best}
             overlaps = [(labels[d], result.W1, result.b2) for d, result in best.items()]
             ui.draw(charts.overlaps(overlaps), key="all-overlaps")
@@ -114,12 +123,7 @@ if best:
         )
     if density in best:
         with inside:
-            st.fragment(look_inside)(best[density])
-            losses = sorted(
-                r.metrics["test_loss"] for r in results if r.experiment.sparsity == best[density].experiment.sparsity
-            )
-            others = f"; the others have {losses[1]:.4g} to {losses[-1]:.4g}" if len(losses) > 1 else ""
-            st.caption(
-                f"Seed {best[density].experiment.seed}: test loss {losses[0]:.4g}, the best of {len(losses)}{others}."
-            )
-        ui.behind("superposition", best[density], tables.runs(results))
+            here = best[density]
+            same = [r for r in results if r.experiment.sparsity == here.experiment.sparsity and r is not here]
+            st.fragment(look_inside)(here, [r.metrics["test_loss"] for r in same])
+        ui.behind("superposition", here, tables.runs(results))

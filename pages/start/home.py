@@ -19,7 +19,7 @@ def superposition_picture():
     results = ui.stored(sweep(setting.quick, sparsity=[settings.SPARSITIES[k] for k in (0, 2, 4)]))
     if results:
         pictures = [(f"1 − S = {r.experiment.feature_probability:g}", r.W1, r.b2) for r in results]
-        ui.draw(charts.overlaps(pictures), key="home-overlaps")
+        ui.draw(charts.overlaps(pictures), key="home-overlaps", where=ui.wide())
 
 
 def descent_picture():
@@ -30,7 +30,7 @@ def descent_picture():
         rules = {"output 0": baselines["zero"], "best constant output": baselines["constant"]}
         table = tables.runs(results)
         found = tables.descent(table, baselines["zero"], base.n_hidden)
-        figure = charts.loss_over_samples(table, rules, found.regimes, settings.SAMPLE_SIZES, found.peak)
+        figure = charts.loss_over_samples(table, rules, found.regimes, settings.SAMPLE_SIZES, found.peak, height=250)
         ui.draw(figure, key="home-loss")
 
 
@@ -40,7 +40,7 @@ def geometry_picture():
     if results:
         vectors = [(r.experiment.n_samples, tables.vectors(r)) for r in results]
         pictures = [(f"T = {T:,}", {charts.FEATURES: v.features, charts.SAMPLES: v.samples}) for T, v in vectors]
-        ui.draw(charts.panels(pictures), key="home-panels")
+        ui.draw(charts.panels(pictures), key="home-panels", where=ui.wide())
 
 
 def finding(number, title, text, page, picture):
@@ -48,8 +48,7 @@ def finding(number, title, text, page, picture):
         left, right = st.columns([5, 6], gap="large", vertical_alignment="center")
         left.subheader(f"{number}. {title}", anchor=False)
         left.markdown(text)
-        if page:
-            left.page_link(page, label="Train it", icon=":material/arrow_forward:")
+        left.page_link(page, label="See it happen", icon=":material/arrow_forward:")
         with right:
             picture()
 

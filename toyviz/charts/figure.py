@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 # Colours that keep their contrast on a light and on a dark page (Okabe and Ito's palette, and a mid-grey).
@@ -43,6 +45,20 @@ def named(name: str) -> alt.NamedData:
 def records(rows: list[dict[str, Any]], *columns: str) -> pd.DataFrame:
     """A frame with these columns, even where there are no rows."""
     return pd.DataFrame(rows, columns=list(columns))
+
+
+def stacked(parts: Sequence[Mapping[str, Any]], *columns: str) -> pd.DataFrame:
+    """The parts under each other, as one frame with these columns; a scalar stands for all rows of its part.
+
+    Each part needs at least one array. One frame of many rows is made in a tenth of the time of many small ones.
+    """
+    lengths = [max(np.size(values) for values in part.values()) for part in parts]
+    joined = {
+        name: np.concatenate([np.broadcast_to(part[name], length) for part, length in zip(parts, lengths, strict=True)])
+        for name in columns
+        if parts
+    }
+    return pd.DataFrame(joined, columns=list(columns))
 
 
 def count(what: str, shown: int, total: int) -> str:

@@ -21,11 +21,13 @@ from toyviz.charts.figure import (
     records,
     samples_x,
     selected_rule,
+    stacked,
     stretched,
 )
 
 FEATURES, SAMPLES = "columns of W1", "hidden vectors"  # blue and red in the post
 KINDS = [FEATURES, SAMPLES]
+MARGIN = 1.15  # a square is this much wider than what it holds
 STRIP = 80  # vectors of one kind drawn at one T in the strip plot
 LABELS = 12  # dots that carry their number, if they have
 LABELLED = 0.1  # more of a dimension to themselves than this
@@ -39,13 +41,13 @@ def panels(vectors: Sequence[tuple[str, Mapping[str, np.ndarray]]], common_scale
     common_scale. At most RAYS vectors a square are drawn: the longest columns, and evenly spaced samples.
     """
     limits = {(label, kind): limit(values) for label, kinds in vectors for kind, values in kinds.items()}
-    frames = []
+    widest = max(limits.values(), default=1.0)
+    parts = []
     for place, (label, kinds) in enumerate(vectors):
         for kind, values in kinds.items():
-            lim = max(limits.values()) if common_scale else limits[label, kind]
-            frames.append(_panel(values, kind, lim).assign(panel=label, kind=kind, place=place))
-    empty = records([], "panel", "kind", "place", "mark", "order", "x", "y", "label")
-    drawn = pd.concat(frames, ignore_index=True) if frames else empty
+            about = {"panel": label, "kind": kind, "place": place}
+            parts += [part | about for part in _panel(values, kind, widest if common_scale else limits[label, kind])]
+    drawn = stacked(parts, "panel", "kind", "place", "mark", "order", "x", "y", "label")
     kinds_drawn = len({kind for _, kinds in vectors for kind in kinds})
     said = "No pictures yet."
     if vectors:
@@ -89,7 +91,7 @@ def closeup(
 def limit(values: np.ndarray) -> float:
     """Half the width of a square around the origin that holds these vectors, (n, 2)."""
     largest = float(np.abs(values).max(initial=0.0))
-    return 1.15 * largest if largest > 0 else 1.0
+    return MARGIN * largest if largest > 0 else 1.0
 
 
 def dimensionality(
@@ -111,9 +113,7 @@ def dimensionality(
     ]
     sizes = sorted({*features, *samples})
     data = {
-        "values": pd.concat(rows, ignore_index=True)
-        if rows
-        else records([], "n_samples", "at", "share", "kind", "rank"),
+        "values": stacked(rows, "n_samples", "at", "share", "kind", "rank"),
         "lines": _even_shares(sizes, n_hidden, n_features),
         "selected": records([{"n_samples": selected}] if selected else [], "n_samples"),
     }
@@ -127,12 +127,10 @@ def dimensionality(
 
 def _even_shares(sizes: Sequence[int], n_hidden: int, n_features: int) -> pd.DataFrame:
     """The lines m / T and m / n, and where each carries its name ("end")."""
-    if not sizes:
-        return records([], "n_samples", "share", "line", "end")
-    T = np.geomspace(sizes[0] / 1.25, sizes[-1] * 1.25, 60)
-    samples = pd.DataFrame({"n_samples": T, "share": np.minimum(1, n_hidden / T), "line": "m / T", "end": T[0] == T})
-    features = samples.assign(share=min(1, n_hidden / n_features), line="m / n", end=T[0] == T)
-    return pd.concat([samples, features], ignore_index=True)
+    T = np.geomspace(sizes[0] / 1.25, sizes[-1] * 1.25, 60) if sizes else np.empty(0)
+    shares = {"m / T": np.minimum(1, n_hidden / T), "m / n": np.full(T.shape, min(1, n_hidden / n_features))}
+    parts = [{"n_samples": T, "share": share, "line": line, "end": T[:1] == T} for line, share in shares.items()]
+    return stacked(parts, "n_samples", "share", "line", "end")
 
 
 def _chosen(values: np.ndarray, kind: str, at_most: int) -> np.ndarray:
@@ -144,26 +142,26 @@ def _chosen(values: np.ndarray, kind: str, at_most: int) -> np.ndarray:
     return np.linspace(0, len(values) - 1, at_most).astype(int)
 
 
-def _panel(values: np.ndarray, kind: str, lim: float) -> pd.DataFrame:
+def _panel(values: np.ndarray, kind: str, lim: float) -> list[dict[str, Any]]:
     """The rows of one square: one line that goes out to every vector and back (a single path is quick to draw)."""
     drawn = values[_chosen(values, kind, RAYS)]
-    parts = [pd.DataFrame({"mark": "frame", "order": 0, "x": [-lim, lim], "y": [-lim, lim], "label": ""})]
-    parts[0].loc[1, "label"] = f"±{lim / 1.15:.2g}"
+    corners = np.array([-lim, lim])
+    scale = np.array(["", f"±{lim / MARGIN:.2g}"])
+    parts = [{"mark": "frame", "order": 0, "x": corners, "y": corners, "label": scale}]
     if kind == FEATURES:
         path = np.zeros((2 * len(drawn) + 1, 2))
         path[1::2] = drawn
-        parts.append(pd.DataFrame({"mark": "ray", "order": np.arange(len(path)), "x": path[:, 0], "y": path[:, 1]}))
-    parts.append(pd.DataFrame({"mark": "dot", "order": 0, "x": drawn[:, 0], "y": drawn[:, 1]}))
-    return pd.concat(parts, ignore_index=True).fillna({"label": ""})
+        parts.append({"mark": "ray", "order": np.arange(len(path)), "x": path[:, 0], "y": path[:, 1], "label": ""})
+    return [*parts, {"mark": "dot", "order": 0, "x": drawn[:, 0], "y": drawn[:, 1], "label": ""}]
 
 
-def _strip(values: np.ndarray, T: int, kind: str) -> pd.DataFrame:
+def _strip(values: np.ndarray, T: int, kind: str) -> dict[str, Any]:
     ordered = np.sort(values)[::-1]
     rank = np.unique(np.linspace(0, len(ordered) - 1, min(STRIP, len(ordered))).astype(int))
     side = -1 if kind == FEATURES else 1
     jitter = (np.arange(len(rank)) * 0.618) % 1  # spread evenly, and the same each time
     at = T * np.exp(side * (0.02 + 0.06 * jitter))
-    return pd.DataFrame({"n_samples": T, "at": at, "share": ordered[rank], "kind": kind, "rank": rank + 1})
+    return {"n_samples": T, "at": at, "share": ordered[rank], "kind": kind, "rank": rank + 1}
 
 
 def _kind_color(legend: alt.Legend | None = None) -> alt.Color:
@@ -172,7 +170,7 @@ def _kind_color(legend: alt.Legend | None = None) -> alt.Color:
 
 @cache
 def _panels(columns: int) -> dict[str, Any]:
-    size = 128 if columns <= 7 else 68
+    size = 118 if columns <= 7 else 68
     x = alt.X("x:Q", axis=None, scale=alt.Scale(nice=False, zero=False))
     y = alt.Y("y:Q", axis=None, scale=alt.Scale(nice=False, zero=False))
     base = alt.Chart().encode(x=x, y=y)
@@ -272,4 +270,4 @@ def _dimensionality() -> dict[str, Any]:
             tooltip=tooltip,
         ),
     )
-    return stretched(layers, "Dimensionality of features and of training samples", 260)
+    return stretched(layers, "Dimensionality of features and samples", 260)

@@ -20,6 +20,7 @@ from toyviz.charts.figure import (
     records,
     samples_x,
     selected_rule,
+    stacked,
     stretched,
 )
 
@@ -35,6 +36,7 @@ def loss_over_samples(
     sizes: Sequence[int],
     peak: tuple[int, float] | None = None,
     selected: int | None = None,
+    height: int = 380,
 ) -> Figure:
     """Train and test loss over T: a faint line and a point a seed, their mean, and the lowest to the highest seed.
 
@@ -46,17 +48,18 @@ def loss_over_samples(
     mean = _means(points)
     highest = points["shown"].max() if len(points) else 1.0
     text = f"mean peaks at T = {peak[0]:,}: {peak[1]:.3g}" if peak else ""
-    labels = [{"n_samples": peak[0], "loss": highest, "label": text}] if peak else []
+    late = bool(peak and peak[0] ** 2 > min(sizes) * max(sizes))  # in the right half: written to its left
+    labels = [{"n_samples": peak[0], "loss": highest, "label": text, "late": late}] if peak else []
     data = {
         "points": points,
         "mean": mean,
         "baselines": records([{"loss": loss, "name": name} for name, loss in baselines.items()], "loss", "name"),
         "regimes": _placed(regimes),
-        "peak": records(labels, "n_samples", "loss", "label"),
+        "peak": records(labels, "n_samples", "loss", "label", "late"),
         "selected": records([{"n_samples": selected}] if selected else [], "n_samples"),
         "frame": _frame(sizes, FLOOR, max(highest, 1.0) * 8),
     }
-    return Figure(_loss_over_samples(), data, _said(mean, peak))
+    return Figure(_loss_over_samples(height), data, _said(mean, peak))
 
 
 def loss_close_to_one(
@@ -110,7 +113,12 @@ def norms_over_samples(runs: pd.DataFrame, selected: int | None = None) -> Figur
     runs: columns n_samples, seed, weight_norm, bias_norm.
     """
     names = {"weight_norm": "‖W1‖", "bias_norm": "‖b2‖"}
-    points = runs.melt(["n_samples", "seed"], list(names), "what", "norm").replace({"what": names})
+    size, seed = runs["n_samples"].to_numpy(int), runs["seed"].to_numpy(int)
+    parts = [
+        {"n_samples": size, "seed": seed, "what": name, "norm": runs[column].to_numpy(float)}
+        for column, name in names.items()
+    ]
+    points = stacked(parts, "n_samples", "seed", "what", "norm")
     points = points[points["norm"] > 0]
     mean = points.groupby(["n_samples", "what"], as_index=False)["norm"].mean()
     data = {
@@ -125,21 +133,26 @@ def norms_over_samples(runs: pd.DataFrame, selected: int | None = None) -> Figur
 
 def _points(runs: pd.DataFrame) -> pd.DataFrame:
     """One row for each network and set; "shown" is the loss, but not below FLOOR."""
-    if not len(runs):
-        return records([], "n_samples", "seed", "set", "loss", "shown")
-    points = runs.melt(["n_samples", "seed"], ["test_loss", "train_loss"], "set", "loss").dropna(subset="loss")
-    points["set"] = points["set"].str.removesuffix("_loss")
-    return points.assign(shown=points["loss"].clip(lower=FLOOR)).astype({"loss": float, "shown": float})
+    parts = []
+    for name in SETS:
+        loss = runs[f"{name}_loss"].to_numpy(float)
+        there = np.isfinite(loss)
+        size, seed, loss = runs["n_samples"].to_numpy(int)[there], runs["seed"].to_numpy(int)[there], loss[there]
+        parts.append({"n_samples": size, "seed": seed, "set": name, "loss": loss, "shown": np.maximum(loss, FLOOR)})
+    return stacked(parts, "n_samples", "seed", "set", "loss", "shown")
 
 
 def _means(points: pd.DataFrame) -> pd.DataFrame:
     """The mean, the lowest and the highest seed at each size and set."""
-    if not len(points):
-        return records([], "n_samples", "set", "loss", "low", "high", "seeds", "shown")
-    mean = points.groupby(["n_samples", "set"], as_index=False).agg(
-        loss=("loss", "mean"), low=("shown", "min"), high=("shown", "max"), seeds=("seed", "size")
-    )
-    return mean.assign(shown=mean["loss"].clip(lower=FLOOR))
+    rows = []
+    for name in SETS:
+        part = points[points["set"] == name]
+        sizes, shown = part["n_samples"].to_numpy(), part["shown"].to_numpy()
+        for size in np.unique(sizes):
+            mean = part["loss"].to_numpy()[sizes == size].mean()
+            here = shown[sizes == size]
+            rows.append((size, name, mean, here.min(), here.max(), max(mean, FLOOR)))
+    return pd.DataFrame(rows, columns=["n_samples", "set", "loss", "low", "high", "shown"])
 
 
 def _placed(regimes: pd.DataFrame) -> pd.DataFrame:
@@ -180,7 +193,7 @@ def _invisible(y: alt.Y) -> alt.Chart:
 
 
 @cache
-def _loss_over_samples() -> dict[str, Any]:
+def _loss_over_samples(height: int) -> dict[str, Any]:
     y = alt.Y(
         "shown:Q",
         title="loss (squared error, sum over features)",
@@ -230,11 +243,22 @@ def _loss_over_samples() -> dict[str, Any]:
         )
         .add_params(pick),
         _line_names(mean, "set").encode(x=samples_x(), y=y, color=color),
-        alt.Chart(named("peak"))
-        .mark_text(dy=-16, fontSize=13, fontWeight="bold", color=GREEN)
-        .encode(x=samples_x(), y=alt.Y("loss:Q"), text="label:N"),
+        *(
+            alt.Chart(named("peak"))
+            .transform_filter(alt.datum.late == late)
+            .mark_text(
+                dy=-14,
+                dx=12 if late else -12,
+                align="right" if late else "left",
+                fontSize=13,
+                fontWeight="bold",
+                color=GREEN,
+            )
+            .encode(x=samples_x(), y=alt.Y("loss:Q"), text="label:N")
+            for late in (True, False)
+        ),
     )
-    return stretched(layers, "Loss over the size of the training set", 380)
+    return stretched(layers, "Loss over the size of the training set", height)
 
 
 @cache
@@ -271,7 +295,7 @@ def _loss_close_to_one() -> dict[str, Any]:
             x=samples_x(), y=y(), tooltip=tooltip
         ),
     )
-    return stretched(layers, "The same test loss, close to what the output 0 has", 190)
+    return stretched(layers, "Test loss close to that of the output 0", 190)
 
 
 @cache

@@ -14,9 +14,10 @@ from toyviz.charts.figure import GREEN, GREY, Figure, compiled, named, records, 
 
 BIAS = "b"  # the extra column beside W1'W1
 REPRESENTED = 0.5  # a column longer than this stands for its feature
+LEFT = 30  # pixels of room for labels at the left: figures above each other stay aligned
 SUMMARIES = {  # what can be drawn over the density: its title, and the top of its axis
     "represented": ("Features represented", None),
-    "superposition": ("Mean superposition of the represented features", None),
+    "superposition": ("Mean superposition of these features", None),
 }
 
 
@@ -98,7 +99,7 @@ def summary(rows: pd.DataFrame, what: str, level: float | None = None, selected:
 
 
 def _size(columns: int, large: bool) -> int:
-    return 290 if large else 120 if columns > 4 else 170
+    return 290 if large else 120 if columns > 4 else 146
 
 
 def _legend(values: list[float], large: bool) -> alt.Legend:
@@ -125,17 +126,16 @@ def _overlaps(columns: int, n: int, large: bool) -> dict[str, Any]:
         alt.Tooltip("value:Q", format=".3f"),
     ]
     ticks = list(range(0, n, 5 if n >= 10 else 1))
-    show = (
-        {"axis": alt.Axis(title=None, ticks=False, domain=False, values=ticks, labelAngle=0)}
-        if large
-        else {"axis": None}
+    across = alt.Axis(title=None, ticks=False, domain=False, values=ticks, labelAngle=0) if large else None
+    down = (
+        alt.Axis(title=None, ticks=False, domain=False, values=ticks, minExtent=LEFT, maxExtent=LEFT) if large else None
     )
     cells = (
         alt.Chart(named("cells"))
         .mark_rect()
         .encode(
-            x=alt.X("j:O", scale=alt.Scale(domain=list(range(n + 2)), padding=0), **show),
-            y=alt.Y("i:O", scale=alt.Scale(domain=list(range(n)), padding=0), **show),
+            x=alt.X("j:O", scale=alt.Scale(domain=list(range(n + 2)), padding=0), axis=across),
+            y=alt.Y("i:O", scale=alt.Scale(domain=list(range(n)), padding=0), axis=down),
             color=alt.Color(
                 "value:Q",
                 title="overlap",
@@ -158,11 +158,18 @@ def _norm_bars(columns: int, n: int, large: bool) -> dict[str, Any]:
         alt.Tooltip("norm:Q", title="length of its column", format=".3f"),
         alt.Tooltip("superposition:Q", format=".3f"),
     ]
-    x = alt.X("feature:Q", axis=None, scale=alt.Scale(domain=[-0.5, n + 1.5], nice=False))
     y = alt.Y(
         "norm:Q",
-        title="length" if large else None,
-        axis=alt.Axis(values=[0, 0.5, 1], gridOpacity=0.5, domain=False, ticks=False, labels=large),
+        title=None,
+        axis=alt.Axis(
+            values=[0, 0.5, 1],
+            gridOpacity=0.5,
+            domain=False,
+            ticks=False,
+            labels=large,
+            minExtent=LEFT if large else 0,
+            maxExtent=LEFT if large else 0,
+        ),
         scale=alt.Scale(domainMax=1.3, clamp=True),
     )
     bars = (
@@ -185,12 +192,8 @@ def _norm_bars(columns: int, n: int, large: bool) -> dict[str, Any]:
         )
     )
     line = alt.Chart().mark_rule(color=GREY, strokeDash=[3, 2]).encode(x=alt.X("mean(after):Q"))
-    del x
-    return compiled(
-        _columns(
-            alt.layer(bars, line, data=named("bars")).properties(width=step * (n + 2), height=size * 0.45), header=False
-        )
-    )
+    layers = alt.layer(bars, line, data=named("bars")).properties(width=step * (n + 2), height=size * 0.45)
+    return compiled(_columns(layers, header=large))
 
 
 @cache
