@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from toyviz import gallery, settings
+from toyviz import gallery, probe, settings
 from toyviz.experiment import Experiment
 from toyviz.model import initial_parameters
 from toyviz.store import GALLERY, Store, pack, unpack
@@ -55,10 +55,15 @@ CHEAP = [
 
 @pytest.mark.parametrize("experiment", CHEAP, ids=lambda e: f"T={e.n_samples} S={e.sparsity:g}")
 def test_training_a_shipped_experiment_again_gives_the_same_network(experiment):
-    # Other processors round in another order, and training magnifies it: so not bit for bit.
+    # Other processors round in another order. On a few samples Adam magnifies that in the weights of features that
+    # no sample has, and so the overlaps of the hidden vectors are compared there, and the weights on fresh batches.
     old, new = shipped(experiment), train(experiment)
-    for name in old.parameters:
-        np.testing.assert_allclose(new.parameters[name], old.parameters[name], atol=1e-2)
+    if experiment.fresh:
+        for name in old.parameters:
+            np.testing.assert_allclose(new.parameters[name], old.parameters[name], atol=1e-2)
+    else:
+        overlaps = [hidden @ hidden.T for hidden in map(probe.hidden_vectors, (new, old))]
+        np.testing.assert_allclose(*overlaps, atol=1e-2)
     for name in ("train_loss", "test_loss"):
         if old.metrics[name] is not None:
             assert new.metrics[name] == pytest.approx(old.metrics[name], rel=0.05, abs=1e-6)

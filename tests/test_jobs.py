@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import numpy as np
@@ -518,7 +519,7 @@ def talk(orders, patch=""):
 
 
 def order(experiment, number=7):
-    return {"order": "train", "id": number, "experiment": vars(experiment)}
+    return {"order": "train", "id": number, "experiment": asdict(experiment)}
 
 
 def test_a_worker_tells_its_progress_and_then_the_packed_result():
