@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 import time
 from collections import deque
@@ -21,7 +20,7 @@ from toyviz.result import Result
 
 POLL = 0.5  # seconds between two looks at a training
 AT_ONCE = 120.0  # seconds of expected training up to which it starts without being asked
-NEWS = 2.5  # seconds after which new results are worth drawing the whole page again
+NEWS = 4.0  # seconds after which new results are worth drawing the whole page again
 LIVE = ("queued", "running")
 STYLE = """<style>
 .stMainBlockContainer {max-width: 76rem}
@@ -277,8 +276,9 @@ def trained(
     """
     progress = _look(experiments)
     _drop_unwanted(experiments)
+    idle = len(progress.missing) > len(progress.live)
     stopped = progress.cancelled or progress.failed or not at_once
-    if progress.missing and not stopped and expected_seconds(progress.missing) <= AT_ONCE:
+    if idle and not stopped and expected_seconds(progress.missing) <= AT_ONCE:
         progress = _start(experiments, progress.missing)
     live, began = bool(progress.live), time.monotonic()
 
@@ -457,8 +457,7 @@ def duration(seconds: float) -> str:
     if seconds < 1:
         return "a second"
     if seconds < 100:
-        digits = 10 ** max(math.floor(math.log10(seconds)) - 1, 0)
-        return f"{max(round(seconds / digits) * digits, 1):.0f} s"
+        return f"{seconds:.0f} s" if seconds < 10 else f"{5 * round(seconds / 5)} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 

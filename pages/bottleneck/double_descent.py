@@ -53,7 +53,8 @@ def show(results):
 def watch(experiment, job):
     left, right = st.columns([1, 2], gap="large", vertical_alignment="center")
     W1 = job.frame["W1"]
-    figure = charts.closeup(W1.T @ tables.plane(W1), charts.FEATURES, metrics.norms(W1.T), metrics.dimensionality(W1.T))
+    columns, norms, share = W1.T @ tables.plane(W1), metrics.norms(W1.T), metrics.dimensionality(W1.T)
+    figure = charts.closeup(columns, charts.FEATURES, norms, share, at_most=charts.RAYS)
     ui.draw(figure, key="live-columns", where=left)
     right.markdown(f"**In training:** T = {experiment.n_samples:,}, seed {experiment.seed}. {ui.step(job)}")
     ui.draw(charts.training_curve(*job.losses), key="live-curve", where=right)

@@ -48,7 +48,7 @@ def finding(number, title, text, page, picture):
         left, right = st.columns([5, 6], gap="large", vertical_alignment="center")
         left.subheader(f"{number}. {title}", anchor=False)
         left.markdown(text)
-        left.page_link(page, label="See it happen", icon=":material/arrow_forward:")
+        left.page_link(page, icon=":material/arrow_forward:")
         with right:
             picture()
 

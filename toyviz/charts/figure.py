@@ -11,7 +11,7 @@ import pandas as pd
 
 # Colours that keep their contrast on a light and on a dark page (Okabe and Ito's palette, and a mid-grey).
 GREEN, VERMILLION, GREY = "#009E73", "#D55E00", "#8A8F98"
-RAYS = 300  # columns or samples drawn at most in one small panel
+RAYS = 200  # columns or samples drawn at most in one small panel
 CLOSE_RAYS = 1000  # and in the large one
 
 
@@ -52,7 +52,7 @@ def stacked(parts: Sequence[Mapping[str, Any]], *columns: str) -> pd.DataFrame:
 
     Each part needs at least one array. One frame of many rows is made in a tenth of the time of many small ones.
     """
-    lengths = [max(np.size(values) for values in part.values()) for part in parts]
+    lengths = [next(len(values) for values in part.values() if np.ndim(values)) for part in parts]
     joined = {
         name: np.concatenate([np.broadcast_to(part[name], length) for part, length in zip(parts, lengths, strict=True)])
         for name in columns

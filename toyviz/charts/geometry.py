@@ -57,14 +57,19 @@ def panels(vectors: Sequence[tuple[str, Mapping[str, np.ndarray]]], common_scale
 
 
 def closeup(
-    values: np.ndarray, kind: str, norms: np.ndarray, dimensionality: np.ndarray, lim: float | None = None
+    values: np.ndarray,
+    kind: str,
+    norms: np.ndarray,
+    dimensionality: np.ndarray,
+    lim: float | None = None,
+    at_most: int = CLOSE_RAYS,
 ) -> Figure:
     """One kind of vector, large, with a tooltip each.
 
-    values: (n, 2). norms, dimensionality: (n,), for the tooltips. lim: half the width of both axes. At most CLOSE_RAYS
-    are drawn. The LABELS vectors with the most dimensionality, if above LABELLED, carry their number.
+    values: (n, 2). norms, dimensionality: (n,), for the tooltips. lim: half the width of both axes. Drawn are
+    at_most. The LABELS vectors with the most dimensionality, if above LABELLED, carry their number.
     """
-    lim, chosen = lim or limit(values), _chosen(values, kind, CLOSE_RAYS)
+    lim, chosen = lim or limit(values), _chosen(values, kind, at_most)
     dots = pd.DataFrame(
         {
             "number": chosen,

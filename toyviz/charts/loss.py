@@ -332,6 +332,7 @@ def _norms_over_samples() -> dict[str, Any]:
     domain = ["‖W1‖", "‖b2‖"]
     color = alt.Color("what:N", scale=alt.Scale(domain=domain), legend=None)
     dash = alt.StrokeDash("what:N", scale=alt.Scale(domain=domain, range=[[1, 0], [5, 3]]), legend=None)
+    shape = alt.Shape("what:N", scale=alt.Scale(domain=domain, range=["circle", "square"]), legend=None)
     mean, points = alt.Chart(named("mean")), alt.Chart(named("points"))
     tooltip = [
         alt.Tooltip("n_samples:Q", title="training samples T", format=","),
@@ -343,6 +344,8 @@ def _norms_over_samples() -> dict[str, Any]:
         selected_rule(samples_x()),
         mean.mark_line(strokeWidth=2.5).encode(x=samples_x(), y=y, color=color, strokeDash=dash),
         _line_names(mean, "what").encode(x=samples_x(), y=y, color=color),
-        points.mark_point(filled=True, size=30, opacity=0.7).encode(x=samples_x(), y=y, color=color, tooltip=tooltip),
+        points.mark_point(filled=True, size=30, opacity=0.7).encode(
+            x=samples_x(), y=y, color=color, shape=shape, tooltip=tooltip
+        ),
     )
     return stretched(layers, "How large the weights and biases are", 220)

@@ -1,0 +1,229 @@
+"""Every figure is valid Vega-Lite over data that it brings along, and draws the numbers that it was given."""
+
+import json
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import pytest
+
+from toyviz import charts, metrics
+from toyviz.charts import loss
+from toyviz.charts.figure import CLOSE_RAYS, RAYS
+
+RNG = np.random.default_rng(0)
+RUNS = pd.DataFrame(
+    {
+        "n_samples": [3, 10, 100, 3, 10, 100],
+        "seed": [0, 0, 0, 1, 1, 1],
+        "train_loss": [1e-9, 0.02, 0.9, 1e-7, 0.04, 0.92],
+        "test_loss": [1.0, 3.0, 0.98, 1.02, 5.0, 0.99],
+        "weight_norm": [1.7, 7.0, 2.5, 1.8, 7.1, 2.4],
+        "bias_norm": [0.0, 13.0, 0.3, 0.1, 12.0, 0.2],
+    }
+)
+BASELINES = {"output 0": 1.0, "best constant output": 0.9927}
+REGIMES = pd.DataFrame({"low": [2.4, 30.0], "high": [30.0, 125.0], "name": ["memorising", "generalising"]})
+SUMMARY = pd.DataFrame(
+    {
+        "density": [1.0, 0.1, 0.1],
+        "seed": [0, 0, 1],
+        "test_loss": [0.2, 0.01, 0.02],
+        "best": [True, True, False],
+        "represented": [5, 9, 8],
+        "superposition": [0.0, 0.9, 0.8],
+    }
+)
+W1, B2 = RNG.normal(size=(2, 6)), RNG.normal(size=6)
+COLUMNS, HIDDEN = W1.T, RNG.normal(size=(4, 2))
+NOTHING = RUNS.iloc[:0]
+
+
+def closeup(values, kind, **options):
+    return charts.closeup(values, kind, metrics.norms(values), metrics.dimensionality(values), **options)
+
+
+FIGURES = {
+    "loss_over_samples": charts.loss_over_samples(RUNS, BASELINES, REGIMES, (3, 10, 100), (10, 4.0), 10),
+    "loss_over_samples, nothing yet": charts.loss_over_samples(NOTHING, BASELINES, REGIMES.iloc[:0], ()),
+    "loss_close_to_one": charts.loss_close_to_one(RUNS, BASELINES, (3, 10, 100), 10),
+    "training_curve": charts.training_curve(np.array([1, 10, 100]), np.array([1.0, 0.5, 0.0]), 0),
+    "training_curve, no steps yet": charts.training_curve(np.empty(0), np.empty(0)),
+    "norms_over_samples": charts.norms_over_samples(RUNS, 10),
+    "panels": charts.panels([("T = 4", {charts.FEATURES: COLUMNS, charts.SAMPLES: HIDDEN})]),
+    "panels, many": charts.panels([(f"T = {T}", {charts.FEATURES: COLUMNS}) for T in range(9)], common_scale=True),
+    "closeup of features": closeup(COLUMNS, charts.FEATURES),
+    "closeup of samples": closeup(HIDDEN, charts.SAMPLES, lim=3.0),
+    "dimensionality": charts.dimensionality({4: np.full(6, 0.3)}, {4: np.full(4, 0.5)}, 2, 6, 4),
+    "overlaps": charts.overlaps([("1 − S = 1", W1, B2), ("1 − S = 0.1", W1, B2)]),
+    "overlaps, large": charts.overlaps([("", W1, B2)], large=True),
+    "norm_bars": charts.norm_bars([("1 − S = 1", np.ones(6), np.zeros(6))], 2),
+    "norm_bars, large": charts.norm_bars([("", np.ones(6), np.zeros(6))], 2, large=True),
+    "summary": charts.summary(SUMMARY, "represented", 5, 0.1),
+    "summary of superposition": charts.summary(SUMMARY, "superposition"),
+}
+figures = pytest.mark.parametrize("figure", FIGURES.values(), ids=FIGURES.keys())
+
+
+def whole(figure):
+    """The specification with its data in it, as a browser gets it."""
+    data = {name: frame.to_dict("records") for name, frame in figure.data.items()}
+    return {**figure.spec, "datasets": json.loads(json.dumps(data, default=lambda value: value.item()))}
+
+
+def nodes(spec):
+    """Every dictionary in it."""
+    if isinstance(spec, dict):
+        yield spec
+    for value in spec.values() if isinstance(spec, dict) else spec if isinstance(spec, list) else ():
+        yield from nodes(value)
+
+
+def test_every_public_chart_has_a_figure_here():
+    made = {name.split(",")[0].split(" ")[0] for name in FIGURES}
+    assert made == {name for name in charts.__all__ if name.islower()} - {"limit"}
+
+
+@figures
+def test_it_is_valid_vega_lite(figure):
+    assert alt.Chart.from_dict(figure.spec).to_dict()["$schema"] == alt.SCHEMA_URL  # checked against the schema
+
+
+@figures
+def test_it_brings_exactly_the_data_that_it_draws(figure):
+    drawn = {node["data"]["name"] for node in nodes(figure.spec) if "name" in node.get("data", {})}
+    assert drawn == set(figure.data)
+
+
+@figures
+def test_no_number_in_it_is_missing_or_infinite(figure):
+    assert json.dumps(whole(figure), allow_nan=False)
+
+
+@figures
+def test_a_sentence_says_what_is_seen(figure):
+    assert figure.alt.endswith(".")
+    assert "nan" not in figure.alt
+
+
+@figures
+def test_it_has_a_title_or_names_its_panels_and_every_axis_that_is_shown_has_a_name(figure):
+    encodings = [node["encoding"] for node in nodes(figure.spec) if "encoding" in node]
+    assert figure.spec.get("title") or "column" in figure.spec.get("facet", {}) | encodings[0]
+    if not figure.square:
+        for axis in ("x", "y"):
+            titles = {encoding[axis].get("title") for encoding in encodings if "field" in encoding.get(axis, {})}
+            assert titles - {None} or figure.spec["title"]
+
+
+@figures
+def test_lines_and_texts_can_be_seen_on_a_light_and_on_a_dark_page(figure):
+    for node in nodes(figure.spec):
+        mark = node.get("mark", {})
+        if isinstance(mark, dict) and mark.get("type") in ("rule", "text", "line"):
+            assert "color" in mark or "color" in node["encoding"]
+
+
+@figures
+def test_colour_is_never_the_only_difference_between_kinds(figure):
+    for node in nodes(figure.spec):
+        color = node.get("encoding", {}).get("color", {})
+        if color.get("type") == "nominal" and "scale" in color and node["mark"].get("type") in ("line", "point"):
+            others = {"strokeDash", "shape", "order"} & set(node["encoding"])
+            assert others or "kind" in color["field"]  # features and samples are drawn in squares of their own
+
+
+def test_the_specification_is_built_once():
+    again = charts.loss_over_samples(RUNS.iloc[:2], BASELINES, REGIMES, (3, 10))
+    assert again.spec is FIGURES["loss_over_samples"].spec
+
+
+def test_the_mean_line_is_the_mean_over_seeds_and_its_band_reaches_from_the_lowest_to_the_highest():
+    mean = FIGURES["loss_over_samples"].data["mean"].set_index(["set", "n_samples"])
+    assert mean.loc[("test", 10), ["loss", "low", "high"]].tolist() == [4.0, 3.0, 5.0]
+
+
+def test_a_memorised_loss_is_drawn_at_the_floor_and_told_as_it_is():
+    points = FIGURES["loss_over_samples"].data["points"].query("set == 'train' and n_samples == 3 and seed == 0")
+    assert points["shown"].item() == loss.FLOOR
+    assert points["loss"].item() == 1e-9
+
+
+def test_the_axis_of_a_sweep_is_open_from_the_start():
+    first = charts.loss_over_samples(RUNS[RUNS["n_samples"] == 3], BASELINES, REGIMES, (3, 10, 100))
+    assert first.data["frame"]["n_samples"].tolist() == FIGURES["loss_over_samples"].data["frame"]["n_samples"].tolist()
+
+
+def test_the_window_close_to_one_holds_the_lowest_loss():
+    deep = RUNS.assign(test_loss=[1.0, 3.0, 0.9, 1.0, 3.0, 0.91])
+    window = {
+        each["name"]: each["value"] for each in charts.loss_close_to_one(deep, BASELINES, (3, 100)).spec["params"]
+    }
+    assert window["low"] < 0.9 < 1 < window["high"]
+
+
+def test_losses_that_are_not_positive_do_not_reach_a_logarithmic_axis():
+    assert FIGURES["training_curve"].data["curve"]["loss"].tolist() == [1.0, 0.5]
+
+
+def test_the_rays_of_a_panel_go_out_to_each_column_and_back():
+    drawn = FIGURES["panels"].data["vectors"]
+    ray = drawn[(drawn["mark"] == "ray")].sort_values("order")[["x", "y"]].to_numpy()
+    assert np.array_equal(ray[1::2], COLUMNS)
+    assert not ray[::2].any()
+
+
+def test_panels_have_equal_axes_that_hold_every_vector_and_one_scale_on_request():
+    small, large = {charts.FEATURES: COLUMNS}, {charts.FEATURES: 10 * COLUMNS}
+    for common, ratio in ((False, 10), (True, 1)):
+        drawn = charts.panels([("a", small), ("b", large)], common).data["vectors"]
+        corners = drawn[drawn["mark"] == "frame"]
+        assert np.array_equal(corners["x"], corners["y"])
+        widths = corners.groupby("panel")["x"].max()
+        assert widths["b"] == pytest.approx(ratio * widths["a"])
+        assert widths["b"] > np.abs(10 * COLUMNS).max()
+
+
+def test_where_vectors_are_left_out_the_longest_columns_stay_and_the_title_says_so():
+    many = RNG.normal(size=(CLOSE_RAYS + 500, 2))
+    figure = closeup(many, charts.FEATURES)
+    assert figure.spec["title"] == f"{CLOSE_RAYS:,} of {len(many):,} columns of W1"
+    kept = set(figure.data["dots"]["number"])
+    assert kept == set(np.argsort(-metrics.norms(many))[:CLOSE_RAYS])
+    panel = charts.panels([("a", {charts.SAMPLES: many})]).data["vectors"]
+    assert (panel["mark"] == "dot").sum() == RAYS
+
+
+def test_the_vectors_with_a_dimension_of_their_own_carry_their_number():
+    star = np.concatenate([np.full((50, 2), 1e-3), [[1.0, 0], [0, 1.0]]])
+    assert set(closeup(star, charts.FEATURES).data["labels"]["number"]) == {50, 51}
+
+
+def test_the_strip_keeps_the_largest_and_the_smallest():
+    values = RNG.random(1000)
+    drawn = charts.dimensionality({4: values}, {4: np.ones(4)}, 2, 1000).data["values"]
+    features = drawn[drawn["kind"] == charts.FEATURES]["share"]
+    assert len(features) < 100
+    assert (features.max(), features.min()) == (values.max(), values.min())
+
+
+def test_the_dashed_line_of_the_strip_is_the_share_in_a_regular_polygon():
+    lines = FIGURES["dimensionality"].data["lines"].query("line == 'm / T'")
+    assert np.allclose(lines["share"], np.minimum(1, 2 / lines["n_samples"]))
+
+
+def test_each_cell_of_the_heat_map_is_a_dot_product_and_the_last_column_the_bias():
+    cells = FIGURES["overlaps, large"].data["cells"].set_index(["i", "with"])["value"]
+    assert cells[2, "4"] == pytest.approx(W1[:, 2] @ W1[:, 4])
+    assert cells[2, "b"] == pytest.approx(B2[2])
+    assert len(cells) == 6 * 7
+
+
+def test_the_line_of_the_bars_stands_after_feature_m():
+    assert set(FIGURES["norm_bars"].data["bars"]["after"]) == {1.5}  # between features 1 and 2, counted from 0
+
+
+def test_the_summary_draws_its_line_through_the_best_seed_of_each_density():
+    figure = FIGURES["summary"]
+    assert figure.data["best"][["density", "value"]].to_numpy().tolist() == [[0.1, 9.0], [1.0, 5.0]]
+    assert figure.data["points"]["value"].tolist() == [8.0]
