@@ -59,6 +59,12 @@ def rows():
             kinds[f"{arch}, {task}, many samples"] = experiment(**fish, n_samples=150, normalize=True)
         if not ARCHS[arch].tied:
             kinds[f"{arch}, big_fish, importance"] = experiment(**fish | {"task": "big_fish"}, importance_decay=0.7)
+    for arch in OUTPUT_RELU:
+        for m in (1, 2):
+            kinds[f"{arch}, points in a plane, m={m}"] = experiment(arch=arch, n_hidden=m, n_samples=301)
+        kinds[f"{arch}, points in a plane, importance"] = experiment(
+            arch=arch, n_hidden=2, n_samples=1500, n_features=70, sparsity=0.97, normalize=True, importance_decay=0.9
+        )
     kinds["fresh, several blocks"] = experiment(n_samples=None, n_features=1000, sparsity=0.98, batch_size=200)
     return kinds
 

@@ -10,6 +10,7 @@ from toyviz.experiment import Experiment
 from toyviz.model import Parameters
 from toyviz.train.fused.storage import Flat
 
+MANY_SAMPLES = 256  # from here on neighbourhoods of samples pay
 MOST_HIDDEN = 128  # more hidden units than this, and PyTorch's matrix products win
 
 
@@ -54,4 +55,7 @@ def _family(experiment: Experiment) -> str | None:
         return None if experiment.fresh or arch.output_relu else "fixed"
     if experiment.fresh:
         return "fresh"
-    return "fixed" if arch.output_relu else "gram"
+    if not arch.output_relu:
+        return "gram"
+    many = (experiment.training_size or 0) >= MANY_SAMPLES
+    return "plane" if experiment.n_hidden <= 2 and many and experiment.data == "sparse" else "fixed"

@@ -17,32 +17,27 @@ from numba.extending import intrinsic, models, register_model
 
 LANES = 16
 
-_FLOATS = ir.VectorType(ir.FloatType(), LANES)
-_DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
-_INTS = ir.VectorType(ir.IntType(32), LANES)
+
+class _Vector(types.Type):
+    """`lanes` numbers of one scalar type."""
+
+    def __init__(self, scalar: Any, element: Any, lanes: int) -> None:
+        self.scalar, self.lanes = scalar, lanes
+        self.vector = ir.VectorType(element, lanes)
+        super().__init__(f"{lanes} {scalar}")
 
 
-class _Floats(types.Type):
-    """Sixteen float32."""
+@register_model(_Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: _Vector) -> None:
+        super().__init__(manager, kind, kind.vector)
 
 
-class _Doubles(types.Type):
-    """Sixteen float64."""
-
-
-def _model(vector: Any) -> type:
-    class Model(models.PrimitiveModel):
-        def __init__(self, manager: Any, kind: Any) -> None:
-            super().__init__(manager, kind, vector)
-
-    return Model
-
-
-for _kind, _vector in ((_Floats, _FLOATS), (_Doubles, _DOUBLES)):
-    register_model(_kind)(_model(_vector))
-_floats, _doubles = _Floats("Floats"), _Doubles("Doubles")
-_VECTORS: dict[Any, Any] = {types.float32: _floats, types.float64: _doubles}
-_SCALARS: dict[Any, Any] = {_floats: types.float32, _doubles: types.float64}
+_KINDS = {
+    (scalar, lanes): _Vector(scalar, element, lanes)
+    for scalar, element in ((types.float32, ir.FloatType()), (types.float64, ir.DoubleType()))
+    for lanes in (4, LANES)
+}
 
 
 def padded(size: int, to: int = LANES) -> int:
@@ -62,39 +57,61 @@ def _operation(build: Callable[..., Any]) -> Callable[[Any, Any, Any, Any], Any]
 def _call(builder: Any, name: str, returns: Any, *values: Any, **options: Any) -> Any:
     vector = values[-1].type
     kind = ir.FunctionType(returns, [value.type for value in values])
-    name = f"llvm.{name}.v{LANES}{'f32' if vector == _FLOATS else 'f64'}"
+    name = f"llvm.{name}.v{vector.count}{'f32' if vector.element == ir.FloatType() else 'f64'}"
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), values, **options)
 
 
-def _full(value: float, like: Any = None) -> Any:
-    if like is None or like.type == _FLOATS:
-        return ir.Constant(_FLOATS, [float(np.float32(value))] * LANES)
-    return ir.Constant(like.type, [value] * LANES)
+def _full(value: float, like: Any) -> Any:
+    value = float(np.float32(value)) if like.type.element == ir.FloatType() else value
+    return ir.Constant(like.type, [value] * like.type.count)
 
 
-def _address(context: Any, builder: Any, kind: Any, array: Any, offset: Any) -> Any:
-    data = cgutils.create_struct_proxy(kind)(context, builder, value=array).data
-    vector = _FLOATS if kind.dtype == types.float32 else _DOUBLES
-    return builder.bitcast(builder.gep(data, [offset]), vector.as_pointer())
+def _not_positive(builder: Any, a: Any) -> Any:
+    return builder.fcmp_ordered("<=", a, _full(0, a))  # false for a NaN, which is so passed on
+
+
+def _load(array: Any, lanes: int) -> Any:
+    vector = _KINDS[array.dtype, lanes]
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        data = cgutils.create_struct_proxy(signature.args[0])(context, builder, value=values[0]).data
+        address = builder.bitcast(builder.gep(data, [values[1]]), vector.vector.as_pointer())
+        return builder.load(address, align=4)
+
+    return vector(array, types.intp), generate
+
+
+def _splat(value: Any, lanes: int) -> Any:
+    vector = _KINDS[value, lanes]
+
+    def build(builder: Any, value: Any) -> Any:
+        nothing = ir.Constant(vector.vector, ir.Undefined)
+        one = builder.insert_element(nothing, value, ir.Constant(ir.IntType(32), 0))
+        return builder.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes))
+
+    return vector(value), _operation(build)
 
 
 @intrinsic
 def load(typingctx: Any, array: Any, offset: Any) -> Any:
     """The sixteen numbers from array[offset] on."""
+    return _load(array, LANES)
 
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return builder.load(_address(context, builder, signature.args[0], *values), align=4)
 
-    return _VECTORS[array.dtype](array, types.intp), generate
+@intrinsic
+def load4(typingctx: Any, array: Any, offset: Any) -> Any:
+    """The four numbers from array[offset] on."""
+    return _load(array, 4)
 
 
 @intrinsic
 def store(typingctx: Any, array: Any, offset: Any, value: Any) -> Any:
-    """Write sixteen numbers to array[offset] and on."""
+    """Write a vector to array[offset] and on."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        array, offset, value = values
-        builder.store(value, _address(context, builder, signature.args[0], array, offset), align=4)
+        data = cgutils.create_struct_proxy(signature.args[0])(context, builder, value=values[0]).data
+        address = builder.bitcast(builder.gep(data, [values[1]]), values[2].type.as_pointer())
+        builder.store(values[2], address, align=4)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, value), generate
@@ -103,13 +120,13 @@ def store(typingctx: Any, array: Any, offset: Any, value: Any) -> Any:
 @intrinsic
 def splat(typingctx: Any, value: Any) -> Any:
     """One number, sixteen times."""
+    return _splat(value, LANES)
 
-    def build(builder: Any, value: Any) -> Any:
-        nothing = ir.Constant(ir.VectorType(value.type, LANES), ir.Undefined)
-        one = builder.insert_element(nothing, value, ir.Constant(ir.IntType(32), 0))
-        return builder.shuffle_vector(one, nothing, ir.Constant(_INTS, [0] * LANES))
 
-    return _VECTORS[value](value), _operation(build)
+@intrinsic
+def splat4(typingctx: Any, value: Any) -> Any:
+    """One number, four times."""
+    return _splat(value, 4)
 
 
 @intrinsic
@@ -151,13 +168,15 @@ def sqrt(typingctx: Any, a: Any) -> Any:
 @intrinsic
 def widen(typingctx: Any, a: Any) -> Any:
     """The same numbers in double precision."""
-    return _doubles(a), _operation(lambda builder, a: builder.fpext(a, _DOUBLES))
+    wide = _KINDS[types.float64, a.lanes]
+    return wide(a), _operation(lambda builder, a: builder.fpext(a, wide.vector))
 
 
 @intrinsic
 def narrow(typingctx: Any, a: Any) -> Any:
     """The same numbers in single precision."""
-    return _floats(a), _operation(lambda builder, a: builder.fptrunc(a, _FLOATS))
+    slim = _KINDS[types.float32, a.lanes]
+    return slim(a), _operation(lambda builder, a: builder.fptrunc(a, slim.vector))
 
 
 @intrinsic
@@ -171,9 +190,54 @@ def where_positive(typingctx: Any, condition: Any, a: Any) -> Any:
     """a where condition > 0, else 0"""
 
     def build(builder: Any, condition: Any, a: Any) -> Any:
-        return builder.select(builder.fcmp_ordered("<=", condition, _full(0, condition)), _full(0, a), a)
+        return builder.select(_not_positive(builder, condition), _full(0, a), a)
 
     return a(a, a), _operation(build)
+
+
+@intrinsic
+def add_where_positive(typingctx: Any, condition: Any, a: Any, b: Any) -> Any:
+    """a + b where condition > 0, else a"""
+
+    def build(builder: Any, condition: Any, a: Any, b: Any) -> Any:
+        return builder.select(_not_positive(builder, condition), a, builder.fadd(a, b))
+
+    return a(a, a, a), _operation(build)
+
+
+@intrinsic
+def fma_where_positive(typingctx: Any, condition: Any, a: Any, b: Any, c: Any) -> Any:
+    """a b + c where condition > 0, else c"""
+
+    def build(builder: Any, condition: Any, a: Any, b: Any, c: Any) -> Any:
+        return builder.select(_not_positive(builder, condition), c, _call(builder, "fmuladd", a.type, a, b, c))
+
+    return a(a, a, a, a), _operation(build)
+
+
+@intrinsic
+def absolute(typingctx: Any, a: Any) -> Any:
+    """|a|"""
+    return a(a), _operation(lambda builder, a: _call(builder, "fabs", a.type, a))
+
+
+@intrinsic
+def positive_bits(typingctx: Any, a: Any) -> Any:
+    """A whole number whose bit k is set where lane k is positive."""
+
+    def build(builder: Any, a: Any) -> Any:
+        bits = builder.fcmp_ordered(">", a, _full(0, a))
+        return builder.zext(builder.bitcast(bits, ir.IntType(a.type.count)), ir.IntType(64))
+
+    return types.uint64(a), _operation(build)
+
+
+@intrinsic
+def lowest_bit(typingctx: Any, bits: Any) -> Any:
+    """The place of the lowest bit that is set; there must be one."""
+    return types.int64(types.uint64), _operation(
+        lambda builder, bits: builder.cttz(bits, ir.Constant(ir.IntType(1), 1))
+    )
 
 
 @intrinsic
@@ -181,7 +245,7 @@ def relu(typingctx: Any, a: Any) -> Any:
     """max(a, 0)"""
 
     def build(builder: Any, a: Any) -> Any:
-        return builder.select(builder.fcmp_ordered("<=", a, _full(0, a)), _full(0, a), a)
+        return builder.select(_not_positive(builder, a), _full(0, a), a)
 
     return a(a), _operation(build)
 
@@ -199,19 +263,19 @@ def drop_below(typingctx: Any, a: Any, least: Any) -> Any:
 
 @intrinsic
 def total(typingctx: Any, a: Any) -> Any:
-    """The sum of the sixteen, always in the same order."""
+    """The sum of all lanes, always in the same order."""
 
     def build(builder: Any, a: Any) -> Any:
         start = ir.Constant(a.type.element, -0.0)
         return _call(builder, "vector.reduce.fadd", a.type.element, start, a, fastmath=("reassoc",))
 
-    return _SCALARS[a](a), _operation(build)
+    return a.scalar(a), _operation(build)
 
 
 @intrinsic
 def largest(typingctx: Any, a: Any) -> Any:
-    """The largest of the sixteen."""
-    return _SCALARS[a](a), _operation(lambda builder, a: _call(builder, "vector.reduce.fmax", a.type.element, a))
+    """The largest of all lanes."""
+    return a.scalar(a), _operation(lambda builder, a: _call(builder, "vector.reduce.fmax", a.type.element, a))
 
 
 @intrinsic
@@ -222,17 +286,18 @@ def exp2(typingctx: Any, a: Any) -> Any:
     """
 
     def build(builder: Any, a: Any) -> Any:
-        lost = builder.fcmp_ordered("<", a, _full(-100))
-        a = builder.select(lost, _full(-100), a)
-        shifter = _full(1.5 * 2**23)  # adding it rounds to whole numbers, which then stand in the lowest bits
+        lost = builder.fcmp_ordered("<", a, _full(-100, a))
+        a = builder.select(lost, _full(-100, a), a)
+        shifter = _full(1.5 * 2**23, a)  # adding it rounds to whole numbers, which then stand in the lowest bits
         shifted = builder.fadd(a, shifter)
         f = builder.fsub(a, builder.fsub(shifted, shifter))
-        result = _full(_EXP2[-1])
+        result = _full(_EXP2[-1], a)
         for coefficient in reversed(_EXP2[:-1]):
-            result = _call(builder, "fmuladd", a.type, result, f, _full(coefficient))
-        exponent = builder.shl(builder.bitcast(shifted, _INTS), ir.Constant(_INTS, [23] * LANES))
-        scaled = builder.bitcast(builder.add(builder.bitcast(result, _INTS), exponent), _FLOATS)
-        return builder.select(lost, _full(0), scaled)
+            result = _call(builder, "fmuladd", a.type, result, f, _full(coefficient, a))
+        ints = ir.VectorType(ir.IntType(32), a.type.count)
+        exponent = builder.shl(builder.bitcast(shifted, ints), ir.Constant(ints, [23] * a.type.count))
+        scaled = builder.bitcast(builder.add(builder.bitcast(result, ints), exponent), a.type)
+        return builder.select(lost, _full(0, a), scaled)
 
     return a(a), _operation(build)
 
