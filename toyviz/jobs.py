@@ -115,7 +115,7 @@ class Jobs:
         count = workers or min(2, os.cpu_count() or 1)
         self._workers: list[_Worker | None] = [None] * count
         self._threads = [threading.Thread(target=self._serve, args=(slot,), daemon=True) for slot in range(count)]
-        self._threads.append(threading.Thread(target=self._watch, daemon=True))
+        self._threads.append(threading.Thread(target=self._watch, daemon=True, name="watch"))
         for thread in self._threads:
             thread.start()
 
