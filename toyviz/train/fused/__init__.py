@@ -10,7 +10,7 @@ from toyviz.experiment import Experiment
 from toyviz.model import Parameters
 from toyviz.train.fused.storage import Flat
 
-MANY_SAMPLES = 256  # from here on neighbourhoods of samples pay
+MANY_SAMPLES = 80  # from here on neighbourhoods of samples pay
 MOST_HIDDEN = 128  # more hidden units than this, and PyTorch's matrix products win
 
 

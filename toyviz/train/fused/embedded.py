@@ -15,7 +15,22 @@ from toyviz.experiment import Experiment
 from toyviz.train.fused import sparse
 from toyviz.train.fused.compiled import kernel, part
 from toyviz.train.fused.optimizers import coefficients, update
-from toyviz.train.fused.simd import LANES, add, fma, load, mul, padded, relu, splat, store, sub, total, where_positive
+from toyviz.train.fused.simd import (
+    LANES,
+    add,
+    fma,
+    get,
+    load,
+    mul,
+    padded,
+    relu,
+    splat,
+    spread,
+    store,
+    sub,
+    total,
+    where_positive,
+)
 from toyviz.train.fused.storage import WIDE, Flat, Rows, rows
 
 BLOCK = 64  # samples whose outputs are held at a time
@@ -182,7 +197,7 @@ def add_columns(out, to, wide, a, at, down, along, b, start, height, depth, pane
             of = at + i * down + first * along
             for k in range(0, (last - first) * WIDE, WIDE):
                 x, y = load(panel, k), load(panel, k + LANES)
-                a0, a1, a2, a3 = splat(a[of]), splat(a[of + down]), splat(a[of + 2 * down]), splat(a[of + 3 * down])
+                a0, a1, a2, a3 = spread(a, of), spread(a, of + down), spread(a, of + 2 * down), spread(a, of + 3 * down)
                 p0, p1, p2, p3 = fma(a0, x, p0), fma(a1, x, p1), fma(a2, x, p2), fma(a3, x, p3)
                 q0, q1, q2, q3 = fma(a0, y, q0), fma(a1, y, q1), fma(a2, y, q2), fma(a3, y, q3)
                 of += along
@@ -199,7 +214,7 @@ def add_columns(out, to, wide, a, at, down, along, b, start, height, depth, pane
             p0, q0 = load(out, o), load(out, o + LANES)
             of = at + i * down + first * along
             for k in range(0, (last - first) * WIDE, WIDE):
-                p0, q0 = fma(splat(a[of]), load(panel, k), p0), fma(splat(a[of]), load(panel, k + LANES), q0)
+                p0, q0 = fma(spread(a, of), load(panel, k), p0), fma(spread(a, of), load(panel, k + LANES), q0)
                 of += along
             store(out, o, p0)
             store(out, o + LANES, q0)
@@ -215,7 +230,7 @@ def prepare(net):
     used = net.columns.size // row
     product(net.columns, zero, row, net.embedding, zero, net.n_inputs, one, p, net.W1, used, net.n_inputs, net.panel)
     for i in range(net.n_outputs):
-        scale = splat(net.scale[i])
+        scale = spread(net.scale, i)
         for lane in range(0, row, LANES):
             store(net.scaled, i * row + lane, mul(load(p, net.W2 + i * row + lane), scale))
     for i in range(0, net.wide, LANES):
@@ -242,14 +257,14 @@ def learn_by_sums(net):
     for lane in range(0, row, LANES):
         by_bias = splat(np.float32(0))
         for i in range(net.n_outputs):
-            by_bias = fma(splat(bias[i]), load(W2, i * row + lane), by_bias)
+            by_bias = fma(spread(bias, i), load(W2, i * row + lane), by_bias)
         hidden_sum = splat(np.float32(0))
         for t in range(net.n_samples):
             at = t * row + lane
             h, reached = load(net.hidden, at), splat(np.float32(0))
             hidden_sum = add(hidden_sum, h)
             for e in range(start[t], start[t + 1]):
-                x, i = splat(value[e]), column[e] * row + lane
+                x, i = spread(value, e), get(column, e) * row + lane
                 reached = fma(x, load(W2, i), reached)
                 store(g, net.W2 + i, sub(load(g, net.W2 + i), mul(x, h)))
             rest = sub(by_bias, reached)
@@ -258,7 +273,7 @@ def learn_by_sums(net):
             store(net.hidden_gradient, at, d)
         for i in range(net.n_outputs):
             at = net.W2 + i * row + lane
-            store(g, at, fma(splat(bias[i]), hidden_sum, load(g, at)))
+            store(g, at, fma(spread(bias, i), hidden_sum, load(g, at)))
             g[net.b2 + i] += total(mul(hidden_sum, load(W2, i * row + lane)))
     return max(loss, 0.0)
 

@@ -18,22 +18,28 @@ from toyviz.train.fused.optimizers import coefficients, update
 from toyviz.train.fused.simd import (
     LANES,
     add,
+    count_bits,
     exp2,
     fma,
+    get,
     largest,
     load,
+    lowest_bit,
     maximum,
     mul,
     padded,
+    positive_bits,
     relu,
     splat,
+    spread,
     store,
     sub,
     total,
 )
-from toyviz.train.fused.storage import WIDE, Flat, Rows, rows
+from toyviz.train.fused.storage import WIDE, Flat, Rows, apart, rows
 
 FAR = np.float32(-1e30)  # an output no ReLU passes and no softmax sees
+FEW = 8  # outputs to one that is positive: where they are fewer, they are passed back one by one
 LOG2_E, LN_2 = np.float32(np.log2(np.e)), np.float32(np.log(2))
 
 
@@ -44,6 +50,7 @@ class Network(NamedTuple):
     softmax: bool
     hidden_relu: bool
     hidden_bias: bool
+    few: bool  # whether samples with few errors are worth a way of their own
     adamw: bool
     # sizes
     n_samples: int
@@ -77,13 +84,16 @@ class Network(NamedTuple):
     hidden_gradient: np.ndarray
     scaled: np.ndarray  # (pairs + 1, n_outputs): V and b2, scaled
     error: np.ndarray  # (4, n_outputs)
+    positive: np.ndarray  # (4, n_outputs / 64) bits
+    rows: np.ndarray  # V by outputs, (n_outputs, row), if `few`
+    rows_gradient: np.ndarray
 
 
 def network(experiment: Experiment, flat: Flat) -> Network:
     """The experiment made ready for `advance`."""
     softmax = experiment.task_row.loss == "cross_entropy"
     samples = data.training_samples(experiment)
-    n_samples, n_outputs = len(samples.X), padded(experiment.n_outputs, WIDE)
+    n_samples, n_outputs = len(samples.X), apart(experiment.n_outputs)
     scale = np.full(n_outputs, LOG2_E)
     gradient_scale = np.full(n_outputs, np.float32(1 / n_samples))
     shift = np.zeros(n_outputs, np.float32)
@@ -97,6 +107,7 @@ def network(experiment: Experiment, flat: Flat) -> Network:
     weights[:n_samples] = samples.targets.sum(axis=1) if softmax else 1
     used = np.flatnonzero(samples.X.any(axis=0))
     row = padded(experiment.n_hidden)
+    few = not softmax and experiment.n_hidden > 2 and n_samples >= 64
     order = np.argsort((samples.X != 0).sum(axis=1), kind="stable")  # equal lengths together: loops are foreseen
     weights[:n_samples] = weights[order]
     targets = samples.targets[order] if softmax else samples.targets[order] * scale[: experiment.n_outputs]
@@ -104,10 +115,11 @@ def network(experiment: Experiment, flat: Flat) -> Network:
         softmax=softmax,
         hidden_relu=experiment.arch_row.hidden_relu,
         hidden_bias=experiment.arch_row.hidden_bias,
+        few=few,
         adamw=experiment.optimizer == "adamw",
         n_samples=n_samples,
         pairs=padded(experiment.n_hidden, 2),
-        n_inputs=padded(experiment.n_inputs, WIDE),
+        n_inputs=apart(experiment.n_inputs),
         n_outputs=n_outputs,
         row=row,
         W1=flat.start["W1"],
@@ -133,6 +145,9 @@ def network(experiment: Experiment, flat: Flat) -> Network:
         hidden_gradient=np.zeros(len(weights) * row, np.float32),
         scaled=np.zeros((padded(experiment.n_hidden, 2) + 1) * n_outputs, np.float32),
         error=np.zeros(4 * n_outputs, np.float32),
+        positive=np.zeros(4 * -(-n_outputs // 64), np.uint64),
+        rows=np.zeros(n_outputs * row if few else 0, np.float32),
+        rows_gradient=np.zeros(n_outputs * row if few else 0, np.float32),
     )
 
 
@@ -149,6 +164,9 @@ def advance(net, first, last, losses):
                 backward_first(net, t)
             else:
                 loss += relu_errors(net, t)
+                if net.few and few_errors(net):
+                    loss += backward_few(net, t)
+                    continue
                 loss += backward_first(net, t)
             for k in range(2, net.pairs, 2):
                 backward_pair(net, t, k)
@@ -168,6 +186,11 @@ def prepare(net):
         for k in range(net.pairs):
             store(net.scaled, k * n + i, mul(load(p, net.V + k * n + i), scale))
         store(net.scaled, net.pairs * n + i, fma(load(p, net.b2 + i), scale, load(net.shift, i)))
+    if net.few:
+        net.rows_gradient[:] = 0
+        for k in range(net.pairs):
+            for i in range(n):
+                net.rows[i * net.row + k] = net.scaled[k * n + i]
     for k in range(net.pairs):
         for c in range(net.used.size):
             net.columns[c * net.row + k] = p[net.W1 + k * net.n_inputs + net.used[c]]
@@ -184,13 +207,13 @@ def outputs(net, t, i):
         at = t * row + k
         va, vb = load(V, k * n + i), load(V, k * n + i + LANES)
         ua, ub = load(V, (k + 1) * n + i), load(V, (k + 1) * n + i + LANES)
-        x, y = splat(h[at]), splat(h[at + 1])
+        x, y = spread(h, at), spread(h, at + 1)
         a0, b0 = fma(y, ua, fma(x, va, a0)), fma(y, ub, fma(x, vb, b0))
-        x, y = splat(h[at + row]), splat(h[at + row + 1])
+        x, y = spread(h, at + row), spread(h, at + row + 1)
         a1, b1 = fma(y, ua, fma(x, va, a1)), fma(y, ub, fma(x, vb, b1))
-        x, y = splat(h[at + 2 * row]), splat(h[at + 2 * row + 1])
+        x, y = spread(h, at + 2 * row), spread(h, at + 2 * row + 1)
         a2, b2 = fma(y, ua, fma(x, va, a2)), fma(y, ub, fma(x, vb, b2))
-        x, y = splat(h[at + 3 * row]), splat(h[at + 3 * row + 1])
+        x, y = spread(h, at + 3 * row), spread(h, at + 3 * row + 1)
         a3, b3 = fma(y, ua, fma(x, va, a3)), fma(y, ub, fma(x, vb, b3))
     return a0, b0, a1, b1, a2, b2, a3, b3
 
@@ -199,8 +222,15 @@ def outputs(net, t, i):
 def relu_errors(net, t):
     """error = ReLU(output) - target where the output is positive, else 0; the loss of the targets out of reach."""
     n, error = net.n_outputs, net.error
-    for i in range(0, n, WIDE):
+    net.positive[:] = 0
+    for j in range(0, n, WIDE):
+        i = min(j, n - WIDE)  # the last may overlap the one before
         a0, b0, a1, b1, a2, b2, a3, b3 = outputs(net, t, i)
+        if net.few:
+            note_positive(net, j, i, a0, b0, 0)
+            note_positive(net, j, i, a1, b1, 1)
+            note_positive(net, j, i, a2, b2, 2)
+            note_positive(net, j, i, a3, b3, 3)
         store(error, i, relu(a0))
         store(error, i + LANES, relu(b0))
         store(error, n + i, relu(a1))
@@ -216,7 +246,7 @@ def relu_errors(net, t):
             error[s * n : (s + 1) * n] = 0
             continue
         for e in range(start[t + s], start[t + s + 1]):
-            at, x = s * n + column[e], value[e]
+            at, x = s * n + get(column, e), value[e]
             r = error[at]
             error[at] = r - x if r > 0 else np.float32(0)
             loss += 0.0 if r > 0 else x * x
@@ -229,7 +259,8 @@ def softmax_errors(net, t):
     n, error = net.n_outputs, net.error
     m0 = splat(FAR)
     m1, m2, m3 = m0, m0, m0
-    for i in range(0, n, WIDE):
+    for j in range(0, n, WIDE):
+        i = min(j, n - WIDE)  # the last may overlap the one before
         a0, b0, a1, b1, a2, b2, a3, b3 = outputs(net, t, i)
         m0, m1 = maximum(m0, maximum(a0, b0)), maximum(m1, maximum(a1, b1))
         m2, m3 = maximum(m2, maximum(a2, b2)), maximum(m3, maximum(a3, b3))
@@ -256,21 +287,20 @@ def softmax_error(net, t, at, top):
     loss = 0.0
     if t < net.n_samples:
         for e in range(start[t], start[t + 1]):
-            loss += value[e] * (top - error[at + column[e]])
+            loss += value[e] * (top - error[at + get(column, e)])
     maximum = splat(top)
-    sum_a = sum_b = splat(np.float32(0))
-    for i in range(at, at + n, WIDE):
-        a, b = exp2(sub(load(error, i), maximum)), exp2(sub(load(error, i + LANES), maximum))
-        sum_a, sum_b = add(sum_a, a), add(sum_b, b)
+    sums = splat(np.float32(0))
+    for i in range(at, at + n, LANES):
+        a = exp2(sub(load(error, i), maximum))
+        sums = add(sums, a)
         store(error, i, a)
-        store(error, i + LANES, b)
-    sum_of_all = total(add(sum_a, sum_b))
+    sum_of_all = total(sums)
     factor = splat(weight / sum_of_all)
     for i in range(at, at + n, LANES):
         store(error, i, mul(load(error, i), factor))
     if t < net.n_samples:
         for e in range(start[t], start[t + 1]):
-            error[at + column[e]] -= value[e]
+            error[at + get(column, e)] -= value[e]
     return loss + weight * np.log2(sum_of_all)
 
 
@@ -279,8 +309,13 @@ def backward_first(net, t):
     """backward_pair of the first two hidden units, with the gradient of the bias; the sum of squared errors."""
     h, g, n, row, error, V = net.hidden, net.gradient, net.n_outputs, net.row, net.error, net.scaled
     at = t * row
-    x0, x1, x2, x3 = splat(h[at]), splat(h[at + row]), splat(h[at + 2 * row]), splat(h[at + 3 * row])
-    y0, y1, y2, y3 = splat(h[at + 1]), splat(h[at + row + 1]), splat(h[at + 2 * row + 1]), splat(h[at + 3 * row + 1])
+    x0, x1, x2, x3 = spread(h, at), spread(h, at + row), spread(h, at + 2 * row), spread(h, at + 3 * row)
+    y0, y1, y2, y3 = (
+        spread(h, at + 1),
+        spread(h, at + row + 1),
+        spread(h, at + 2 * row + 1),
+        spread(h, at + 3 * row + 1),
+    )
     zero = splat(np.float32(0))
     dx0 = dx1 = dx2 = dx3 = dy0 = dy1 = dy2 = dy3 = squares_a = squares_b = zero
     for i in range(0, n, LANES):
@@ -307,8 +342,13 @@ def backward_pair(net, t, k):
     """Add the gradient of V at hidden units k and k + 1 over four samples, and make their hidden gradients."""
     h, g, n, row, error, V = net.hidden, net.gradient, net.n_outputs, net.row, net.error, net.scaled
     at, a, b = t * row + k, k * n, (k + 1) * n
-    x0, x1, x2, x3 = splat(h[at]), splat(h[at + row]), splat(h[at + 2 * row]), splat(h[at + 3 * row])
-    y0, y1, y2, y3 = splat(h[at + 1]), splat(h[at + row + 1]), splat(h[at + 2 * row + 1]), splat(h[at + 3 * row + 1])
+    x0, x1, x2, x3 = spread(h, at), spread(h, at + row), spread(h, at + 2 * row), spread(h, at + 3 * row)
+    y0, y1, y2, y3 = (
+        spread(h, at + 1),
+        spread(h, at + row + 1),
+        spread(h, at + 2 * row + 1),
+        spread(h, at + 3 * row + 1),
+    )
     zero = splat(np.float32(0))
     dx0 = dx1 = dx2 = dx3 = dy0 = dy1 = dy2 = dy3 = zero
     for i in range(0, n, LANES):
@@ -328,9 +368,54 @@ def backward_pair(net, t, k):
 
 
 @part
+def note_positive(net, j, i, a, b, sample):
+    """Set the bits of the positive ones among outputs j ... j + 31 of one of four samples; a, b begin at i <= j."""
+    bits = (positive_bits(a) | positive_bits(b) << np.uint64(LANES)) >> np.uint64(j - i)
+    net.positive[sample * (net.positive.size // 4) + j // 64] |= bits << np.uint64(j % 64)
+
+
+@part
+def few_errors(net):
+    """True if so few outputs of the four samples are positive that they are better passed back one by one."""
+    count = 0
+    for k in range(net.positive.size):
+        count += count_bits(net.positive[k])
+    return count * FEW < 4 * net.n_outputs
+
+
+@part
+def backward_few(net, t):
+    """All that backward_first and backward_pair do, for the few outputs that are positive; the squared errors."""
+    n, row, error, g, words = net.n_outputs, net.row, net.error, net.gradient, net.positive.size // 4
+    loss = np.float32(0)
+    for s in range(4):
+        for lane in range(0, row, LANES):
+            at = (t + s) * row + lane
+            h, d = load(net.hidden, at), splat(np.float32(0))
+            for k in range(words):
+                bits = get(net.positive, s * words + k)
+                while bits:
+                    i = k * 64 + lowest_bit(bits)
+                    bits &= bits - np.uint64(1)
+                    e, to = spread(error, s * n + i), i * row + lane
+                    d = fma(e, load(net.rows, to), d)
+                    store(net.rows_gradient, to, fma(e, h, load(net.rows_gradient, to)))
+                    if lane == 0:
+                        e = get(error, s * n + i)
+                        g[net.b2 + i] += e
+                        loss += e * e
+            store(net.hidden_gradient, at, d)
+    return loss
+
+
+@part
 def learn_inputs(net):
     """Scale the gradients of V and b2, and add what reaches W1 and b1 through the features."""
     g, n, row = net.gradient, net.n_outputs, net.row
+    if net.few:
+        for k in range(net.pairs):
+            for i in range(n):
+                g[net.V + k * n + i] += net.rows_gradient[i * row + k]
     for i in range(0, n, LANES):
         scale = load(net.gradient_scale, i)
         for k in range(net.pairs):

@@ -23,12 +23,13 @@ from toyviz.train.fused.simd import (
     padded,
     relu,
     splat,
+    spread,
     store,
     sub,
     total,
     where_positive,
 )
-from toyviz.train.fused.storage import WIDE, Flat
+from toyviz.train.fused.storage import Flat, apart
 
 CHUNK = 4 * LANES  # samples drawn at a time
 BLOCK_FLOATS = 2**16  # of X in a block: with the errors beside it, half a second-level cache
@@ -84,7 +85,7 @@ class Network(NamedTuple):
 def network(experiment: Experiment, flat: Flat) -> Network:
     """The experiment made ready for `advance`."""
     m, batch, n = padded(experiment.n_hidden, 2), experiment.batch_size, padded(experiment.n_features, 4)
-    n_outputs = padded(experiment.n_outputs, WIDE)
+    n_outputs = apart(experiment.n_outputs)
     wide = min(max(BLOCK_FLOATS // n // CHUNK, 1) * CHUNK, padded(batch, CHUNK)) + CHUNK
     scale = np.zeros(n_outputs, np.float32)
     scale[: experiment.n_outputs] = np.sqrt(data.importance(experiment))
@@ -99,7 +100,7 @@ def network(experiment: Experiment, flat: Flat) -> Network:
         n=n,
         wide=wide,
         pairs=m,
-        n_inputs=padded(experiment.n_inputs, WIDE),
+        n_inputs=apart(experiment.n_inputs),
         n_outputs=n_outputs,
         W1=flat.start["W1"],
         b1=flat.start["b1"],
@@ -221,7 +222,7 @@ def learn(net, count):
     n, p, g = net.n, net.parameters, net.gradient
     project(p, net.W1, net.n_inputs, net.X, net.features, net.hidden, net.pairs, net.wide, count)
     for k in range(net.pairs):
-        bias = splat(p[net.b1 + k])
+        bias = spread(p, net.b1 + k)
         for s in range(k * net.wide, k * net.wide + count, LANES):
             h = add(load(net.hidden, s), bias)
             store(net.hidden, s, relu(h) if net.hidden_relu else h)
@@ -253,7 +254,7 @@ def project(weights, at, stride, source, n, target, pairs, wide, count):
             for i in range(n):
                 x0, x1 = load(source, i * wide + s), load(source, i * wide + s + LANES)
                 x2, x3 = load(source, i * wide + s + 2 * LANES), load(source, i * wide + s + 3 * LANES)
-                a, b = splat(weights[at + k * stride + i]), splat(weights[at + (k + 1) * stride + i])
+                a, b = spread(weights, at + k * stride + i), spread(weights, at + (k + 1) * stride + i)
                 a0, a1, a2, a3 = fma(a, x0, a0), fma(a, x1, a1), fma(a, x2, a2), fma(a, x3, a3)
                 b0, b1, b2, b3 = fma(b, x0, b0), fma(b, x1, b1), fma(b, x2, b2), fma(b, x3, b3)
             to = k * wide + s
@@ -277,12 +278,12 @@ def errors(net, count):
         g0 = g1 = g2 = g3 = squares = zero
         for s in range(0, count, 2 * LANES):
             bias = pairs * n + i
-            a0, a1, a2, a3 = splat(V[bias]), splat(V[bias + 1]), splat(V[bias + 2]), splat(V[bias + 3])
+            a0, a1, a2, a3 = spread(V, bias), spread(V, bias + 1), spread(V, bias + 2), spread(V, bias + 3)
             b0, b1, b2, b3 = a0, a1, a2, a3
             for k in range(pairs):
                 h, j = load(hidden, k * wide + s), load(hidden, k * wide + s + LANES)
-                v0, v1 = splat(V[k * n + i]), splat(V[k * n + i + 1])
-                v2, v3 = splat(V[k * n + i + 2]), splat(V[k * n + i + 3])
+                v0, v1 = spread(V, k * n + i), spread(V, k * n + i + 1)
+                v2, v3 = spread(V, k * n + i + 2), spread(V, k * n + i + 3)
                 a0, a1, a2, a3 = fma(v0, h, a0), fma(v1, h, a1), fma(v2, h, a2), fma(v3, h, a3)
                 b0, b1, b2, b3 = fma(v0, j, b0), fma(v1, j, b1), fma(v2, j, b2), fma(v3, j, b3)
             g0, squares = error_pair(net, i, s, a0, b0, g0, squares)
@@ -301,7 +302,7 @@ def errors(net, count):
 @part
 def error_pair(net, i, s, a, b, gradient, squares):
     """The errors of output i in samples s ... s + 31, whose outputs before the ReLU are a and b."""
-    at, scale = i * net.wide + s, splat(net.scale[i])
+    at, scale = i * net.wide + s, spread(net.scale, i)
     x, y = mul(load(net.X, at), scale), mul(load(net.X, at + LANES), scale)
     if net.output_relu:
         da, db = sub(relu(a), x), sub(relu(b), y)

@@ -14,7 +14,7 @@ from toyviz.experiment import Experiment
 from toyviz.train.fused import fixed, sparse
 from toyviz.train.fused.compiled import kernel, part
 from toyviz.train.fused.optimizers import update
-from toyviz.train.fused.simd import LANES, add, fma, load, mul, narrow, splat, store, sub, total, widen
+from toyviz.train.fused.simd import LANES, add, fma, get, load, mul, narrow, splat, spread, store, sub, total, widen
 from toyviz.train.fused.storage import Flat
 
 
@@ -101,20 +101,20 @@ def see_samples(gram):
     two, loss = splat(2.0), 0.0
     for t in range(net.n_samples):
         for e in range(start[t], start[t + 1]):
-            loss -= 2.0 * net.targets.value[e] * net.scaled[b2 + net.used[column[e]]]
+            loss -= 2.0 * net.targets.value[e] * net.scaled[b2 + net.used[get(column, e)]]
         for lane in range(0, row, LANES):
             at = t * row + lane
             hidden = load(h, at)
             wide = widen(hidden)
             reached = splat(0.0)  # sum_i x_i V_i
             for e in range(start[t], start[t + 1]):
-                x, to = splat(net.targets.value[e]), column[e] * row + lane
+                x, to = spread(net.targets.value, e), get(column, e) * row + lane
                 reached = fma(widen(x), widen(load(gram.columns, to)), reached)
                 store(gram.columns_gradient, to, fma(x, hidden, load(gram.columns_gradient, to)))
             bias = load(gram.weights_bias, lane)
             made = bias  # sum_i output_i V_i
             for k in range(net.pairs):
-                x = splat(np.float64(h[t * row + k]))
+                x = splat(np.float64(get(h, t * row + k)))
                 made = fma(x, load(gram.weights, k * row + lane), made)
                 to = k * row + lane
                 store(gram.hidden, to, fma(x, wide, load(gram.hidden, to)))
@@ -134,12 +134,12 @@ def learn_outputs(gram):
         bias = load(V, b2 + i)
         gradient = sub(mul(bias, samples), load(gram.feature_sums, i))
         for k in range(net.pairs):
-            gradient = fma(load(V, k * n + i), splat(np.float32(gram.hidden_sum[k])), gradient)
+            gradient = fma(load(V, k * n + i), splat(np.float32(get(gram.hidden_sum, k))), gradient)
         store(g, net.b2 + i, gradient)
         for k in range(net.pairs):
-            gradient = mul(bias, splat(np.float32(gram.hidden_sum[k])))
+            gradient = mul(bias, splat(np.float32(get(gram.hidden_sum, k))))
             for j in range(net.pairs):
-                gradient = fma(load(V, j * n + i), splat(np.float32(gram.hidden[k * row + j])), gradient)
+                gradient = fma(load(V, j * n + i), splat(np.float32(get(gram.hidden, k * row + j))), gradient)
             store(g, net.V + k * n + i, gradient)
     for k in range(net.pairs):
         for c in range(net.used.size):

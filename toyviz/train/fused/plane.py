@@ -22,6 +22,7 @@ from toyviz.train.fused.simd import (
     add_where_positive,
     fma,
     fma_where_positive,
+    get,
     load,
     load4,
     lowest_bit,
@@ -31,6 +32,8 @@ from toyviz.train.fused.simd import (
     relu,
     splat,
     splat4,
+    spread,
+    spread4,
     store,
     sub,
     total,
@@ -148,7 +151,7 @@ def see(plane):
     for t in range(net.n_samples):
         h = bias
         for e in range(start[t], start[t + 1]):
-            h = fma(splat4(value[e]), load4(plane.columns, column[e] * ROW), h)
+            h = fma(spread4(value, e), load4(plane.columns, get(column, e) * ROW), h)
         store(plane.hidden, t * ROW, relu(h) if net.hidden_relu else h)
         plane.hidden[t * ROW + 2] = 1
 
@@ -220,14 +223,14 @@ def settle_outputs(plane):
         far_v, far_u = absolute(v), absolute(u)
         ones = x = y = xx = xy = yy = splat(np.float32(0))
         for k in range(plane.blocks):
-            centre = fma(u, splat(m[many + k]), fma(v, splat(m[k]), b))
-            least = sub(centre, fma(far_u, splat(m[3 * many + k]), mul(far_v, splat(m[2 * many + k]))))
-            ones = add_where_positive(least, ones, splat(m[4 * many + k]))
-            x = add_where_positive(least, x, splat(m[5 * many + k]))
-            y = add_where_positive(least, y, splat(m[6 * many + k]))
-            xx = add_where_positive(least, xx, splat(m[7 * many + k]))
-            xy = add_where_positive(least, xy, splat(m[8 * many + k]))
-            yy = add_where_positive(least, yy, splat(m[9 * many + k]))
+            centre = fma(u, spread(m, many + k), fma(v, spread(m, k), b))
+            least = sub(centre, fma(far_u, spread(m, 3 * many + k), mul(far_v, spread(m, 2 * many + k))))
+            ones = add_where_positive(least, ones, spread(m, 4 * many + k))
+            x = add_where_positive(least, x, spread(m, 5 * many + k))
+            y = add_where_positive(least, y, spread(m, 6 * many + k))
+            xx = add_where_positive(least, xx, spread(m, 7 * many + k))
+            xy = add_where_positive(least, xy, spread(m, 8 * many + k))
+            yy = add_where_positive(least, yy, spread(m, 9 * many + k))
         store(g, net.V + i, fma(b, x, fma(v, xx, mul(u, xy))))
         store(g, net.V + n + i, fma(b, y, fma(v, xy, mul(u, yy))))
         store(g, net.b2 + i, fma(b, ones, fma(v, x, mul(u, y))))
@@ -245,7 +248,7 @@ def settle_blocks(plane):
         centre_x, centre_y, half_x, half_y = load(m, k), load(m, many + k), load(m, 2 * many + k), load(m, 3 * many + k)
         bb = bv = bu = vv = vu = uu = splat(np.float32(0))
         for i in range(n):
-            v, u, b = splat(V[i]), splat(V[n + i]), splat(V[2 * n + i])
+            v, u, b = spread(V, i), spread(V, n + i), spread(V, 2 * n + i)
             centre = fma(u, centre_y, fma(v, centre_x, b))
             reach = fma(absolute(u), half_y, mul(absolute(v), half_x))
             least = sub(centre, reach)
@@ -297,7 +300,7 @@ def cross(plane):
     squares = zero
     loss = 0.0
     for i in range(n):
-        v, u, b = splat(V[i]), splat(V[n + i]), splat(V[2 * n + i])
+        v, u, b = spread(V, i), spread(V, n + i), spread(V, 2 * n + i)
         gv = gu = gb = zero
         met = False
         for k in range(many):
@@ -333,7 +336,7 @@ def meet_targets(plane):
         back = splat4(np.float32(0))
         row_loss = np.float32(0)
         for e in range(start[t], start[t + 1]):
-            i, x = column[e] * ROW, value[e]
+            i, x = get(column, e) * ROW, value[e]
             row = load4(plane.rows, i)
             out = total(mul(row, h))
             row_loss += x * (x - 2 * max(out, np.float32(0)))
@@ -374,8 +377,8 @@ def learn_inputs(plane):
         d = load4(plane.hidden, h)
         bias = add(bias, d)
         for e in range(start[t], start[t + 1]):
-            i = column[e] * ROW
-            store(plane.columns_gradient, i, fma(splat4(value[e]), d, load4(plane.columns_gradient, i)))
+            i = get(column, e) * ROW
+            store(plane.columns_gradient, i, fma(spread4(value, e), d, load4(plane.columns_gradient, i)))
     if net.V != net.W1:
         g[net.W1 : net.W1 + 2 * net.n_inputs] = 0
     for c in range(net.used.size):

@@ -74,22 +74,27 @@ def _load(array: Any, lanes: int) -> Any:
     vector = _KINDS[array.dtype, lanes]
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        data = cgutils.create_struct_proxy(signature.args[0])(context, builder, value=values[0]).data
-        address = builder.bitcast(builder.gep(data, [values[1]]), vector.vector.as_pointer())
-        return builder.load(address, align=4)
+        address = _address(context, builder, signature.args[0], *values)
+        return builder.load(builder.bitcast(address, vector.vector.as_pointer()), align=4)
 
     return vector(array, types.intp), generate
 
 
-def _splat(value: Any, lanes: int) -> Any:
-    vector = _KINDS[value, lanes]
+def _address(context: Any, builder: Any, kind: Any, array: Any, offset: Any) -> Any:
+    return builder.gep(cgutils.create_struct_proxy(kind)(context, builder, value=array).data, [offset])
 
-    def build(builder: Any, value: Any) -> Any:
-        nothing = ir.Constant(vector.vector, ir.Undefined)
-        one = builder.insert_element(nothing, value, ir.Constant(ir.IntType(32), 0))
-        return builder.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes))
 
-    return vector(value), _operation(build)
+def _repeat(builder: Any, value: Any, lanes: int) -> Any:
+    nothing = ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined)
+    one = builder.insert_element(nothing, value, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes))
+
+
+def _spread(array: Any, lanes: int) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return _repeat(builder, builder.load(_address(context, builder, signature.args[0], *values)), lanes)
+
+    return _KINDS[array.dtype, lanes](array, types.intp), generate
 
 
 @intrinsic
@@ -105,13 +110,22 @@ def load4(typingctx: Any, array: Any, offset: Any) -> Any:
 
 
 @intrinsic
+def get(typingctx: Any, array: Any, offset: Any) -> Any:
+    """array[offset], without a look whether the offset is negative and counts from the end."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.load(_address(context, builder, signature.args[0], *values))
+
+    return array.dtype(array, types.intp), generate
+
+
+@intrinsic
 def store(typingctx: Any, array: Any, offset: Any, value: Any) -> Any:
     """Write a vector to array[offset] and on."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        data = cgutils.create_struct_proxy(signature.args[0])(context, builder, value=values[0]).data
-        address = builder.bitcast(builder.gep(data, [values[1]]), values[2].type.as_pointer())
-        builder.store(values[2], address, align=4)
+        address = _address(context, builder, signature.args[0], *values[:2])
+        builder.store(values[2], builder.bitcast(address, values[2].type.as_pointer()), align=4)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, value), generate
@@ -120,13 +134,25 @@ def store(typingctx: Any, array: Any, offset: Any, value: Any) -> Any:
 @intrinsic
 def splat(typingctx: Any, value: Any) -> Any:
     """One number, sixteen times."""
-    return _splat(value, LANES)
+    return _KINDS[value, LANES](value), _operation(lambda builder, value: _repeat(builder, value, LANES))
 
 
 @intrinsic
 def splat4(typingctx: Any, value: Any) -> Any:
     """One number, four times."""
-    return _splat(value, 4)
+    return _KINDS[value, 4](value), _operation(lambda builder, value: _repeat(builder, value, 4))
+
+
+@intrinsic
+def spread(typingctx: Any, array: Any, offset: Any) -> Any:
+    """array[offset], sixteen times."""
+    return _spread(array, LANES)
+
+
+@intrinsic
+def spread4(typingctx: Any, array: Any, offset: Any) -> Any:
+    """array[offset], four times."""
+    return _spread(array, 4)
 
 
 @intrinsic
@@ -241,6 +267,12 @@ def lowest_bit(typingctx: Any, bits: Any) -> Any:
 
 
 @intrinsic
+def count_bits(typingctx: Any, bits: Any) -> Any:
+    """How many bits are set."""
+    return types.int64(types.uint64), _operation(lambda builder, bits: builder.ctpop(bits))
+
+
+@intrinsic
 def relu(typingctx: Any, a: Any) -> Any:
     """max(a, 0)"""
 
@@ -280,14 +312,13 @@ def largest(typingctx: Any, a: Any) -> Any:
 
 @intrinsic
 def exp2(typingctx: Any, a: Any) -> Any:
-    """2 ** a for floats a <= 0, to 2e-7 relative; 0 below -100.
+    """2 ** a for floats a <= 0, to 2e-7 relative; 2 ** -100 below -100, since smaller ones would be slow.
 
     a = k + f with a whole k and |f| <= 1/2: a polynomial for 2 ** f, and k added to its exponent's bits.
     """
 
     def build(builder: Any, a: Any) -> Any:
-        lost = builder.fcmp_ordered("<", a, _full(-100, a))
-        a = builder.select(lost, _full(-100, a), a)
+        a = builder.select(builder.fcmp_ordered("<", a, _full(-100, a)), _full(-100, a), a)
         shifter = _full(1.5 * 2**23, a)  # adding it rounds to whole numbers, which then stand in the lowest bits
         shifted = builder.fadd(a, shifter)
         f = builder.fsub(a, builder.fsub(shifted, shifter))
@@ -296,8 +327,7 @@ def exp2(typingctx: Any, a: Any) -> Any:
             result = _call(builder, "fmuladd", a.type, result, f, _full(coefficient, a))
         ints = ir.VectorType(ir.IntType(32), a.type.count)
         exponent = builder.shl(builder.bitcast(shifted, ints), ir.Constant(ints, [23] * a.type.count))
-        scaled = builder.bitcast(builder.add(builder.bitcast(result, ints), exponent), a.type)
-        return builder.select(lost, _full(0, a), scaled)
+        return builder.bitcast(builder.add(builder.bitcast(result, ints), exponent), a.type)
 
     return a(a), _operation(build)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from toyviz.train.fused.compiled import part
-from toyviz.train.fused.simd import LANES, add, fma, load, mul, relu, splat, store, where_positive
+from toyviz.train.fused.simd import LANES, add, fma, get, load, mul, relu, splat, spread, store, where_positive
 
 
 @part
@@ -15,7 +15,7 @@ def see(inputs, columns, parameters, b1, hidden_relu, hidden, row):
         for t in range(start.size - 1):
             h = bias
             for e in range(start[t], start[t + 1]):
-                h = fma(splat(value[e]), load(columns, column[e] * row + lane), h)
+                h = fma(spread(value, e), load(columns, get(column, e) * row + lane), h)
             store(hidden, t * row + lane, relu(h) if hidden_relu else h)
 
 
@@ -32,7 +32,7 @@ def learn(inputs, hidden_gradient, scale, hidden, hidden_relu, hidden_bias, grad
                 d = where_positive(load(hidden, t * row + lane), d)
             bias = add(bias, d)
             for e in range(start[t], start[t + 1]):
-                at = column[e] * row + lane
-                store(columns_gradient, at, fma(splat(value[e]), d, load(columns_gradient, at)))
+                at = get(column, e) * row + lane
+                store(columns_gradient, at, fma(spread(value, e), d, load(columns_gradient, at)))
         if hidden_bias:
             store(gradient, b1 + lane, bias)

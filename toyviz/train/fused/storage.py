@@ -10,7 +10,16 @@ from toyviz.experiment import Experiment
 from toyviz.model import Parameters, initial_parameters
 from toyviz.train.fused.simd import LANES, padded
 
-WIDE = 2 * LANES  # what rows of the parameters are padded to
+WIDE = 2 * LANES
+
+
+def apart(size: int) -> int:
+    """How far apart rows of that many floats begin: whole vectors, two at least.
+
+    Not a multiple of 512 bytes, since such rows fight for the same places in the first-level cache.
+    """
+    length = max(padded(size), WIDE)
+    return length + LANES if length % 128 == 0 else length
 
 
 class Rows(NamedTuple):
@@ -40,10 +49,10 @@ class Flat:
         units = padded(experiment.n_hidden, WIDE if units_inside else 2)
         shapes: dict[str, tuple[int, ...]] = {
             "b1": (padded(experiment.n_hidden, WIDE),),
-            "b2": (padded(experiment.n_outputs, WIDE),),
+            "b2": (apart(experiment.n_outputs),),
         }
         for name, size in (("W1", experiment.n_inputs), ("W2", experiment.n_outputs)):
-            shapes[name] = (size, units) if units_inside else (units, padded(size, WIDE))
+            shapes[name] = (size, units) if units_inside else (units, apart(size))
         if experiment.arch_row.tied:
             del shapes["W2"]
         sizes = [padded(int(np.prod(shape))) for shape in shapes.values()]
