@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ import streamlit as st
 
 from toyviz import runtime, settings
 from toyviz.charts import Figure
-from toyviz.experiment import Experiment
+from toyviz.experiment import INITS, Experiment
 from toyviz.result import Result
 
 POLL = 0.5  # seconds between two looks at a training
@@ -76,7 +76,10 @@ def wide(where: Any = None) -> Any:
 
 @dataclass(frozen=True)
 class Control:
-    """A knob: what it says, and the few values it can take. Its name is its key, and its parameter in the address."""
+    """A knob: what it says, and the few values it can take. Its name is its key, and its parameter in the address.
+
+    The address holds values as they are written here, so text() must be plain: 1000, not 1,000.
+    """
 
     label: str
     choices: tuple[Any, ...]
@@ -86,28 +89,15 @@ class Control:
 
 
 def _number(value: float) -> str:
-    return f"{value:,g}" if abs(value) >= 1e-3 or value == 0 else f"{value:g}"
+    return f"{value:g}"
 
 
-INIT_NAMES = {
-    "xavier_normal": "Xavier, normal",
-    "xavier_uniform": "Xavier, uniform",
-    "linear_uniform": "nn.Linear, uniform",
-    "linear_normal": "nn.Linear, normal",
-}
 BIASES = {  # one choice for bias_init and bias_offset
-    "zeros": ("zeros", 0.0),
+    "0": ("zeros", 0.0),
     "normal": ("normal", 0.0),
     "uniform": ("linear_uniform", 0.0),
-    "minus": ("zeros", -1.0),
-    "plus": ("zeros", 1.0),
-}
-BIAS_NAMES = {
-    "zeros": "0",
-    "normal": "normal, N(0, 1)",
-    "uniform": "uniform, ±1/√m",
-    "minus": "−1",
-    "plus": "+1",
+    "-1": ("zeros", -1.0),
+    "1": ("zeros", 1.0),
 }
 CONTROLS: dict[str, Control] = {
     "recipe": Control(
@@ -122,7 +112,7 @@ CONTROLS: dict[str, Control] = {
         (*settings.SAMPLE_SIZES, 5000),
         "The sizes of the training set. Each is a network of its own, trained on T fixed samples.",
         kind="pills",
-        text=lambda T: f"{T:,}",
+        text=_number,
     ),
     "density": Control(
         "Densities 1 − S",
@@ -137,9 +127,7 @@ CONTROLS: dict[str, Control] = {
         "The chance that a feature is zero in a sample.",
         text=_number,
     ),
-    "n_features": Control(
-        "Features n", (100, 200, 500, 1000, 2000), "The length of every sample x.", text=lambda n: f"{n:,}"
-    ),
+    "n_features": Control("Features n", (100, 200, 500, 1000, 2000), "The length of every sample x."),
     "n_hidden": Control(
         "Hidden width m", (2, 3, 4, 8, 16), "The width of the bottleneck. Other than 2, the geometry is a projection."
     ),
@@ -163,17 +151,16 @@ CONTROLS: dict[str, Control] = {
     ),
     "init": Control(
         "Initial weights",
-        tuple(INIT_NAMES),
-        "How W1 is drawn before the first step. The biases start at 0.",
+        tuple(INITS),
+        "How W1 is drawn before the first step: by Xavier's rule or by that of nn.Linear. The bias starts at 0.",
         kind="list",
-        text=INIT_NAMES.__getitem__,
     ),
     "bias": Control(
         "Initial bias",
-        tuple(BIAS_NAMES),
-        "How b2 starts. The post warns that results look quite different when it does not start at 0.",
+        tuple(BIASES),
+        "How b2 starts: all at one value, or drawn, from N(0, 1) or uniformly from ±1/√m. The post warns that results "
+        "look quite different when it does not start at 0.",
         kind="list",
-        text=BIAS_NAMES.__getitem__,
     ),
     "normalize": Control(
         "Samples of unit length", (True, False), "Divide every sample by its length, |x| = 1.", kind="toggle"
@@ -274,8 +261,8 @@ def trained(
     long. show(results) draws what is done, and is called again while more is coming; watch(experiment, job) draws a
     network in training. Experiments should come in the order in which they are wanted.
     """
-    progress = _look(experiments)
     _drop_unwanted(experiments)
+    progress = _look(experiments)
     idle = len(progress.missing) > len(progress.live)
     stopped = progress.cancelled or progress.failed or not at_once
     if idle and not stopped and expected_seconds(progress.missing) <= AT_ONCE:
@@ -328,9 +315,10 @@ def _speeds() -> deque[float]:
 
 def _look(experiments: Sequence[Experiment]) -> Progress:
     store, jobs = runtime.store(), runtime.jobs()
+    stopped = st.session_state.get("cancelled", frozenset())  # by this visitor; another may still train them
     done, missing, statuses = [], [], {}
     for experiment in experiments:
-        status = jobs.status(experiment)
+        status = None if experiment.key in stopped else jobs.status(experiment)
         result = None if status and status.state in LIVE else store.get(experiment)
         if result:
             done.append(result)
@@ -338,9 +326,8 @@ def _look(experiments: Sequence[Experiment]) -> Progress:
         missing.append(experiment)
         if status:
             statuses[experiment.key] = status
-    jobs.touch(missing, runtime.visitor())
-    stopped = st.session_state.get("cancelled", frozenset())
-    return Progress(done, missing, statuses, any(experiment.key in stopped for experiment in missing))
+    jobs.touch([each for each in missing if each.key not in stopped], runtime.visitor())
+    return Progress(done, missing, statuses, any(each.key in stopped for each in missing))
 
 
 def _start(experiments: Sequence[Experiment], missing: Sequence[Experiment], again: bool = False) -> Progress:
@@ -351,17 +338,15 @@ def _start(experiments: Sequence[Experiment], missing: Sequence[Experiment], aga
         st.session_state["refused"] = None
     except RuntimeError as busy:  # jobs.Busy: the queue is full
         st.session_state["refused"] = str(busy)
-    st.session_state["wanted"] = list(experiments)
     return _look(experiments)
 
 
 def _drop_unwanted(experiments: Sequence[Experiment]) -> None:
-    """Cancel what this visitor started for settings that are no longer on the page."""
-    keys = {experiment.key for experiment in experiments}
-    dropped = [e for e in st.session_state.get("wanted", []) if e.key not in keys]
-    if dropped:
-        runtime.jobs().cancel(dropped, runtime.visitor())
-        st.session_state["wanted"] = []
+    """Cancel what this page wanted with the settings that it had before."""
+    wanted = st.session_state.setdefault("wanted", {})
+    page, keys = st.context.url, {experiment.key for experiment in experiments}
+    runtime.jobs().cancel([each for each in wanted.get(page, ()) if each.key not in keys], runtime.visitor())
+    wanted[page] = list(experiments)
 
 
 def _cancel(missing: Sequence[Experiment]) -> None:
@@ -507,7 +492,7 @@ def _as_text(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def remember(values: Mapping[str, Any]) -> None:
+def remember(**values: Any) -> None:
     """Put values into the session, for widgets with these keys to show in the next run."""
     for key, value in values.items():
         st.session_state[key] = value

@@ -19,7 +19,7 @@ seeds = ui.control("seeds", 4)
 n_features = ui.control("n_features", 20, choices=(5, 10, 20, 40))
 n_hidden = ui.control("n_hidden", 5, choices=(2, 3, 5, 10))
 setting = settings.EXPERIMENTS["superposition"]
-bias_init, bias_offset = ui.BIASES[ui.control("bias", "zeros")]
+bias_init, bias_offset = ui.BIASES[ui.control("bias", "0")]
 base = (setting.quick if recipe == "quick" else setting.post).with_(
     n_features=n_features,
     n_hidden=n_hidden,

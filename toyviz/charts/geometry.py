@@ -180,7 +180,7 @@ def _panels(columns: int) -> dict[str, Any]:
     y = alt.Y("y:Q", axis=None, scale=alt.Scale(nice=False, zero=False))
     base = alt.Chart().encode(x=x, y=y)
     layers = alt.layer(
-        base.transform_filter("datum.mark == 'frame'").mark_point(opacity=0, tooltip=None),
+        base.transform_filter("datum.mark == 'frame'").mark_point(opacity=0, tooltip=None, aria=False),
         base.transform_filter("datum.mark == 'ray'")
         .mark_line(strokeWidth=0.7, opacity=0.55, strokeJoin="round")
         .encode(color=_kind_color(), order="order:Q"),
@@ -222,7 +222,7 @@ def _closeup(kind: str) -> dict[str, Any]:
         alt.Tooltip("dimensionality:Q", title="dimensionality", format=".3f"),
     ]
     layers = [
-        alt.Chart(named("frame")).mark_point(opacity=0, tooltip=None).encode(x=x, y=y),
+        alt.Chart(named("frame")).mark_point(opacity=0, tooltip=None, aria=False).encode(x=x, y=y),
         alt.Chart(named("frame")).mark_rule(color=GREY, opacity=0.4).encode(x=alt.datum(0)),
         alt.Chart(named("frame")).mark_rule(color=GREY, opacity=0.4).encode(y=alt.datum(0)),
     ]

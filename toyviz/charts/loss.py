@@ -189,7 +189,7 @@ def _line_names(mean: alt.Chart, what: str) -> alt.Chart:
 
 
 def _invisible(y: alt.Y) -> alt.Chart:
-    return alt.Chart(named("frame")).mark_point(opacity=0, tooltip=None).encode(x=samples_x(), y=y)
+    return alt.Chart(named("frame")).mark_point(opacity=0, tooltip=None, aria=False).encode(x=samples_x(), y=y)
 
 
 @cache
