@@ -15,5 +15,6 @@ PAGES = {
 }
 
 page = st.navigation(PAGES, position="top")
+st.set_page_config(page_title=f"{page.title} · toyviz")
 ui.frame()
 page.run()

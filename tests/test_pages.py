@@ -186,7 +186,7 @@ def test_a_finished_page_says_so_and_asks_for_nothing_more(path, jobs):
     again(app)
     assert "4 networks." in text(app)
     assert not app.get("progress")
-    assert not app.button
+    assert [each.label for each in app.button] == ["Play"]
     assert len(jobs.submitted) == 1
     assert any("toyviz train" in each.value for each in app.code)
 
@@ -313,13 +313,27 @@ def test_an_earlier_step_shows_the_network_as_it_was(jobs):
     jobs.finish()
     again(app)
     end = data(app, "100 columns of W1", "dots")
-    (scrubber,) = (each for each in app.select_slider if each.key == "frame")
+    (scrubber,) = (each for each in app.select_slider if each.key.startswith("frame-"))
     scrubber.set_value(0)
     again(app)
     experiment = next(e for e in jobs.store._memory.values() if e.experiment.n_samples == 3).experiment
     start = initial_parameters(experiment)["W1"].T
     assert np.allclose(data(app, "100 columns of W1", "dots")[["x", "y"]], start)
     assert not np.allclose(end[["x", "y"]], start)
+
+
+@trained_pages
+def test_a_training_can_be_played_from_its_first_step_to_its_last(path, jobs):
+    app = open_page(path)
+    jobs.finish()
+    again(app)
+    button(app, "Play").click()
+    seen = []
+    while any(each.label == "Stop" for each in again(app).button):
+        seen.append(next(each.value for each in app.select_slider if each.key.startswith("frame-")))
+    frames = len(next(iter(jobs.store._memory.values())).frame_steps)
+    assert seen == list(range(1, frames))
+    assert button(app, "Play")
 
 
 @pytest.mark.parametrize("m", ["3", "16"])

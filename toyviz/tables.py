@@ -71,6 +71,8 @@ def vectors(result: Result) -> Vectors:
 
 def vectors_at(result: Result, frame: int) -> Vectors:
     """The same as they were at frame_steps[frame], drawn along the same directions."""
+    if frame == len(result.frame_steps) - 1:
+        return vectors(result)
     return _vectors(result, result.frame(frame))
 
 

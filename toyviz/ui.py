@@ -21,6 +21,7 @@ from toyviz.result import Result
 POLL = 0.5  # seconds between two looks at a training
 AT_ONCE = 120.0  # seconds of expected training up to which it starts without being asked
 NEWS = 4.0  # seconds after which new results are worth drawing the whole page again
+FRAME_SECONDS = 0.4  # between two frames of a replay
 LIVE = ("queued", "running")
 STYLE = """<style>
 .stMainBlockContainer {max-width: 76rem}
@@ -49,6 +50,7 @@ def draw(figure: Figure, key: str, *, pick: Callable[[dict[str, Any]], None] | N
     spec = {**figure.spec, "datasets": dict(figure.data)}
     options: dict[str, Any] = {"width": "content" if figure.square else "stretch", "alt": figure.alt}
     if pick:
+        key = f"{key}-{st.session_state.get('forgotten', 0)}"
 
         def clicked() -> None:
             rows = st.session_state[key]["selection"].get("pick") or []
@@ -198,20 +200,42 @@ def shown(name: str, label: str, options: Iterable[Any], default: Any, where: An
         required=True,
         format_func=_number,
         key=name,
+        on_change=_forget_click,
         bind="query-params",
     )
 
 
-def scrubber(name: str, result: Result) -> int | None:
-    """The frame of the training that the visitor looks at; None: the end."""
+def _forget_click() -> None:
+    """Let a point that was clicked before be clicked again: a chart reports only what changes, so it gets a new key."""
+    st.session_state["forgotten"] = st.session_state.get("forgotten", 0) + 1
+
+
+def replay(result: Result, look: Callable[[int], None]) -> None:
+    """look(frame) for the step of the training that the visitor chooses; a button plays them from the start."""
     steps = [int(step) for step in result.frame_steps]
-    last = len(steps) - 1
-    if last < 1:
-        return None
-    index = st.select_slider(
-        "Step of the training", range(last + 1), value=last, format_func=lambda k: f"{steps[k]:,}", key=name
-    )
-    return None if index == last else index
+    last, key, play = len(steps) - 1, f"frame-{result.experiment.key}", f"play-{result.experiment.key}"
+    playing = st.session_state.get(play, False)
+
+    def view() -> None:
+        at = st.session_state.get(key, last)
+        if playing and at == last:
+            st.session_state[play] = False
+            st.rerun()
+        if playing:
+            st.session_state[key] = at + 1
+        row = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
+        icon, word = (":material/stop:", "Stop") if playing else (":material/play_arrow:", "Play")
+        if row.button(word, icon=icon, key="play", help="Watch the training from its first step to its last."):
+            st.session_state[play] = not playing
+            st.session_state.pop(key, None)
+            if not playing:
+                st.session_state[key] = 0
+            st.rerun()
+        text = "Step of the training"
+        frame = row.select_slider(text, range(last + 1), value=last, format_func=lambda k: f"{steps[k]:,}", key=key)
+        look(frame)
+
+    st.fragment(view, run_every=FRAME_SECONDS if playing else None)()
 
 
 # -- results -----------------------------------------------------------------------------------------------------------

@@ -60,10 +60,8 @@ def watch(experiment, job):
     ui.draw(charts.training_curve(*job.losses), key="live-curve", where=right)
 
 
-def look_inside(result):
-    frame = ui.scrubber("frame", result)
-    now = tables.vectors(result) if frame is None else tables.vectors_at(result, frame)
-    end = tables.vectors(result)
+def look_inside(result, frame):
+    now, end = tables.vectors_at(result, frame), tables.vectors(result)
     left, middle, right = st.columns(3, gap="medium")
     lim = max(charts.limit(now.features), charts.limit(end.features))
     figure = charts.closeup(now.features, charts.FEATURES, now.feature_norms, now.feature_dimensionality, lim)
@@ -71,19 +69,17 @@ def look_inside(result):
     lim = max(charts.limit(now.samples), charts.limit(end.samples))
     figure = charts.closeup(now.samples, charts.SAMPLES, now.sample_norms, now.sample_dimensionality, lim)
     ui.draw(figure, key="hidden", where=middle)
-    at = result.frame_steps[-1 if frame is None else frame]
-    ui.draw(charts.training_curve(result.loss_steps, result.losses, int(at)), key="curve", where=right)
+    figure = charts.training_curve(result.loss_steps, result.losses, int(result.frame_steps[frame]))
+    ui.draw(figure, key="curve", where=right)
     right.markdown(
-        f"Train loss {result.metrics['train_loss']:.3g}, test loss {result.metrics['test_loss']:.4g}. "
-        f"{ui.many((end.feature_dimensionality >= tables.BIG).sum(), 'feature')} with {tables.BIG} of a dimension or "
-        f"more."
+        f"At the end the train loss is {result.metrics['train_loss']:.3g} and the test loss "
+        f"{result.metrics['test_loss']:.4g}. {ui.many((end.feature_dimensionality >= tables.BIG).sum(), 'feature')} "
+        f"with {tables.BIG} of a dimension or more."
     )
-    if n_hidden != 2:
+    if n_hidden > 2:
         st.caption(
             f"Drawn along two of the {n_hidden} hidden directions: the first two left singular vectors of the trained "
             f"W1."
-            if n_hidden > 2
-            else "The hidden layer has one value only: it is drawn along the horizontal axis."
         )
 
 
@@ -129,8 +125,8 @@ with row:
         )
 with inside:
     if chosen:
-        st.fragment(look_inside)(chosen)
-    elif results:
+        ui.replay(chosen, lambda frame: look_inside(chosen, frame))
+    elif sizes:
         st.caption("This network is not trained yet.")
 if here:
     st.subheader("What fills the hidden dimensions", anchor=False)

@@ -60,9 +60,8 @@ def watch(experiment, job):
     ui.draw(charts.training_curve(*job.losses), key="live-curve", where=right)
 
 
-def look_inside(result, others):
-    frame = ui.scrubber("frame", result)
-    now = result.complete() if frame is None else result.frame(frame)
+def look_inside(result, others, frame):
+    now = result.frame(frame)
     columns = now["W1"].T
     norms, shared = metrics.norms(columns), metrics.superposition(columns)
     left, right = st.columns(2, gap="medium")
@@ -70,8 +69,8 @@ def look_inside(result, others):
         charts.overlaps([("overlaps W1ᵀ W1, and b2", now["W1"], now["b2"])], large=True), key="overlaps", where=left
     )
     ui.draw(charts.norm_bars([("length of each column", norms, shared)], n_hidden, large=True), key="bars", where=left)
-    at = result.frame_steps[-1 if frame is None else frame]
-    ui.draw(charts.training_curve(result.loss_steps, result.losses, int(at)), key="curve", where=right)
+    figure = charts.training_curve(result.loss_steps, result.losses, int(result.frame_steps[frame]))
+    ui.draw(figure, key="curve", where=right)
     if n_hidden == 2:
         figure = charts.closeup(columns, charts.FEATURES, norms, metrics.dimensionality(columns))
         ui.draw(figure, key="columns", where=right)
@@ -125,5 +124,6 @@ if best:
         with inside:
             here = best[density]
             same = [r for r in results if r.experiment.sparsity == here.experiment.sparsity and r is not here]
-            st.fragment(look_inside)(here, [r.metrics["test_loss"] for r in same])
+            others = [r.metrics["test_loss"] for r in same]
+            ui.replay(here, lambda frame: look_inside(here, others, frame))
         ui.behind("superposition", here, tables.runs(results))
