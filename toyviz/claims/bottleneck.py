@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from toyviz import metrics, settings, theory
+from toyviz import settings, theory
 from toyviz.claims.claim import Claim, Finding
 from toyviz.experiment import Experiment, sweep
 from toyviz.result import Result
@@ -27,7 +27,7 @@ def _by_size(results: Sequence[Result], arch: str) -> dict[int, Result]:
     return {r.experiment.n_samples or 0: r for r in sorted(fitting, key=lambda r: r.experiment.n_samples or 0)}
 
 
-def test_loss_peaks_in_between(results: Sequence[Result]) -> Finding | None:
+def loss_peaks_in_between(results: Sequence[Result]) -> Finding | None:
     """An interior maximum of the test loss over T >= 15, higher than what lies before it, and < the constant after."""
     runs = {T: r for T, r in _by_size(results, "relu_output").items() if T >= 15}
     if len(runs) < 4 or max(runs) < 1000:
@@ -54,6 +54,6 @@ CLAIMS: tuple[Claim, ...] = (
         (1, 3, 10),
         "double_descent",
         lambda size, seed: _sweep("double_descent", size, seed, n_samples=settings.SAMPLE_SIZES),
-        test_loss_peaks_in_between,
+        loss_peaks_in_between,
     ),
 )

@@ -75,7 +75,7 @@ def _told(seen: dict[int, Finding], verdict: str) -> str:
     seed, finding = next(((s, f) for s, f in seen.items() if f.verdict == verdict), next(iter(seen.items())))
     text = f"seed {seed}: {finding.measured}"
     if len(seen) > 1:
-        text += f"; {votes.count(verdict)} of {len(votes)} seeds {verdict if verdict != 'partly' else 'in part'}"
+        text += f"; {verdict} in {votes.count(verdict)} of {len(votes)} seeds"
     failed = {part: sum(not f.parts.get(part, True) for f in seen.values()) for part in finding.parts}
     missed = [f"{part} ({count} of {len(votes)})" for part, count in failed.items() if count]
     return text + (f"; not so: {', '.join(missed)}" if missed else "")
