@@ -12,6 +12,7 @@ PAGES = {
         st.Page("pages/bottleneck/superposition.py", title="Superposition", icon=":material/stacks:"),
         st.Page("pages/bottleneck/double_descent.py", title="Double descent", icon=":material/show_chart:"),
     ],
+    "Claims": [st.Page("pages/claims/claims.py", title="Claims", icon=":material/fact_check:")],
 }
 
 page = st.navigation(PAGES, position="top")

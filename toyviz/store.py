@@ -121,12 +121,15 @@ class Store:
             self._remember(result)
         return result
 
-    def put(self, result: Result) -> bool:
-        """Keep the result, and say if it is on disk: if not, problem says why, and it can still be read from memory."""
+    def put(self, result: Result, *, display: bool = False) -> bool:
+        """Keep the result, and say if it is on disk: if not, problem says why, and it can still be read from memory.
+
+        display keeps a short history on disk: see pack().
+        """
         self._remember(result)
         if self.runs is None:
             return False
-        blob = pack(result)
+        blob = pack(result, display=display)
         if len(blob) > self.size_limit:
             self.problem = (
                 f"This result is kept in memory only: it has {len(blob) / 1e6:.0f} MB, and the cache on disk "

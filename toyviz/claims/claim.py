@@ -10,6 +10,7 @@ from toyviz.experiment import Experiment
 from toyviz.result import Result
 
 VERDICTS = ("holds", "partly", "fails")
+SIZES = ("quick", "post")
 SEEDS = 4  # at least so many decide; thresholds were frozen on other seeds than these, 0 ... 3
 
 
@@ -30,7 +31,8 @@ class Claim:
     """One testable claim. evidence(size, seed) lists the experiments of one seed; size is "quick" or "post".
 
     check(results) looks at the results of one seed, or of all seeds at once where across_seeds is set, in any order and
-    among others that it does not need. It returns None if what it needs is not among them.
+    among others that it does not need. It returns None if what it needs is not among them. It looks at weights, losses
+    and data drawn again, never at frames: the evidence comes without its history.
     """
 
     id: str
@@ -40,6 +42,8 @@ class Claim:
     evidence: Callable[[str, int], list[Experiment]]
     check: Callable[[Sequence[Result]], Finding | None]
     across_seeds: bool = False
+    published_size: str = "post"  # "quick" where the post's size takes too long
+    note: str = ""  # what is known about why it does not hold, shown where it does not
 
 
 class Verdict(NamedTuple):
@@ -55,8 +59,10 @@ def judge(claim: Claim, results: Iterable[Result]) -> Verdict | None:
     results = list(results)
     if claim.across_seeds:
         finding = claim.check(results)
+        if finding is None:
+            return None
         seeds = len({result.experiment.seed for result in results})
-        return Verdict(finding.verdict, finding.measured, seeds) if finding else None
+        return Verdict(finding.verdict, finding.measured + _missed({0: finding}), seeds)
     by_seed: dict[int, list[Result]] = {}
     for result in results:
         by_seed.setdefault(result.experiment.seed, []).append(result)
@@ -76,6 +82,12 @@ def _told(seen: dict[int, Finding], verdict: str) -> str:
     text = f"seed {seed}: {finding.measured}"
     if len(seen) > 1:
         text += f"; {verdict} in {votes.count(verdict)} of {len(votes)} seeds"
-    failed = {part: sum(not f.parts.get(part, True) for f in seen.values()) for part in finding.parts}
-    missed = [f"{part} ({count} of {len(votes)})" for part, count in failed.items() if count]
-    return text + (f"; not so: {', '.join(missed)}" if missed else "")
+    return text + _missed(seen)
+
+
+def _missed(seen: dict[int, Finding]) -> str:
+    """The parts that were not so, each with the number of seeds where it was not."""
+    parts = dict.fromkeys(part for finding in seen.values() for part in finding.parts)
+    failed = {part: sum(not finding.parts.get(part, True) for finding in seen.values()) for part in parts}
+    missed = [part + (f" ({count} of {len(seen)})" if len(seen) > 1 else "") for part, count in failed.items() if count]
+    return f"; not so: {', '.join(missed)}" if missed else ""
