@@ -47,6 +47,8 @@ def _family(experiment: Experiment) -> str | None:
     task, arch = experiment.task_row, experiment.arch_row
     if experiment.n_hidden > MOST_HIDDEN or task.embedded:
         return None
+    if task.loss == "mse" and not arch.output_bias:
+        return None  # only the kernel of the fixed sets can do without b2
     if experiment.fresh:
         return "fresh" if task.loss == "mse" else None
     if task.loss == "cross_entropy":

@@ -44,6 +44,7 @@ class Network(NamedTuple):
     softmax: bool
     hidden_relu: bool
     hidden_bias: bool
+    output_bias: bool
     adamw: bool
     # sizes
     n_samples: int
@@ -104,6 +105,7 @@ def network(experiment: Experiment, flat: Flat) -> Network:
         softmax=softmax,
         hidden_relu=experiment.arch_row.hidden_relu,
         hidden_bias=experiment.arch_row.hidden_bias,
+        output_bias=experiment.arch_row.output_bias,
         adamw=experiment.optimizer == "adamw",
         n_samples=n_samples,
         pairs=padded(experiment.n_hidden, 2),
@@ -346,6 +348,8 @@ def backward_pair(net, t, k):
 def learn_inputs(net):
     """Scale the gradients of V and b2, and add what reaches W1 and b1 through the features."""
     g, n, row = net.gradient, net.n_outputs, net.row
+    if not net.output_bias:
+        g[net.b2 : net.b2 + n] = 0  # and b2 stays at zero
     for i in range(0, n, LANES):
         scale = load(net.gradient_scale, i)
         for k in range(net.pairs):
