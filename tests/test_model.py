@@ -82,7 +82,7 @@ def pytorch_start(init, shape):
     ).numpy()
 
 
-@pytest.mark.parametrize("init", INITS)
+@pytest.mark.parametrize("init", [name for name, init in INITS.items() if not init.keys])
 @pytest.mark.parametrize("name", ["W1", "W2"])
 def test_weights_start_with_the_spread_of_pytorchs_own_initialisations(init, name):
     experiment = Experiment(arch="mlp", n_features=400, n_hidden=60, init=init)

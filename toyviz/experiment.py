@@ -188,7 +188,9 @@ class Experiment:
         if init.keys in ("points", "centres") and self.fresh:
             raise ValueError(f"init {self.init!r} needs a training set: n_samples must not be none")
         if init.values and self.arch_row.tied:
-            raise ValueError(f"init {self.init!r} writes into W2, which arch {self.arch!r} does not have: use an untied")
+            raise ValueError(
+                f"init {self.init!r} writes into W2, which arch {self.arch!r} does not have: use an untied"
+            )
         most, what = (self.n_inputs, "inputs") if init.keys == "one_hots" else (self.training_size, "training samples")
         if init.keys and most is not None and self.n_hidden > most:
             raise ValueError(
