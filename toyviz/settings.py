@@ -14,6 +14,8 @@ from toyviz.experiment import Experiment, sweep
 
 SAMPLE_SIZES = (3, 5, 6, 8, 10, 15, 30, 50, 100, 200, 500, 1000, 2000)  # T [ARENA]
 DENSITIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)  # 1 - S [NB]
+NEURON_DENSITIES = (1.0, 0.75, 0.35, 0.15, 0.1, 0.06, 0.02, 0.01)  # 1 and [ARENA]
+STARTS = 100  # random starts of which the best is shown; [TMS] has 1000
 SPARSITIES = tuple(round(1 - density, 6) for density in DENSITIES)
 
 # Sum of lr = 25 in both: an AdamW step moves a weight by about lr, so fewer steps must be larger.
@@ -108,7 +110,7 @@ EXPERIMENTS: dict[str, Setting] = {
         {"arch": "relu_hidden", "n_features": 10, "n_hidden": 5, "importance_decay": 0.75},  # [S, TMS]
         {"steps": 3_000, "lr": 3e-3},  # [R]
         {"steps": 10_000, "lr": 1e-3},  # [R]
-        sparsity=(0.0, 0.25, 0.65, 0.85, 0.9, 0.94, 0.98, 0.99),  # 0 and [ARENA]
+        sparsity=tuple(round(1 - density, 6) for density in NEURON_DENSITIES),
     ),
     "mlp": _setting(
         "MLP block: double descent, as the post writes it",
@@ -194,6 +196,16 @@ FIGURES: dict[str, Figure] = {  # numbered in the post's order
     "F3": Figure("Test loss over the size of the training set", "double_descent", ("double_descent",)),
     "F4": Figure("Columns of W1 and hidden vectors over T", "double_descent", ("double_descent",)),
     "F5": Figure("Dimensionality of features and samples over T", "double_descent", ("double_descent",)),
+    "F9": Figure("W1 over density, ReLU on the hidden layer", "privileged_basis", ("privileged_basis",)),
+    "F10": Figure("Stack plots: what each neuron stands for", "privileged_basis", ("privileged_basis",)),
+    "F22": Figure("Cross-entropy and accuracy over T", "unembedding", ("unembedding",)),
+    "F23": Figure("Columns of W1, hidden vectors and rows of W2 over T", "unembedding", ("unembedding",)),
+    "F24": Figure("T = 500: the square, the rose and the circle", "unembedding", ("unembedding",)),
+    "F25": Figure("The two terms of every class's logit", "unembedding", ("unembedding",)),
+    "F26": Figure("The sum of the terms, and the bias", "unembedding", ("unembedding",)),
+    "F27": Figure("The weighted vote that makes a hidden vector", "unembedding", ("unembedding",)),
+    "F28": Figure("Squares from a Xavier start", "unembedding", ("unembedding_xavier",)),
+    "F43": Figure("Shapes and losses with soft labels", "unembedding", ("unembedding_soft",)),
 }
 
 
@@ -202,4 +214,10 @@ def gallery() -> list[Experiment]:
     return [
         *sweep(EXPERIMENTS["double_descent"].quick, seed=range(4), n_samples=SAMPLE_SIZES),
         *sweep(EXPERIMENTS["superposition"].quick, seed=range(8), sparsity=SPARSITIES),
+        *sweep(EXPERIMENTS["unembedding"].quick, seed=range(2), n_samples=SAMPLE_SIZES),
+        *(EXPERIMENTS[name].quick for name in ("unembedding_soft", "unembedding_xavier", "unembedding_tied")),
+        EXPERIMENTS["unembedding_sgd"].quick,
+        EXPERIMENTS["unembedding_sgd"].quick.with_(init="xavier_normal", bias_init="zeros"),
+        EXPERIMENTS["double_descent_untied"].quick.with_(n_samples=500),
+        *sweep(EXPERIMENTS["privileged_basis"].quick, seed=range(STARTS), **EXPERIMENTS["privileged_basis"].over),
     ]

@@ -111,6 +111,13 @@ BIAS_NAMES = {
     "minus": "−1",
     "plus": "+1",
 }
+LABEL_NAMES = {"classify_hard": "Hard", "classify_soft": "Soft"}
+NETWORK_NAMES = {
+    "unembed": "W1, W2 and b2",
+    "unembed_tied": "tied: W2 = W1ᵀ",
+    "unembed_no_bias": "no bias",
+}
+OPTIMIZER_NAMES = {"adamw": "AdamW", "sgd": "SGD"}
 CONTROLS: dict[str, Control] = {
     "recipe": Control(
         "Recipe",
@@ -157,6 +164,12 @@ CONTROLS: dict[str, Control] = {
         "How many networks for each setting, each with its own start and its own training samples.",
         kind="choice",
     ),
+    "starts": Control(
+        "Random starts",
+        (8, 32, 100),
+        "How many networks for each density, each from its own start. Shown is the one with the lowest loss.",
+        kind="choice",
+    ),
     "weight_decay": Control(
         "Weight decay",
         (0.0, 0.001, 0.01, 0.1, 1.0),
@@ -176,6 +189,27 @@ CONTROLS: dict[str, Control] = {
         "How b2 starts. The post warns that results look quite different when it does not start at 0.",
         kind="list",
         text=BIAS_NAMES.__getitem__,
+    ),
+    "labels": Control(
+        "Labels",
+        tuple(LABEL_NAMES),
+        "Hard: the largest feature is the one correct class. Soft: every active feature counts, by its value.",
+        kind="choice",
+        text=LABEL_NAMES.__getitem__,
+    ),
+    "network": Control(
+        "Network",
+        tuple(NETWORK_NAMES),
+        "Two matrices and an output bias; one matrix used twice; or no bias.",
+        kind="list",
+        text=NETWORK_NAMES.__getitem__,
+    ),
+    "optimizer": Control(
+        "Optimiser",
+        tuple(OPTIMIZER_NAMES),
+        "SGD has momentum 0.9, a learning rate of its own, and no weight decay.",
+        kind="choice",
+        text=OPTIMIZER_NAMES.__getitem__,
     ),
     "normalize": Control(
         "Samples of unit length", (True, False), "Divide every sample by its length, |x| = 1.", kind="toggle"
@@ -312,7 +346,7 @@ def expected_seconds(experiments: Iterable[Experiment], done: Sequence[Result] =
 
 def _cost(experiment: Experiment) -> float:
     """Seconds of training on one core, roughly: each step costs a little, and each cell of its batch a little more."""
-    rows, a_cell = experiment.training_size or experiment.batch_size, 2e-8 if experiment.fresh else 6e-10
+    rows, a_cell = experiment.training_size or experiment.batch_size, 2e-9 if experiment.fresh else 6e-10
     return experiment.steps * (2e-5 + rows * experiment.n_features * a_cell * (1 + experiment.n_hidden / 8))
 
 

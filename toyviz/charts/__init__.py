@@ -5,11 +5,23 @@ moment. So drawing again sends new data to a chart that stands, and costs no bui
 """
 
 from toyviz.charts.figure import RAYS, Figure
+from toyviz.charts.final_layer import (
+    CLASSES,
+    logit_plane,
+    logit_stages,
+    over_samples,
+    shape,
+    shapes_over_samples,
+    squareness_turned,
+    votes,
+)
 from toyviz.charts.geometry import FEATURES, SAMPLES, closeup, dimensionality, limit, panels
 from toyviz.charts.loss import loss_close_to_one, loss_over_samples, norms_over_samples, training_curve
+from toyviz.charts.neurons import neuron_weights, spread, stacks
 from toyviz.charts.overlap import norm_bars, overlaps, summary
 
 __all__ = [
+    "CLASSES",
     "FEATURES",
     "RAYS",
     "SAMPLES",
@@ -17,12 +29,22 @@ __all__ = [
     "closeup",
     "dimensionality",
     "limit",
+    "logit_plane",
+    "logit_stages",
     "loss_close_to_one",
     "loss_over_samples",
+    "neuron_weights",
     "norm_bars",
     "norms_over_samples",
+    "over_samples",
     "overlaps",
     "panels",
+    "shape",
+    "shapes_over_samples",
+    "spread",
+    "squareness_turned",
+    "stacks",
     "summary",
     "training_curve",
+    "votes",
 ]

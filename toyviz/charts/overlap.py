@@ -17,6 +17,7 @@ REPRESENTED = 0.5  # a column longer than this stands for its feature
 SUMMARIES = {  # what can be drawn over the density: its title, and the top of its axis
     "represented": ("Features represented", None),
     "superposition": ("Mean superposition of the represented features", None),
+    "polysemantic": ("Neurons that stand for several features", None),
 }
 
 
