@@ -104,6 +104,53 @@ def plane(W1: np.ndarray) -> np.ndarray:
     return (basis * np.sign(largest)).astype(W1.dtype)
 
 
+class Unembedding(NamedTuple):
+    """What a network with two hidden values makes of its features, samples and classes."""
+
+    columns: np.ndarray  # (n, 2): the columns of W1
+    active: np.ndarray  # (n,) bool: the feature was active in some training sample
+    hidden: np.ndarray  # (T, 2): the hidden vectors
+    labels: np.ndarray  # (T,) int: the correct class of each sample; -1 where nothing is active
+    rows: np.ndarray  # (n_classes, 2): the rows of W2
+    seen: np.ndarray  # (n_classes,) bool: the class was a target of some training sample
+    biases: np.ndarray  # (n_classes,): b2
+
+
+@by_key
+def unembedding(result: Result) -> Unembedding:
+    """Columns of W1, hidden vectors and rows of W2 at the end, and which of them the training has seen.
+
+    Raises ValueError unless n_hidden is 2.
+    """
+    if result.experiment.n_hidden != 2:
+        raise ValueError(f"n_hidden must be 2 for a picture of the rows of W2; got {result.experiment.n_hidden}")
+    samples = probe.seen_samples(result)
+    labels = np.where(samples.targets.any(axis=1), samples.targets.argmax(axis=1), -1)
+    hidden = samples.inputs @ result.W1.T + result.b1
+    seen = samples.targets.any(axis=0)
+    return Unembedding(result.W1.T, samples.X.any(axis=0), hidden, labels, result.W2, seen, result.b2)
+
+
+def logit_rows(found: probe.LogitTerms, label: int, top: int = 5) -> pd.DataFrame:
+    """The classes with the largest logits, and the correct one: their terms, sum, bias, logit and ranks."""
+    total = found.terms.sum(axis=1)
+    order = list(np.argsort(-found.logits, kind="stable")[:top])
+    classes = np.array(order if label in order or label < 0 else [*order, label])
+    return pd.DataFrame(
+        {
+            "class": classes,
+            "correct": classes == label,
+            "h_x W2[c, 0]": found.terms[classes, 0],
+            "h_y W2[c, 1]": found.terms[classes, 1],
+            "sum": total[classes],
+            "rank of the sum": [int((total > total[c]).sum()) + 1 for c in classes],
+            "b2[c]": found.bias[classes],
+            "logit": found.logits[classes],
+            "rank": [int((found.logits > found.logits[c]).sum()) + 1 for c in classes],
+        }
+    )
+
+
 @by_key
 def _row(result: Result) -> dict[str, object]:
     columns = metrics.norms(result.W1.T)
