@@ -53,14 +53,7 @@ _FISH = {  # [S] for the data; grids and recipe [R]
     "lr": 3e-3,
 }
 _FISH_QUICK, _FISH_POST = {"steps": 1_500}, {"steps": 5_000}
-_ONE_HOT = {
-    **_LINEAR_DEFAULT,
-    "arch": "mlp",
-    "data": "one_hot",
-    "n_features": 20,
-    "n_hidden": 10,
-    "lr": 1e-2,
-}  # [S], lr [R]
+_ONE_HOT = {**_LINEAR_DEFAULT, "arch": "mlp", "data": "one_hot", "n_features": 20, "n_hidden": 10}  # [S]
 _CLASSES = {"task": "classify_hard", "data": "one_hot"}
 _UNEMBEDDING = _MEMORISED | _LINEAR_DEFAULT | {"arch": "unembed", "task": "classify_hard", "n_samples": 500}  # [S]
 # Gentle steps: W1 fills its square the better, the smaller they are. 5,000 steps up to 1e-2 give it rounded corners.
@@ -156,28 +149,69 @@ EXPERIMENTS: dict[str, Setting] = {
     "unembedding_sgd": _setting(
         "Final layer: toy unembedding trained by SGD", _UNEMBEDDING, _SGD_QUICK, _SGD_POST, n_samples=SAMPLE_SIZES
     ),
+    # The rates, steps and decays below are [R]: searched on the seeds 10 to 41, reported on others. Biases that start
+    # at 0 lose no neuron; with PyTorch's own start most networks of ten lose one, and end above the lowest loss.
     "dictionary": _setting(
-        "Appendix: a dictionary of one-hots, MSE", _ONE_HOT, {"steps": 3_000}, {"steps": 3_000}, n_hidden=(10,)
+        "Appendix: a dictionary of one-hots, squared error",
+        _ONE_HOT | {"bias_init": "zeros", "lr": 1e-3, "weight_decay": 0.1, "steps": 3_000},
+        {},
+        {},
+        n_hidden=(10,),
     ),
     "dictionary_cross_entropy": _setting(
         "Appendix: a dictionary of one-hots, cross-entropy",
-        _ONE_HOT | _CLASSES,
+        _ONE_HOT | _CLASSES | {"lr": 1e-3},  # PyTorch's own AdamW: 1e-3 and 0.01
         {"steps": 1_000},
         {"steps": 3_000},
         steps=(1_000, 3_000),  # [S]
     ),
     "dictionary_64": _setting(
         "Appendix: 64 one-hots through two neurons",
-        _ONE_HOT | _CLASSES | {"n_features": 64, "n_hidden": 2},
-        {"steps": 10_000},
-        {"steps": 10_000},
+        _ONE_HOT | _CLASSES | {"n_features": 64, "n_hidden": 2, "lr": 1e-2, "steps": 10_000},
+        {},
+        {},
     ),
     "dictionary_antipodal": _setting(
         "Appendix: a dictionary of antipodal inputs",
-        _ONE_HOT | _CLASSES | {"data": "antipodal", "n_features": 10, "weight_decay": 0.1},
-        {"steps": 3_000},
-        {"steps": 3_000},
+        _ONE_HOT
+        | _CLASSES
+        | {"data": "antipodal", "n_features": 10, "bias_init": "zeros", "weight_decay": 1.0, "lr": 3e-3},
+        {"steps": 10_000},
+        {"steps": 10_000},
         n_features=(10, 20),
+    ),
+    "dictionary_sizes": _setting(
+        "Appendix: hidden size against dataset size, squared error",
+        _ONE_HOT | {"bias_init": "zeros", "lr": 1e-3, "steps": 3_000},
+        {},
+        {},
+        n_features=(4, 8, 16, 32, 64),
+        n_hidden=(2, 4, 8, 16, 32, 64),
+    ),
+    "dictionary_sizes_cross_entropy": _setting(
+        "Appendix: hidden size against dataset size, cross-entropy",
+        _ONE_HOT | _CLASSES | {"bias_init": "zeros", "lr": 0.1, "weight_decay": 0.0, "steps": 3_000},
+        {},
+        {},
+        n_features=(4, 8, 16, 32, 64),
+        n_hidden=(2, 4, 8, 16, 32, 64),
+    ),
+    "starting_as_dictionary": _setting(
+        "Appendix: starting as a lookup table",
+        {
+            **_LINEAR_DEFAULT,
+            "arch": "mlp_relu_output",
+            "n_features": 100,
+            "n_hidden": 25,
+            "n_samples": 50,
+            "sparsity": 0.9,
+            "normalize": True,
+            "lr": 1e-3,
+            "steps": 5_000,
+        },
+        {},
+        {},
+        init=("linear_uniform", "training_points", "kmeans_centres", "one_hots", "lookup_table"),
     ),
 }
 

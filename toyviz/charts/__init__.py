@@ -4,6 +4,7 @@ A figure is a specification that never changes, built once with Altair against n
 moment. So drawing again sends new data to a chart that stands, and costs no building and no checking.
 """
 
+from toyviz.charts.dictionary import bars, cosine_histograms, lines, matrices, size_map
 from toyviz.charts.figure import RAYS, Figure
 from toyviz.charts.final_layer import (
     CLASSES,
@@ -26,13 +27,17 @@ __all__ = [
     "RAYS",
     "SAMPLES",
     "Figure",
+    "bars",
     "closeup",
+    "cosine_histograms",
     "dimensionality",
     "limit",
+    "lines",
     "logit_plane",
     "logit_stages",
     "loss_close_to_one",
     "loss_over_samples",
+    "matrices",
     "neuron_weights",
     "norm_bars",
     "norms_over_samples",
@@ -41,6 +46,7 @@ __all__ = [
     "panels",
     "shape",
     "shapes_over_samples",
+    "size_map",
     "spread",
     "squareness_turned",
     "stacks",
