@@ -41,11 +41,15 @@ def published() -> dict[str, Row]:
 
 
 def publish(rows: Iterable[Row], root: Path = ROOT) -> None:
-    """Write these rows over the published ones of their ids, and CLAIMS.md and the README's summary anew."""
+    """Write these rows over the published ones of their ids, and CLAIMS.md and the README's summary anew.
+
+    Rows of claims that are no more are dropped, and what the others say is taken from the code.
+    """
     data = root / DATA.relative_to(ROOT)
     before = json.loads(data.read_text(encoding="utf-8")) if data.exists() else []
     known = {row["id"]: row for row in [*before, *rows]}
-    kept = {id: known[id] for id in CLAIMS if id in known}
+    said = {id: {"statement": claim.statement, "post_claims": list(claim.post_claims)} for id, claim in CLAIMS.items()}
+    kept = {id: known[id] | said[id] for id in CLAIMS if id in known}
     data.write_text(json.dumps(list(kept.values()), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (root / "CLAIMS.md").write_text(markdown(kept), encoding="utf-8")
     readme = root / "README.md"
