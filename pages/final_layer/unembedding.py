@@ -7,7 +7,7 @@ import streamlit as st
 from toyviz import charts, data, metrics, probe, settings, tables, theory, ui
 from toyviz.experiment import sweep
 
-VIEWS = {"sizes": "Over T", "network": "One network", "logit": "One logit", "squares": "Why squares?"}
+SIZES, NETWORK, LOGIT, SQUARES = VIEWS = ["Over T", "One network", "One logit", "Why squares"]  # also in the address
 NEW = 200  # held-out samples whose logits can be taken apart
 ANGLES = np.arange(0, 91, 3)
 OF_SHAPES = {"outline of a square": 1.38, "filled square": 1.23, "disc": 1.06, "circle": 1.0}
@@ -21,9 +21,8 @@ st.markdown(
 )
 
 view = st.segmented_control(
-    "View", list(VIEWS), default="sizes", required=True, format_func=VIEWS.get, key="final", bind="query-params",
-    label_visibility="collapsed",
-)  # fmt: skip
+    "View", VIEWS, default=SIZES, required=True, key="final", bind="query-params", label_visibility="collapsed"
+)
 recipe = ui.control("recipe", "quick")
 sizes = ui.control("n_samples", settings.SAMPLE_SIZES)
 seeds = ui.control("seeds", 2)
@@ -57,7 +56,7 @@ guess = theory.uniform_cross_entropy(base.n_outputs)
 overview, inside = st.container(), st.container()
 with overview:
     picks = st.container(horizontal=True, gap="large")
-    if view != "sizes":
+    if view != SIZES:
         T = ui.shown("T", "Training samples T", sizes, 500, where=picks)
         seed = ui.shown("seed", "Seed", range(seeds), 0, where=picks)
 
@@ -76,7 +75,7 @@ def watch(experiment, job):
 
 
 def open_network(point):
-    ui.remember(T=int(point["n_samples"]), seed=int(point["seed"]), final="network")
+    ui.remember(T=int(point["n_samples"]), seed=int(point["seed"]), final=NETWORK)
 
 
 def show_sizes(results):
@@ -149,7 +148,7 @@ def one():
 
 
 def open_logit(point):
-    ui.remember(sample=int(point["number"]), new=False, final="logit")
+    ui.remember(sample=int(point["number"]), new=False, final=LOGIT)
 
 
 def look_inside(result):
@@ -272,10 +271,12 @@ def take_apart(result, samples, which, unseen):
     ui.notes(
         "- **A stretched circle.** The correct class lies where both terms are positive: its row of W2 points the way "
         "that h does.\n"
-        "- **Ahead, but not always first.** Neighbours on the circle with longer rows can have a larger sum. Then the "
-        "bias decides.\n"
-        "- **The bias works both ways.** It lowers classes with long rows, and lifts those with short ones.",
-        "- A new sample: switch to new samples, and the same sums name a wrong class with the same confidence.",
+        "- **Ahead, but not first.** Many classes further along $h$ have a larger sum. Then the bias decides.\n"
+        "- **The bias stands for distance.** Samples far out make large terms, and their classes have a negative bias, "
+        "so that they win only there. Samples near the centre have a class with a large positive bias. Compare a few "
+        "samples.",
+        "- Knowledge: switch to new samples, and the same sums name a wrong class with the same confidence.\n"
+        "- A sum of ten terms or a hundred: with more hidden values there are more terms, and no picture.",
     )
 
 
@@ -286,9 +287,11 @@ def everywhere(result):
     correct = found.labels[known]
     positive = (found.hidden[known] * found.rows[correct] > 0).all(axis=1).mean()
     lowered = (found.biases[correct] < 0).mean()
+    lengths = pd.Series(metrics.norms(found.hidden[known]))
+    ranks = lengths.rank().corr(pd.Series(found.biases[correct]).rank())
     return (
-        f"Over all training samples: both terms of the correct class are positive in {positive:.1%}, its bias is "
-        f"negative in {lowered:.1%}."
+        f"Over all training samples: both terms of the correct class are positive in {positive:.1%}; its bias is "
+        f"negative in {lowered:.1%}, and the more so the longer h is (rank correlation {ranks:.3f})."
     )
 
 
@@ -371,4 +374,4 @@ def why_squares():
 
 
 with inside:
-    {"sizes": over_sizes, "network": one_network, "logit": one_logit, "squares": why_squares}[view]()
+    {SIZES: over_sizes, NETWORK: one_network, LOGIT: one_logit, SQUARES: why_squares}[view]()

@@ -186,7 +186,7 @@ def votes(features: np.ndarray, values: np.ndarray, arrows: np.ndarray, hidden: 
         "frame": pd.DataFrame({"x": [-lim, lim], "y": [-lim, lim]}),
     }
     said = f"{len(features)} arrows that add up to h = ({hidden[0]:.3g}, {hidden[1]:.3g})."
-    return Figure(_votes(), data, said, square=True)
+    return Figure({**_votes(), "title": f"{len(features)} votes, and their sum h"}, data, said, square=True)
 
 
 def squareness_turned(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], references: Mapping[str, float]) -> Figure:
@@ -319,7 +319,7 @@ def _shapes_over_samples(columns: int) -> dict[str, Any]:
 
 def _plane_axes(x_title: str | None = None, y_title: str | None = None) -> tuple[alt.X, alt.Y]:
     axis: dict[str, Any] = {"grid": False, "domain": False, "tickCount": 5, "labelColor": GREY, "tickColor": GREY}
-    axes = [alt.Axis(title=title, format="~g", **axis) for title in (x_title, y_title)]
+    axes = [alt.Axis(title=title, format="~r", **axis) for title in (x_title, y_title)]
     scale = alt.Scale(nice=False, zero=False)
     return alt.X("x:Q", scale=scale, axis=axes[0]), alt.Y("y:Q", scale=scale, axis=axes[1])
 
@@ -407,7 +407,7 @@ def _logit_stages() -> dict[str, Any]:
     ticks = alt.Chart(named("ticks")).transform_calculate(kind=f"'{CLASSES}'")
     correct = alt.Chart(named("correct"))
     layers = alt.layer(
-        ticks.mark_tick(thickness=1, opacity=0.35, bandSize=22).encode(x=x, y=y, color=_color(), tooltip=tooltip),
+        ticks.mark_tick(thickness=1, opacity=0.35, size=20).encode(x=x, y=y, color=_color(), tooltip=tooltip),
         correct.mark_point(filled=True, size=130, shape="diamond", color=VERMILLION, opacity=1).encode(x=x, y=y),
         correct.mark_text(dy=-17, color=VERMILLION, fontWeight="bold", fontSize=12).encode(x=x, y=y, text="label:N"),
     )
@@ -467,8 +467,8 @@ def _squareness_turned() -> dict[str, Any]:
         lines.mark_line(strokeWidth=2.2, point=False).encode(
             x=x,
             y=y,
-            color=alt.Color("network:N", title=None, sort=None, legend=alt.Legend(orient="top", columns=3)),
-            strokeDash=alt.StrokeDash("network:N", sort=None, legend=None),
+            color=alt.Color("network:N", title=None, sort=None, legend=alt.Legend(orient="top", columns=4)),
+            strokeDash=alt.StrokeDash("network:N", title=None, sort=None),
             tooltip=tooltip,
         ),
     )
