@@ -127,8 +127,8 @@ def unembedding(result: Result) -> Unembedding:
     samples = probe.seen_samples(result)
     labels = np.where(samples.targets.any(axis=1), samples.targets.argmax(axis=1), -1)
     hidden = samples.inputs @ result.W1.T + result.b1
-    seen = samples.targets.any(axis=0)
-    return Unembedding(result.W1.T, samples.X.any(axis=0), hidden, labels, result.W2, seen, result.b2)
+    active, seen = np.any(samples.X, axis=0), np.any(samples.targets, axis=0)
+    return Unembedding(result.W1.T, active, hidden, labels, result.W2, seen, result.b2)
 
 
 def logit_rows(found: probe.LogitTerms, label: int, top: int = 5) -> pd.DataFrame:
