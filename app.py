@@ -20,6 +20,11 @@ PAGES = {
     "Final layer": [
         st.Page("pages/final_layer/unembedding.py", title="Toy unembedding", icon=":material/format_list_numbered:"),
     ],
+    "Appendix": [
+        st.Page("pages/appendix/dictionaries.py", title="Dictionaries", icon=":material/dictionary:"),
+        st.Page("pages/appendix/decompiler.py", title="Decompiler", icon=":material/manage_search:"),
+        st.Page("pages/appendix/starting_as_dictionary.py", title="Starting as a dictionary", icon=":material/flag:"),
+    ],
     "Claims": [st.Page("pages/claims/claims.py", title="Claims", icon=":material/fact_check:")],
 }
 

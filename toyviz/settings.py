@@ -16,7 +16,17 @@ SAMPLE_SIZES = (3, 5, 6, 8, 10, 15, 30, 50, 100, 200, 500, 1000, 2000)  # T [ARE
 DENSITIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)  # 1 - S [NB]
 NEURON_DENSITIES = (1.0, 0.75, 0.35, 0.15, 0.1, 0.06, 0.02, 0.01)  # 1 and [ARENA]
 STARTS = 100  # random starts of which the best is shown; [TMS] has 1000
+MAP_SIZES = (5, 10, 30, 100, 200, 500, 1000, 2000)  # T and m of the maps [R]
+MAP_WIDTHS = (2, 3, 4, 8, 16)
+START_SIZES = (5, 30, 100, 500)  # T at which the columns of features that are never active are shown [R]
 SPARSITIES = tuple(round(1 - density, 6) for density in DENSITIES)
+BIAS_STARTS: dict[str, tuple[str, float]] = {  # bias_init and bias_offset [R]: the post names no start but 0
+    "zeros": ("zeros", 0.0),
+    "normal": ("normal", 0.0),
+    "uniform": ("linear_uniform", 0.0),
+    "minus": ("zeros", -1.0),
+    "plus": ("zeros", 1.0),
+}
 
 # Sum of lr = 25 in both: an AdamW step moves a weight by about lr, so fewer steps must be larger.
 QUICK_RECIPE: dict[str, Any] = {"schedule": "warmup_cosine", "steps": 5_000, "warmup": 250, "lr": 1e-2}  # [R]
@@ -71,6 +81,28 @@ EXPERIMENTS: dict[str, Setting] = {
         {"steps": 10_000, "lr": 1e-3},  # [NB]
         sparsity=SPARSITIES,
     ),
+    "superposition_linear": _setting(
+        "Bottleneck: the same without the ReLU, the control",
+        {"arch": "unembed_tied", "n_features": 20, "n_hidden": 5, "importance_decay": 0.7},  # [TMS]
+        {"steps": 3_000, "lr": 3e-3},  # [R]
+        {"steps": 10_000, "lr": 1e-3},  # [NB]
+        sparsity=SPARSITIES,
+    ),
+    "dimensions_per_feature": _setting(
+        "Bottleneck: how many dimensions a feature gets",
+        {"n_features": 200, "n_hidden": 20},  # [NB, ARENA]
+        {"steps": 3_000, "lr": 3e-3},  # [R]
+        {"steps": 10_000, "lr": 1e-3},  # [NB]
+        sparsity=tuple(round(1 - 20 ** (-k / 19), 6) for k in range(20)),  # [ARENA]
+    ),
+    "phase_diagram": _setting(
+        "Bottleneck: one feature more than there are dimensions",
+        {"n_features": 2, "n_hidden": 1},  # [TMS]
+        {"steps": 3_000, "lr": 3e-3},  # [R]
+        {"steps": 10_000, "lr": 1e-3},  # [R]
+        importance_decay=tuple(round(10 ** (-k / 5), 6) for k in range(6)),  # [TMS]: 0.1 ... 10, by symmetry
+        sparsity=tuple(round(1 - 10 ** (-k / 4.5), 6) for k in range(10)),  # [TMS]: density 1 ... 0.01
+    ),
     "double_descent": _setting(
         "Bottleneck: double descent", _MEMORISED, QUICK_RECIPE, PAPER_RECIPE, n_samples=SAMPLE_SIZES
     ),
@@ -114,7 +146,9 @@ EXPERIMENTS: dict[str, Setting] = {
     ),
     "mlp_relu_output": _setting(
         "MLP block: double descent with a ReLU on the output",
-        _MEMORISED | _LINEAR_DEFAULT | {"arch": "mlp_relu_output"},
+        # [R] Uniform as nn.Linear's start, but with Xavier's width and biases at 0: from nn.Linear's own start W2 is
+        # large, hidden units die, and nothing is memorised (seeds 10 to 13, T = 5 to 2000).
+        _MEMORISED | {"arch": "mlp_relu_output", "init": "xavier_uniform"},
         QUICK_RECIPE,
         PAPER_RECIPE,
         n_samples=SAMPLE_SIZES,
@@ -216,6 +250,14 @@ EXPERIMENTS: dict[str, Setting] = {
 }
 
 
+DESCENTS = {  # the named experiment of each network that the double descent page offers
+    "relu_output": "double_descent",
+    "relu_output_untied": "double_descent_untied",
+    "mlp": "mlp",
+    "mlp_relu_output": "mlp_relu_output",
+}
+
+
 @dataclass(frozen=True)
 class Figure:
     """A figure of the post, and where the app has it."""
@@ -232,6 +274,13 @@ FIGURES: dict[str, Figure] = {  # numbered in the post's order
     "F5": Figure("Dimensionality of features and samples over T", "double_descent", ("double_descent",)),
     "F9": Figure("W1 over density, ReLU on the hidden layer", "privileged_basis", ("privileged_basis",)),
     "F10": Figure("Stack plots: what each neuron stands for", "privileged_basis", ("privileged_basis",)),
+    "F11": Figure("Loss and accuracy over T, MLP", "double_descent", ("mlp", "mlp_relu_output")),
+    "F12": Figure("Columns of W1 and hidden vectors after the ReLU", "double_descent", ("mlp", "mlp_relu_output")),
+    "F13": Figure("Columns of W1 and hidden vectors before the ReLU", "double_descent", ("mlp", "mlp_relu_output")),
+    "F14": Figure("Dimensionality over T, MLP", "double_descent", ("mlp", "mlp_relu_output")),
+    "F15": Figure("Hidden vectors before the bias, and the bias", "double_descent", ("mlp", "mlp_relu_output")),
+    "F16": Figure("Uniform against normal start", "double_descent", ("mlp", "mlp_relu_output")),
+    "F17": Figure("Loss and accuracy over hidden size and T", "double_descent", ("mlp", "mlp_relu_output")),
     "F22": Figure("Cross-entropy and accuracy over T", "unembedding", ("unembedding",)),
     "F23": Figure("Columns of W1, hidden vectors and rows of W2 over T", "unembedding", ("unembedding",)),
     "F24": Figure("T = 500: the square, the rose and the circle", "unembedding", ("unembedding",)),
@@ -239,8 +288,40 @@ FIGURES: dict[str, Figure] = {  # numbered in the post's order
     "F26": Figure("The sum of the terms, and the bias", "unembedding", ("unembedding",)),
     "F27": Figure("The weighted vote that makes a hidden vector", "unembedding", ("unembedding",)),
     "F28": Figure("Squares from a Xavier start", "unembedding", ("unembedding_xavier",)),
+    "F34": Figure("Loss and accuracy over T, ReLU on the output", "double_descent", ("mlp_relu_output",)),
+    "F35": Figure("Shapes in W1, ReLU on the output", "double_descent", ("mlp_relu_output",)),
+    "F29": Figure("Weights and activations of a dictionary of one-hots", "dictionaries", ("dictionary",)),
+    "F30": Figure("What the first bias does", "dictionaries", ("dictionary",)),
+    "F31": Figure("What the second bias does", "dictionaries", ("dictionary",)),
+    "F32": Figure("Hidden size against dataset size, squared error", "dictionaries", ("dictionary_sizes",)),
+    "F33": Figure("Cosines of hidden vectors, squared error", "dictionaries", ("dictionary_sizes",)),
+    "F36": Figure("64 one-hots through two neurons", "dictionaries", ("dictionary_64",)),
+    "F37": Figure("Cross-entropy after 1,000 epochs", "dictionaries", ("dictionary_cross_entropy",)),
+    "F38": Figure("Cross-entropy after 3,000 epochs", "dictionaries", ("dictionary_cross_entropy",)),
+    "F39": Figure("The biases with cross-entropy", "dictionaries", ("dictionary_cross_entropy",)),
+    "F40": Figure("Weight decay from 0 to 1", "dictionaries", ("dictionary_cross_entropy",)),
+    "F41": Figure("Inputs in opposite directions", "dictionaries", ("dictionary_antipodal",)),
+    "F42": Figure(
+        "Hidden size against dataset size, cross-entropy", "dictionaries", ("dictionary_sizes_cross_entropy",)
+    ),
     "F43": Figure("Shapes and losses with soft labels", "unembedding", ("unembedding_soft",)),
+    "F44": Figure("Double descent with W1 and W2", "double_descent", ("double_descent_untied",)),
+    "F45": Figure("Cosines of hidden vectors, cross-entropy", "dictionaries", ("dictionary_cross_entropy",)),
 }
+
+
+def descents() -> list[Experiment]:
+    """What the double descent page shows at the defaults of its views, the bottleneck's first view aside."""
+    every: list[Experiment] = []
+    for name in DESCENTS.values():
+        base = EXPERIMENTS[name].quick
+        every += sweep(base, seed=range(4), n_samples=SAMPLE_SIZES)
+        if name != "double_descent_untied":
+            every += sweep(base, n_hidden=MAP_WIDTHS, n_samples=MAP_SIZES)
+        if not base.arch_row.tied:
+            scale = base.init.split("_")[0]
+            every += sweep(base, init=(f"{scale}_uniform", f"{scale}_normal"), n_samples=START_SIZES)
+    return list({experiment.key: experiment for experiment in every}.values())
 
 
 def gallery() -> list[Experiment]:
@@ -248,10 +329,47 @@ def gallery() -> list[Experiment]:
     return [
         *sweep(EXPERIMENTS["double_descent"].quick, seed=range(4), n_samples=SAMPLE_SIZES),
         *sweep(EXPERIMENTS["superposition"].quick, seed=range(8), sparsity=SPARSITIES),
+        *sweep(EXPERIMENTS["superposition_linear"].quick, seed=range(4), sparsity=SPARSITIES),
+        *(
+            experiment
+            for start, offset in BIAS_STARTS.values()
+            for experiment in sweep(
+                EXPERIMENTS["superposition"].quick.with_(bias_init=start, bias_offset=offset),
+                seed=range(4),
+                sparsity=SPARSITIES,
+            )
+            if (start, offset) != ("zeros", 0.0)
+        ),
+        *sweep(EXPERIMENTS["dimensions_per_feature"].quick, **EXPERIMENTS["dimensions_per_feature"].over),
+        *sweep(EXPERIMENTS["phase_diagram"].quick, seed=range(4), **EXPERIMENTS["phase_diagram"].over),
         *sweep(EXPERIMENTS["unembedding"].quick, seed=range(2), n_samples=SAMPLE_SIZES),
         *(EXPERIMENTS[name].quick for name in ("unembedding_soft", "unembedding_xavier", "unembedding_tied")),
         EXPERIMENTS["unembedding_sgd"].quick,
         EXPERIMENTS["unembedding_sgd"].quick.with_(init="xavier_normal", bias_init="zeros"),
         EXPERIMENTS["double_descent_untied"].quick.with_(n_samples=500),
         *sweep(EXPERIMENTS["privileged_basis"].quick, seed=range(STARTS), **EXPERIMENTS["privileged_basis"].over),
+        *descents(),
+        *_dictionaries(),
     ]
+
+
+def _dictionaries() -> list[Experiment]:
+    """The tiny networks of the appendix, each once, though several tabs show some of them."""
+    entropy = EXPERIMENTS["dictionary_cross_entropy"].post
+    sizes, names = EXPERIMENTS["dictionary_sizes"], EXPERIMENTS["dictionary_sizes_cross_entropy"]
+    few = sizes.quick.with_(n_features=64, n_hidden=4)
+    starting = EXPERIMENTS["starting_as_dictionary"]
+    every = [
+        *sweep(EXPERIMENTS["dictionary"].quick, seed=range(8)),
+        *sweep(entropy, steps=(1_000, 3_000), seed=range(4)),
+        *sweep(entropy, weight_decay=(0.0, 0.01, 0.1, 1.0), seed=range(4)),
+        *sweep(entropy, n_hidden=(2, 3, 4, 6, 8, 10, 16, 32), seed=range(4)),
+        *sweep(EXPERIMENTS["dictionary_antipodal"].quick, seed=range(4)),
+        *sweep(EXPERIMENTS["dictionary_64"].quick, seed=range(8)),
+        *sweep(sizes.quick, **sizes.over),
+        *sweep(names.quick, **names.over),
+        few.with_(arch="unembed"),
+        *sweep(few.with_(lr=1e-2), arch=("mlp_relu_output", "relu_output")),
+        *sweep(starting.quick, seed=range(4), **starting.over),
+    ]
+    return list(dict.fromkeys(every))
