@@ -261,8 +261,8 @@ def _over_samples(measure: str) -> dict[str, Any]:
         alt.Chart(named("frame")).mark_point(opacity=0, tooltip=None).encode(x=samples_x(), y=y),
         selected_rule(samples_x()),
         rule.mark_rule(color=GREY, strokeDash=[2, 3]).encode(y=alt.Y("value:Q")),
-        rule.mark_text(color=GREY, align="left", dx=6, dy=-7, fontSize=11).encode(
-            x=alt.value(0), y=alt.Y("value:Q"), text="label:N"
+        rule.mark_text(color=GREY, align="right", dx=-6, dy=-7, fontSize=11).encode(
+            x=alt.value("width"), y=alt.Y("value:Q"), text="label:N"
         ),
         mean.mark_area(opacity=0.12).encode(x=samples_x(), y=alt.Y("low:Q"), y2="high:Q", color=color),
         mean.mark_line(strokeWidth=2.5).encode(x=samples_x(), y=y, color=color, strokeDash=dash),
@@ -467,7 +467,7 @@ def _squareness_turned() -> dict[str, Any]:
         lines.mark_line(strokeWidth=2.2, point=False).encode(
             x=x,
             y=y,
-            color=alt.Color("network:N", title=None, sort=None, legend=alt.Legend(orient="top", columns=4)),
+            color=alt.Color("network:N", title=None, sort=None, legend=alt.Legend(orient="top", columns=2)),
             strokeDash=alt.StrokeDash("network:N", title=None, sort=None),
             tooltip=tooltip,
         ),
