@@ -12,9 +12,9 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import pandas as pd
 
-from toyviz import metrics, probe
+from toyviz import data, metrics, probe, theory
 from toyviz.experiment import FIELD_NAMES
-from toyviz.model import Parameters
+from toyviz.model import Parameters, initial_parameters
 from toyviz.result import Result
 
 KEPT = 1024  # results whose derived arrays stay in memory
@@ -63,20 +63,26 @@ class Vectors(NamedTuple):
     sample_norms: np.ndarray  # (T,)
 
 
-@by_key
-def vectors(result: Result) -> Vectors:
-    """Columns of W1 and hidden vectors at the end of the training."""
-    return _vectors(result, result.complete())
+STAGES = ("pre", "bare", "after")  # of a hidden vector: W1 x + b1, W1 x, ReLU(W1 x + b1)
 
 
-def vectors_at(result: Result, frame: int) -> Vectors:
+def vectors(result: Result, stage: str = "pre") -> Vectors:
+    """Columns of W1 and hidden vectors at the end of the training; stage is one of STAGES."""
+    return _KEPT_VECTORS[stage](result)
+
+
+def vectors_at(result: Result, frame: int, stage: str = "pre") -> Vectors:
     """The same as they were at frame_steps[frame], drawn along the same directions."""
-    return _vectors(result, result.frame(frame))
+    return _vectors(result, result.frame(frame), stage)
 
 
-def _vectors(result: Result, parameters: Parameters) -> Vectors:
+def _vectors(result: Result, parameters: Parameters, stage: str) -> Vectors:
     columns = parameters["W1"].T
-    hidden = probe.seen_samples(result).inputs @ columns + parameters["b1"]
+    hidden = probe.seen_samples(result).inputs @ columns
+    if stage != "bare":
+        hidden = hidden + parameters["b1"]
+    if stage == "after" and result.experiment.arch_row.hidden_relu:
+        hidden = np.maximum(hidden, 0)
     basis = plane(result.W1)
     arrays = (
         columns @ basis,
@@ -89,6 +95,50 @@ def _vectors(result: Result, parameters: Parameters) -> Vectors:
     for values in arrays:
         values.flags.writeable = False
     return Vectors(*arrays)
+
+
+def _of_stage(stage: str) -> Callable[[Result], Vectors]:
+    return by_key(lambda result: _vectors(result, result.complete(), stage))
+
+
+_KEPT_VECTORS = {stage: _of_stage(stage) for stage in STAGES}
+
+
+@by_key
+def rank_floor(result: Result) -> float | None:
+    """The least train loss that its rank allows this network, or None where its output is no linear function."""
+    experiment = result.experiment
+    if experiment.arch_row.output_relu or experiment.task_row.loss != "mse" or experiment.fresh:
+        return None
+    return theory.rank_floor(probe.seen_samples(result).targets, experiment.n_hidden)
+
+
+class NeverActive(NamedTuple):
+    """The columns of W1 whose feature is active in no training sample: all that training does to them is decay."""
+
+    columns: np.ndarray  # (k, m): as they are at the end
+    others: np.ndarray  # (n - k, m): the columns of features that are active
+    factor: float  # what is left of the start, by theory
+    deviation: float  # the largest difference between a column and its start times factor, over the largest column
+    squareness: float | None  # of the columns, for m = 2 and at least FEW of them
+
+
+FEW = 20  # fewer points than this have no shape
+
+
+@by_key
+def never_active(result: Result) -> NeverActive:
+    """The columns of W1 that training has left alone. Raises ValueError for a tied network, where there are none."""
+    experiment = result.experiment
+    if experiment.arch_row.tied:
+        raise ValueError(f"arch {experiment.arch!r} is tied: its output trains every column of W1")
+    active = probe.seen_samples(result).X.any(axis=0)
+    columns, start = result.W1.T[~active], initial_parameters(experiment)["W1"].T[~active]
+    factor = theory.never_active_factor(experiment)
+    off = np.abs(columns - factor * start).max(initial=0.0) / max(np.abs(columns).max(initial=0.0), 1e-12)
+    shaped = experiment.n_hidden == 2 and len(columns) >= FEW
+    square = metrics.squareness(columns) if shaped else None
+    return NeverActive(columns, result.W1.T[active], factor, float(off), square)
 
 
 def plane(W1: np.ndarray) -> np.ndarray:
@@ -225,3 +275,49 @@ def descent(table: pd.DataFrame, zero_loss: float, n_hidden: int) -> Descent:
 def best_of(results: Sequence[Result]) -> Result:
     """The one with the lowest test loss: all are tested on one common batch that no seed decides."""
     return min(results, key=lambda result: result.metrics["test_loss"] or 0.0)
+
+
+def phases(results: Iterable[Result]) -> pd.DataFrame:
+    """What became of the extra feature in networks with one feature more than they have dimensions, beside theory.
+
+    Each network stands in two cells: its least important feature is the extra one, or its most important. One row a
+    cell: importance of the extra feature, where that at the other end has 1; density; phase and theory, both of
+    theory.PHASES; differs; loss, as a multiple of the closed form's; the result's key. The best of the seeds, by test
+    loss. Where all weigh the same, the extra feature is the one that fares worst.
+    """
+    by_cell: dict[tuple[float, float], list[Result]] = {}
+    for result in results:
+        e = result.experiment
+        by_cell.setdefault((e.importance_decay, round(e.feature_probability, 9)), []).append(result)
+    rows = []
+    for (decay, density), group in by_cell.items():
+        best = best_of(group)
+        n = best.experiment.n_features
+        losses = theory.solutions(data.importance(best.experiment), density)
+        solution = min(losses, key=lambda each: losses[each])
+        reached = [phase(best.W1, feature) for feature in range(n)]
+        expected = [theory.phase(solution, feature) for feature in range(n)]
+        for extra, importance in ((n - 1, decay ** (n - 1)), (0, decay ** (1 - n)))[: 1 if decay == 1 else 2]:
+            pair = reached[extra], expected[extra]
+            if decay == 1:
+                pair = tuple(min(every, key=theory.PHASES.index) for every in (reached, expected))
+            rows.append(
+                {
+                    "importance": round(importance, 3),
+                    "density": density,
+                    "phase": pair[0],
+                    "theory": pair[1],
+                    "differs": pair[0] != pair[1],
+                    "loss": (best.metrics["test_loss"] or 0.0) / losses[solution],
+                    "key": best.experiment.key,
+                }
+            )
+    return pd.DataFrame(rows, columns=["importance", "density", "phase", "theory", "differs", "loss", "key"])
+
+
+def phase(W1: np.ndarray, feature: int) -> str:
+    """One of theory.PHASES: given up if its column is not longer than REPRESENTED, in a pair if it has more than half
+    a superposition, else alone."""
+    if np.linalg.norm(W1[:, feature]) <= REPRESENTED:
+        return "given up"
+    return "in a pair" if metrics.superposition(W1.T)[feature] > 0.5 else "alone"

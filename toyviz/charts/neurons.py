@@ -19,7 +19,7 @@ BLOCK = ("neuron", "feature", "weight", "start", "end", "superposition", "name")
 def neuron_weights(columns: Sequence[tuple[str, np.ndarray]], large: bool = False) -> Figure:
     """W1 as a heat map, a square for each label: a row a feature, a column a neuron.
 
-    columns: (label, W1 (m, n)) each. Blue is negative, orange positive, on one scale from -1 to 1.
+    columns: (label, W1 (m, n)) each. Orange is negative, blue positive, on one scale from -1 to 1.
     """
     frames = []
     for place, (label, W1) in enumerate(columns):
@@ -97,7 +97,7 @@ def _legend(values: list[float], large: bool) -> alt.Legend:
 
 
 def _width(columns: int, large: bool) -> int:
-    return 290 if large else 118 if columns > 4 else 170
+    return 290 if large else 100 if columns > 4 else 170
 
 
 @cache
