@@ -20,12 +20,6 @@ BIG = 0.15  # a feature with more dimensionality than this stands out
 MARGIN = 0.003  # a bump must stand out by this much of the loss of saying 0
 GENERAL = 4  # so many features that stand out, and the network generalises: the post sees five
 ROUND = 1.14  # squareness up to here: a circle has 1.00, a disc 1.06, a filled square 1.23, its outline 1.38
-STARTS = {  # how b2 starts: bias_init, bias_offset
-    "normal": ("normal", 0.0),
-    "uniform": ("linear_uniform", 0.0),
-    "−1": ("zeros", -1.0),
-    "+1": ("zeros", 1.0),
-}
 
 
 def _base(name: str, size: str, seed: int) -> Experiment:
@@ -42,8 +36,9 @@ def _densities(size: str, seed: int) -> list[Experiment]:
 
 def _starts(size: str, seed: int) -> list[Experiment]:
     every = _densities(size, seed)
+    others = [start for start in settings.BIAS_STARTS.values() if start != ("zeros", 0.0)]
     return every + [
-        experiment.with_(bias_init=kind, bias_offset=offset) for kind, offset in STARTS.values() for experiment in every
+        experiment.with_(bias_init=kind, bias_offset=offset) for kind, offset in others for experiment in every
     ]
 
 
@@ -149,7 +144,7 @@ def bias_start_matters(results: Sequence[Result]) -> Finding | None:
         return None
     parts, told = {}, []
     for start, by_density in rows.items():
-        name = next((name for name, row in STARTS.items() if row == start), f"{start[0]} {start[1]:+g}")
+        name = f"{start[1]:+g}".replace("-", "−") if start[0] == "zeros" else start[0].removeprefix("linear_")
         found = [_elsewhere(by_density[density], usual[density]) for density in by_density if density in usual]
         gap, text = max(found, default=(0.0, ""))
         parts[f"a start at {name} ends elsewhere"] = gap > 0
