@@ -119,11 +119,11 @@ def uniform_cross_entropy(n_classes: int) -> float:
 def start_bound(experiment: Experiment) -> float:
     """The largest entry that W1 can have where it starts uniform: sqrt(6 / (n + m)) for Xavier, 1 / sqrt(n) for
     nn.Linear. Raises ValueError for a start that has no bound."""
-    distribution, scale = INITS.get(experiment.init, ("", ""))
-    if distribution != "uniform":
+    init = INITS[experiment.init]
+    if init.distribution != "uniform" or init.keys:
         raise ValueError(f"init {experiment.init!r} has no bound")
     n, m = experiment.n_inputs, experiment.n_hidden
-    return float(np.sqrt(6 / (n + m)) if scale == "xavier" else 1 / np.sqrt(n))
+    return float(np.sqrt(6 / (n + m)) if init.scale == "xavier" else 1 / np.sqrt(n))
 
 
 def never_active_factor(experiment: Experiment) -> float:

@@ -41,11 +41,10 @@ def horseshoe(pictures: Sequence[tuple[str, Lift]]) -> Figure:
         kept = np.linspace(0, len(lift.bare) - 1, min(RAYS, len(lift.bare))).astype(int)
         lim = limit(np.concatenate([lift.bare, lift.pre, lift.bias[None]]))
         parts = zip(STEPS, (lift.bare[kept], lift.bias[None], lift.pre[kept], lift.after[kept]), strict=True)
-        dots = [pd.DataFrame({"x": v[:, 0], "y": v[:, 1], "step": step}) for step, v in parts]
-        corners = pd.DataFrame({"x": [-lim, lim], "y": [-lim, lim], "step": "frame"})
-        corners["label"] = ["", f"±{lim / 1.15:.2g}"]
-        frames.append(pd.concat([corners, *dots]).fillna({"label": ""}).assign(panel=label, place=place))
-    empty = records([], "x", "y", "step", "label", "panel", "place")
+        dots = [pd.DataFrame({"x": v[:, 0], "y": v[:, 1], "kind": step}) for step, v in parts]
+        around = _around(lim, f"±{lim / 1.15:.2g}")
+        frames.append(pd.concat([around, *dots]).fillna({"label": ""}).assign(panel=label, place=place))
+    empty = records([], "x", "y", "kind", "label", "panel", "place")
     data = {"dots": pd.concat(frames, ignore_index=True) if frames else empty}
     negative = [f"{(lift.bare < 0).mean():.0%}" for _, lift in pictures]
     said = f"Hidden vectors before and after the bias; of the values W1 x, {', '.join(negative)} are negative."
@@ -65,13 +64,12 @@ def starts(pictures: Sequence[tuple[str, str, np.ndarray, np.ndarray, float | No
         inside = others[(np.abs(others) < lim).all(axis=1)]
         kept = inside[np.linspace(0, len(inside) - 1, min(RAYS, len(inside))).astype(int)]
         parts = [
-            pd.DataFrame({"x": [-lim, lim], "y": [-lim, lim], "kind": "frame", "order": 0}),
+            _around(lim, f"±{lim:.2g}"),
             *(pd.DataFrame({"x": v[:, 0], "y": v[:, 1], "kind": k}) for k, v in ((SOMETIMES, kept), (NEVER, never))),
         ]
         if half:
             around = half * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]])
             parts.append(pd.DataFrame({"x": around[:, 0], "y": around[:, 1], "kind": "square", "order": range(5)}))
-        parts[0]["label"] = ["", f"±{lim:.2g}"]
         frames.append(pd.concat(parts).assign(start=start, panel=label, place=place))
     empty = records([], "x", "y", "kind", "order", "label", "start", "panel", "place")
     dots = pd.concat(frames, ignore_index=True).fillna({"label": "", "order": 0}) if frames else empty
@@ -105,18 +103,33 @@ def map_over_sizes(
     return Figure(_map(what, tuple(sizes), tuple(sorted(widths, reverse=True)), low, max(high, low * 1.01)), data, said)
 
 
+def _around(lim: float, scale: str) -> pd.DataFrame:
+    """What every square has: two corners that nobody sees but that hold it open, its scale, and its two axes."""
+    return pd.DataFrame(
+        {
+            "x": [-lim, lim, -lim, lim, 0, 0],
+            "y": [-lim, lim, 0, 0, -lim, lim],
+            "kind": ["frame", "frame", "across", "across", "up", "up"],
+            "label": ["", scale, "", "", "", ""],
+        }
+    )
+
+
 def _plain(field: str) -> dict[str, Any]:
     return {"shorthand": f"{field}:Q", "axis": None, "scale": alt.Scale(nice=False, zero=False)}
 
 
 def _crossed(dots: alt.Chart, x: alt.X, y: alt.Y) -> list[alt.Chart]:
-    """The invisible corners that hold a frame open, its two axes, and its scale in the corner."""
-    corners = dots.transform_filter("datum.kind == 'frame'")
+    """The invisible corners that hold a square open, its two axes, and its scale in the corner."""
     return [
-        corners.mark_point(opacity=0, tooltip=None).encode(x=x, y=y),
-        corners.transform_filter("datum.label != ''").mark_rule(color=GREY, opacity=0.35).encode(x=alt.datum(0)),
-        corners.transform_filter("datum.label != ''").mark_rule(color=GREY, opacity=0.35).encode(y=alt.datum(0)),
-        corners.transform_filter("datum.label != ''")
+        dots.transform_filter("datum.kind == 'frame'").mark_point(opacity=0, tooltip=None).encode(x=x, y=y),
+        *(
+            dots.transform_filter(f"datum.kind == '{axis}'")
+            .mark_line(color=GREY, opacity=0.35, strokeWidth=1, tooltip=None)
+            .encode(x=x, y=y)
+            for axis in ("across", "up")
+        ),
+        dots.transform_filter("datum.label != ''")
         .mark_text(color=GREY, fontSize=9, align="right", baseline="top", dx=-2, dy=2)
         .encode(x=x, y=y, text="label:N"),
     ]
@@ -139,28 +152,28 @@ def _faceted(layers: list[alt.Chart], size: int, row: Any = alt.Undefined) -> di
 @cache
 def _horseshoe(columns: int) -> dict[str, Any]:
     x, y = alt.X(**_plain("x")), alt.Y(**_plain("y"))
-    dots = alt.Chart().transform_calculate(kind="datum.step")
+    dots = alt.Chart()
     color = alt.Color(
-        "step:N",
+        "kind:N",
         title=None,
         scale=alt.Scale(domain=list(STEPS), range=STEP_COLORS),
         legend=alt.Legend(orient="top" if columns > 1 else "bottom", columns=4 if columns > 1 else 2),
     )
     shape = alt.Shape(
-        "step:N", title=None, scale=alt.Scale(domain=list(STEPS), range=["circle", "diamond", "circle", "circle"])
+        "kind:N", title=None, scale=alt.Scale(domain=list(STEPS), range=["circle", "diamond", "circle", "circle"])
     )
-    tooltip = ["step:N", alt.Tooltip("x:Q", format=".3f"), alt.Tooltip("y:Q", format=".3f")]
+    tooltip = ["kind:N", alt.Tooltip("x:Q", format=".3f"), alt.Tooltip("y:Q", format=".3f")]
     size = 380 if columns == 1 else 128 if columns <= 7 else 96
     small = 26 if columns == 1 else 9
     layers = [
         *_crossed(dots, x, y),
-        dots.transform_filter("datum.step == 'after the ReLU'")
+        dots.transform_filter("datum.kind == 'after the ReLU'")
         .mark_point(size=small * 3, strokeWidth=1, opacity=0.7, filled=False)
         .encode(x=x, y=y, color=color, shape=shape, tooltip=tooltip),
-        dots.transform_filter("datum.step == 'W1 x' || datum.step == 'W1 x + b1'")
+        dots.transform_filter("datum.kind == 'W1 x' || datum.kind == 'W1 x + b1'")
         .mark_point(filled=True, size=small, opacity=0.85)
         .encode(x=x, y=y, color=color, shape=shape, tooltip=tooltip),
-        dots.transform_filter("datum.step == 'b1'")
+        dots.transform_filter("datum.kind == 'b1'")
         .mark_point(filled=True, size=small * 5, opacity=1)
         .encode(x=x, y=y, color=color, shape=shape, tooltip=tooltip),
     ]

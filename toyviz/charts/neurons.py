@@ -45,8 +45,8 @@ def stacks(columns: Sequence[tuple[str, np.ndarray, np.ndarray, Sequence[str]]],
     ]
     m = len(columns[0][1]) if columns else 1
     data = {"blocks": pd.concat(frames, ignore_index=True) if frames else records([], *BLOCK, "panel", "place")}
-    said = f"Stacks of the weights of {m} neurons, {len(columns)} times. "
-    said += " ".join(f"{label}: {', '.join(names)}." for label, _, _, names in columns)
+    said = f"Stacks of the weights of {m} neurons, {len(columns)} times."
+    said += "".join(f" {label}: {', '.join(names)}." for label, _, _, names in columns)
     return Figure(_stacks(len(columns) or 1, large), data, said, square=True)
 
 
