@@ -10,7 +10,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.figure import GREEN, GREY, Figure, named, powers, records, selected_rule, stretched
+from toyviz.charts.figure import GREEN, GREY, Figure, named, records, selected_rule, stretched
 
 BELOW = ("triangle", "square antiprism")  # their names stand under their lines, since another is close above
 DOTS = 40  # features drawn at most at one density
@@ -108,7 +108,7 @@ def _density_x() -> alt.X:
 def _by_start(what: str, starts: tuple[str, ...]) -> dict[str, Any]:
     title, unit, logarithmic = START_SUMMARIES[what]
     if logarithmic:
-        y = alt.Y("value:Q", title=unit, scale=alt.Scale(type="log"), axis=alt.Axis(labelExpr=powers(), tickCount=5))
+        y = alt.Y("value:Q", title=unit, scale=alt.Scale(type="log"), axis=alt.Axis(format="~r", tickCount=5))
     else:
         y = alt.Y("value:Q", title=unit, scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=5))
     legend = alt.Legend(title=None, orient="top", columns=3)
@@ -166,7 +166,7 @@ def _dimensions_per_feature() -> dict[str, Any]:
             x=x, y=y, tooltip=tooltip
         ),
     )
-    return stretched(layers, "Dimensions per feature D* (line), and the dimensionality of single features (dots)", 340)
+    return stretched(layers, "Dimensions per feature", 340)
 
 
 @cache
@@ -191,7 +191,7 @@ def _phases() -> dict[str, Any]:
         alt.Tooltip("phase:N", title="extra feature"),
         alt.Tooltip("importance:Q", format=".3~g"),
         alt.Tooltip("density:Q", title="density 1 − S", format=".3~g"),
-        alt.Tooltip("loss:Q", title="test loss over closed form", format=".2f"),
+        alt.Tooltip("loss:Q", title="loss over closed form", format=".2f"),
     ]
     color = alt.Color(
         "phase:N",
