@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from toyviz import runtime, settings
+from toyviz import claims, runtime, settings
 from toyviz.charts import Figure
+from toyviz.claims import published as publishing
 from toyviz.experiment import INITS, Experiment
 from toyviz.result import Result
 
@@ -94,12 +95,29 @@ def _number(value: float) -> str:
     return f"{value:g}"
 
 
-BIASES = {  # one choice for bias_init and bias_offset
-    "0": ("zeros", 0.0),
-    "normal": ("normal", 0.0),
-    "uniform": ("linear_uniform", 0.0),
-    "-1": ("zeros", -1.0),
-    "1": ("zeros", 1.0),
+BIASES = settings.BIAS_STARTS  # one choice for bias_init and bias_offset
+LABEL_NAMES = {"classify_hard": "Hard", "classify_soft": "Soft"}
+NETWORK_NAMES = {
+    "unembed": "W1, W2 and b2",
+    "unembed_tied": "tied: W2 = W1ᵀ",
+    "unembed_no_bias": "no bias",
+}
+OPTIMIZER_NAMES = {"adamw": "AdamW", "sgd": "SGD"}
+LIST_NETWORK_NAMES = {
+    "mlp": "ReLU in the middle (the post's)",
+    "unembed": "no ReLU",
+    "mlp_relu_output": "ReLU in the middle and on the output",
+    "relu_output": "ReLU on the output (the bottleneck)",
+}
+COUNTS_NAMES = {1.0: "the strongest alone", 0.5: "those at least half as strong", 0.0: "all"}
+TASK_NAMES = {"autoencode": "squared error", "classify_hard": "cross-entropy"}
+TO_STORE_NAMES = {"sparse": "50 sparse samples", "one_hot": "one-hots"}
+STARTS_OF_WEIGHTS = ("xavier_normal", "xavier_uniform", "linear_uniform", "linear_normal")
+BLOCK_NAMES = {
+    "relu_output": "bottleneck, one matrix",
+    "relu_output_untied": "bottleneck, W1 and W2",
+    "mlp": "MLP, as the post writes it",
+    "mlp_relu_output": "MLP, ReLU on the output",
 }
 CONTROLS: dict[str, Control] = {
     "recipe": Control(
@@ -145,6 +163,43 @@ CONTROLS: dict[str, Control] = {
         "How many networks for each setting, each with its own start and its own training samples.",
         kind="choice",
     ),
+    "block": Control(
+        "Network",
+        tuple(BLOCK_NAMES),
+        "The bottleneck uses one matrix twice. The MLP block has a ReLU in the middle and two biases; as the post "
+        "writes it, its output is linear.",
+        kind="list",
+        text=BLOCK_NAMES.__getitem__,
+    ),
+    "start": Control(
+        "Initial weights",
+        ("own", *STARTS_OF_WEIGHTS),
+        "How the weights are drawn before the first step. With Xavier the biases start at 0, with nn.Linear as there.",
+        kind="list",
+        text=lambda name: "as usual for this network" if name == "own" else name,
+    ),
+    "map_samples": Control(
+        "Training samples T",
+        (*settings.SAMPLE_SIZES, 5000),
+        "The columns of the maps. Each cell is a network of its own.",
+        kind="pills",
+        text=lambda T: f"{T:,}",
+    ),
+    "widths": Control(
+        "Hidden sizes m",
+        (2, 3, 4, 6, 8, 12, 16, 32),
+        "The rows of the maps. Wide networks with many samples take a minute each.",
+        kind="pills",
+    ),
+    "map_seeds": Control(
+        "Seeds a cell", (1, 2, 4), "How many networks each cell of the maps is the mean of.", kind="choice"
+    ),
+    "starts": Control(
+        "Random starts",
+        (8, 32, 100),
+        "How many networks for each density, each from its own start. Shown is the one with the lowest loss.",
+        kind="choice",
+    ),
     "weight_decay": Control(
         "Weight decay",
         (0.0, 0.001, 0.01, 0.1, 1.0),
@@ -164,17 +219,93 @@ CONTROLS: dict[str, Control] = {
         "look quite different when it does not start at 0.",
         kind="list",
     ),
+    "labels": Control(
+        "Labels",
+        tuple(LABEL_NAMES),
+        "Hard: the largest feature is the one correct class. Soft: every active feature counts, by its value.",
+        kind="choice",
+        text=LABEL_NAMES.__getitem__,
+    ),
+    "network": Control(
+        "Network",
+        tuple(NETWORK_NAMES),
+        "Two matrices and an output bias; one matrix used twice; or no bias.",
+        kind="list",
+        text=NETWORK_NAMES.__getitem__,
+    ),
+    "optimizer": Control(
+        "Optimiser",
+        tuple(OPTIMIZER_NAMES),
+        "SGD has momentum 0.9, a learning rate of its own, and no weight decay.",
+        kind="choice",
+        text=OPTIMIZER_NAMES.__getitem__,
+    ),
+    "one_hots": Control("Inputs n", (5, 10, 20, 40, 64), "How many one-hots are stored, each of length n."),
+    "neurons": Control("Neurons m", (2, 3, 4, 6, 8, 10, 16, 32), "How many neurons, or hidden values, there are."),
+    "lr": Control(
+        "Learning rate",
+        (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 1.0),
+        "How large a step is; the post does not say.",
+        text=_number,
+    ),
+    "list_network": Control(
+        "Network",
+        tuple(LIST_NETWORK_NAMES),
+        "Where the network for the squared error has a ReLU. The one for the cross-entropy stays the same.",
+        kind="list",
+        text=LIST_NETWORK_NAMES.__getitem__,
+    ),
+    "levels": Control(
+        "Levels of a neuron",
+        (2, 3, 5, 9),
+        "How finely the activations are read: 2 is off or on.",
+        kind="choice",
+    ),
+    "active": Control("Active inputs", (1, 2, 3, 4, 6), "How many inputs lie on top of each other.", kind="choice"),
+    "noise": Control(
+        "Noise",
+        (0.0, 0.05, 0.1, 0.2, 0.3, 0.5),
+        "The standard deviation of what is added to every number of the input.",
+        text=_number,
+    ),
+    "counts_from": Control(
+        "Inputs that count",
+        tuple(COUNTS_NAMES),
+        "Which of the stored inputs in a mixture the table looks up: all of them add up what they switch on.",
+        kind="list",
+        text=COUNTS_NAMES.__getitem__,
+    ),
+    "task": Control(
+        "Loss",
+        tuple(TASK_NAMES),
+        "Give back the input with a small squared error, or name its largest feature with cross-entropy.",
+        kind="choice",
+        text=TASK_NAMES.__getitem__,
+    ),
+    "to_store": Control(
+        "Training set",
+        tuple(TO_STORE_NAMES),
+        "What is memorised. Of one-hots, training points, k-means centres and one-hots are the same but for their "
+        "order.",
+        kind="choice",
+        text=TO_STORE_NAMES.__getitem__,
+    ),
     "normalize": Control(
         "Samples of unit length", (True, False), "Divide every sample by its length, |x| = 1.", kind="toggle"
     ),
 }
 
 
-def control(name: str, default: Any, choices: Sequence[Any] | None = None, where: Any = None) -> Any:
-    """The value that the visitor chose for a row of CONTROLS; it lives in the address under its name."""
+def control(
+    name: str, default: Any, choices: Sequence[Any] | None = None, where: Any = None, key: str | None = None
+) -> Any:
+    """The value that the visitor chose for a row of CONTROLS; it lives in the address under its name, or under key.
+
+    A key of its own is for a tab whose default differs from that of another tab.
+    """
     row, where = CONTROLS[name], where or st.sidebar
     options = list(choices or row.choices)
-    shared: dict[str, Any] = {"key": name, "help": row.help, "bind": "query-params"}
+    shared: dict[str, Any] = {"key": key or name, "help": row.help, "bind": "query-params"}
     if row.kind == "toggle":
         return where.toggle(row.label, value=default, **shared)
     shared["format_func"] = row.text
@@ -468,6 +599,55 @@ def duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s" if seconds < 10 else f"{5 * round(seconds / 5)} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+# -- claims ------------------------------------------------------------------------------------------------------------
+
+VERDICT_MARKS = {  # icon, colour and word of each verdict: the colour never stands alone
+    "holds": ":green-badge[:material/check_circle: holds]",
+    "partly": ":orange-badge[:material/contrast: partly]",
+    "fails": ":red-badge[:material/cancel: fails]",
+}
+
+
+def claim(id: str, results: Sequence[Result]) -> None:
+    """A claim of the post with its verdict on what the visitor trained; nothing where its evidence is not there."""
+    verdict = _judged(id, tuple(sorted(result.experiment.key for result in results)), results)
+    if verdict is None:
+        return
+    official = publishing.published().get(id)
+    with st.container(border=True, key=f"claim-{id}", gap="xsmall"):
+        _claim_lines(claims.CLAIMS[id], verdict.verdict, verdict.measured)
+        if official and official["verdict"] != verdict.verdict:
+            st.caption(
+                f":material/menu_book: published: {official['verdict']} over {official['seeds']} seeds at "
+                f"{publishing.SIZES[official['size']]}. Other settings, another size or fewer seeds can change it."
+            )
+
+
+def published_claim(row: Mapping[str, Any], page: str) -> None:
+    """A published verdict, why it does not hold where it does not, and the way to the page that shows it."""
+    found = claims.CLAIMS[row["id"]]
+    with st.container(border=True, key=f"claim-{row['id']}", gap="xsmall"):
+        _claim_lines(found, row["verdict"], row["measured"])
+        if row["verdict"] != "holds" and found.note:
+            st.markdown(f":material/lightbulb: {found.note}")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f"`{row['id']}`: {row['seeds']} seeds at {publishing.SIZES[row['size']]}", width="content")
+            st.page_link(page, icon=":material/arrow_forward:", width="content")
+
+
+def _claim_lines(found: claims.Claim, verdict: str, measured: str) -> None:
+    many = "s" if len(found.post_claims) > 1 else ""
+    source = f" :gray[Claim{many} {publishing.numbers(found)} of the post.]" if found.post_claims else ""
+    st.markdown(f"{VERDICT_MARKS[verdict]} **{found.statement}**{source}")
+    st.caption(_sentence(measured).replace("$", "\\$"))
+
+
+@st.cache_resource(show_spinner=False, max_entries=1024)
+def _judged(id: str, keys: tuple[str, ...], _results: Sequence[Result]) -> claims.Verdict | None:
+    """The verdict, kept by what was judged: a check draws data again, and each click would wait for it."""
+    return claims.judge(claims.CLAIMS[id], _results)
 
 
 # -- behind a result ---------------------------------------------------------------------------------------------------

@@ -51,6 +51,8 @@ def _family(experiment: Experiment) -> str | None:
         return None if experiment.fresh else "embedded"
     if experiment.n_hidden > MOST_HIDDEN:
         return None
+    if task.loss == "mse" and not arch.output_bias:
+        return None  # only the kernel of the fixed sets can do without b2
     if task.loss == "cross_entropy":
         return None if experiment.fresh or arch.output_relu else "fixed"
     if experiment.fresh:
