@@ -243,7 +243,7 @@ def test_the_command_tells_verdicts_as_json_and_a_claim_that_fails_is_no_error(t
 def test_the_command_takes_some_claims_and_a_size(two_claims, capsys):
     assert run("so", "--size", "post", "--seeds", "1") == 0
     out = capsys.readouterr().out
-    assert out == "holds  so                            1 seed, post: seed 0: 1 of 1\n"
+    assert out == "holds  so                                1 seed, post: seed 0: 1 of 1\n"
 
 
 @pytest.mark.parametrize(
@@ -339,6 +339,77 @@ def test_claims_md_names_every_claim_and_the_readmes_counts_add_up():
     assert claims == len(CLAIMS) == sum(verdicts)
     votes = [row["verdict"] for row in publishing.published().values()]
     assert verdicts == [votes.count(verdict) for verdict in VERDICTS]
+
+
+# ---- on the pages
+
+
+def drawn(results, official=None):
+    """What ui.claim draws for the claim about dense features, and the published row beside it."""
+    from unittest.mock import patch
+
+    from streamlit.testing.v1 import AppTest
+
+    def page(results):
+        from toyviz import ui
+
+        ui.claim("dense_keeps_the_most_important", results)
+
+    with patch.object(
+        publishing, "published", lambda: {"dense_keeps_the_most_important": official} if official else {}
+    ):
+        app = AppTest.from_function(page, args=(results,)).run()
+    assert not app.exception
+    return [each.value for each in app.markdown], [each.value for each in app.caption]
+
+
+def test_a_page_says_a_verdict_with_an_icon_and_a_word_and_turns_when_it_breaks():
+    holds, measured = drawn([at_density(1, np.eye(5), MEAN_OF_THE_OTHERS)])
+    assert len(holds) == 1
+    assert holds[0].startswith(":green-badge[:material/check_circle: holds] **When all features are dense")
+    assert "Claims 1, 6 of the post" in holds[0]
+    assert measured[0].startswith("Seed 0: lengths 1.00 to 1.00")
+    other = at_density(1, pairs(5), MEAN_OF_THE_OTHERS)
+    partly, _ = drawn([replace(other, experiment=other.experiment.with_(seed=1))])  # a verdict is kept by the key
+    assert partly[0].startswith(":orange-badge[:material/contrast: partly]")
+
+
+def test_a_page_says_nothing_without_evidence():
+    assert drawn([]) == ([], [])
+    assert drawn([at_density(0.1, np.eye(5))]) == ([], [])
+
+
+def test_a_page_tells_the_published_verdict_where_it_is_another():
+    results = [at_density(1, np.eye(5), MEAN_OF_THE_OTHERS)]
+    _, same = drawn(results, {"verdict": "holds", "seeds": 4, "size": "post"})
+    assert len(same) == 1
+    _, other = drawn(results, {"verdict": "fails", "seeds": 4, "size": "post"})
+    assert "published: fails over 4 seeds at the post's size" in other[1]
+
+
+@pytest.mark.parametrize("layout", ["List", "Table"])
+def test_the_claims_page_shows_every_published_claim_and_filters_them(layout):
+    from streamlit.testing.v1 import AppTest
+
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30).run()
+    app.switch_page("pages/claims/claims.py")
+    app.query_params["layout"] = layout
+    app.run()
+    assert not app.exception
+
+    def shown():
+        if layout == "Table":
+            return len(app.dataframe[0].value) if app.dataframe else 0
+        return sum("-badge[" in each.value for each in app.markdown)
+
+    rows = publishing.published()
+    assert shown() == len(rows)
+    app.text_input(key="words").set_value("polygon").run()
+    assert 0 < shown() == sum("polygon" in f"{r['id']} {r['statement']} {r['measured']}".lower() for r in rows.values())
+    app.text_input(key="words").set_value("13").run()
+    assert 0 < shown() == sum(13 in row["post_claims"] for row in rows.values())
+    app.text_input(key="words").set_value("no such words").run()
+    assert shown() == 0
 
 
 # ---- the bottleneck's checks: networks that must hold, and counter-examples

@@ -342,7 +342,7 @@ def _tell_claims(rows: Iterable[dict[str, Any]], as_json: bool) -> None:
         return
     for row in rows:
         seeds = "1 seed" if row["seeds"] == 1 else f"{row['seeds']} seeds"
-        print(f"{row['verdict']:<7}{row['id']:<30}{seeds}, {row['size']}: {row['measured']}", flush=True)
+        print(f"{row['verdict']:<7}{row['id']:<34}{seeds}, {row['size']}: {row['measured']}", flush=True)
 
 
 # ---- list, cache, bench, gallery

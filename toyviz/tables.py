@@ -23,6 +23,8 @@ BIG = 0.15  # a feature with more dimensionality than this stands out
 RISEN = 1.05  # a test loss this many times that of the output 0 is on the bump
 REPRESENTED = 0.5  # a column of W1 longer than this stands for its feature
 
+SPREAD = np.sqrt([2, 3, 5, 7, 11, 13])  # multiples of these, modulo 1, cover a cube evenly
+
 COLUMNS = (
     *("key", *FIELD_NAMES, "density", "train_loss", "test_loss", "train_accuracy", "test_accuracy"),
     *("weight_norm", "bias_norm", "big_features", "represented", "superposition", "engine", "seconds"),
@@ -323,11 +325,14 @@ def phases(results: Iterable[Result]) -> pd.DataFrame:
 def expected_loss(result: Result) -> float:
     """The loss without the luck of which features are active: sum over sets A of p^|A| (1-p)^(n-|A|) E[loss | A].
 
-    For few features at a low density, where 10,000 samples hardly have two active at once. 1,000 samples a set.
+    For at most six features at a low density, where 10,000 samples hardly have two active at once. Each set is covered
+    by 2,000 evenly spread points, a Kronecker sequence. Raises ValueError for more features.
     """
     e = result.experiment
     p, n = e.feature_probability, e.n_features
-    values = data.stream(0, "expected loss").random((1000, n), dtype=np.float32)
+    if n > len(SPREAD):
+        raise ValueError(f"n_features must be at most {len(SPREAD)} for the expected loss; got {n}")
+    values = (np.arange(1, 2001)[:, None] * SPREAD[:n] % 1).astype(np.float32)
     total = 0.0
     for active in itertools.product((0, 1), repeat=n):
         X = values * np.array(active, np.float32)

@@ -100,7 +100,7 @@ def squared():
         f"$n$ one-hots cannot come out of $m$ neurons without error: $W_2 h + b_2$ spans $m$ dimensions, the targets "
         f"$n - 1$. No network of this kind gets below $(n - 1 - m)/n^2 = {lowest / n:.4f}$ on average over the "
         f"outputs. The best of {len(results)} seeds has **{top.metrics['train_loss'] / n:.4f}**, "
-        f"{100 * (top.metrics['train_loss'] / max(lowest, 1e-9) - 1):.1f} % above it; {above} of the others end higher."
+        f"{100 * (top.metrics['train_loss'] / max(lowest, 1e-9) - 1):.2f} % above it; {above} of the others end higher."
         if lowest > 0
         else f"With $m \\geq n - 1$ neurons nothing has to be lost. The best of {len(results)} seeds has a mean "
         f"squared error of **{top.metrics['train_loss'] / n:.2g}**."
@@ -215,7 +215,7 @@ def entropy():
     st.caption(
         "The same network after 1,000 and after 3,000 epochs; each matrix has its own scale. With cross-entropy "
         "nothing tells the network to stop: a right answer can always be given with more confidence, so activations "
-        "and weights go on growing. W2 is blue (negative) nearly everywhere: each step pushes one class up and all "
+        "and weights go on growing. More of W2 is orange (negative) than blue: each step pushes one class up and all "
         "others down."
     )
     result = here[-1]
@@ -287,8 +287,8 @@ def decay():
         "when the training ends."
     )
     ui.notes(
-        "- **Decay 1** holds all weights near or below 1. W2 is less negative, and the entries are more alike in "
-        "size: easier to read.\n- The dictionary is there at every decay.",
+        "- **Decay 1** pulls the largest weights down to about 1. W2 is less negative, and the entries are more "
+        "alike in size: easier to read.\n- The dictionary is there at every decay.",
         "- That decay is what makes the vectors differ: their mean cosine moves little.",
     )
     ui.claim("weight_decay_counteracts", results)
@@ -350,13 +350,13 @@ def plane():
     def look(frame):
         parameters, found = flow(result, frame)
         pictures = [
-            ("columns of W1", {charts.FEATURES: parameters["W1"].T}),
-            ("W1 + b1", {charts.SAMPLES: found.hidden_pre}),
-            ("h, after ReLU", {charts.SAMPLES: found.hidden}),
-            ("rows of W2", {charts.FEATURES: parameters["W2"]}),
+            ("columns of W1", parameters["W1"].T),
+            ("W1 + b1", found.hidden_pre),
+            ("h, after ReLU", found.hidden),
+            ("rows of W2", parameters["W2"]),
         ]
         with ui.wide():
-            ui.draw(charts.panels(pictures), key="plane")
+            ui.draw(charts.planes(pictures), key="plane")
             ui.draw(charts.matrices([("logits", found.output)], "input", "class"), key="plane-logits")
         angles = np.degrees(np.arctan2(found.hidden[:, 1], found.hidden[:, 0]))
         without = ((found.hidden @ parameters["W2"].T).argmax(axis=1) == np.arange(len(found.hidden))).mean()
@@ -405,7 +405,7 @@ def cosines():
             ui.draw(charts.cosine_histograms(grid, "", ""), key="cosines-mse")
         st.caption(
             "The cosine similarity of every two hidden vectors, as a histogram: from −1 (left) to 1 (right). With many "
-            "neurons the cosines cluster around one value; with few they lie all over, since two dimensions leave no "
+            "neurons the cosines cluster around one value; with few they lie all over, since few dimensions leave no "
             "room for 64 vectors at equal angles."
         )
         ui.claim("cosines_cluster_or_spread", results)
@@ -456,7 +456,7 @@ def sizes():
             low = cells[cells["floor"] > 0]
             worst = (low["value"] / low["floor"]).max() - 1 if len(low) else 0
             st.caption(
-                f"Where $m < n - 1$ the loss is at least $(n - 1 - m)/n^2$. These networks are at most {worst:.2%} "
+                f"Where $m < n - 1$ the loss is at least $(n - 1 - m)/n^2$. These networks are at most {worst:.1%} "
                 "above it: they do as well as any network whose output is linear in h."
             )
         zeros = int((cells["value"] == 0).sum())

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pandas as pd
 import streamlit as st
 
 from toyviz import claims, ui
 from toyviz.claims import published
+
+MARKS = {"holds": "✓", "partly": "◐", "fails": "✗"}
 
 ui.title("Claims", "What does the post claim, and does it come out?")
 rows = published.published()
@@ -27,7 +30,10 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
     sections = st.pills(
         "Section", list(claims.SECTIONS), selection_mode="multi", default=None, key="section", bind="query-params"
     )
-    words = st.text_input("Words or number of the post's claim", key="words", bind="query-params", max_chars=80)
+    layout = st.segmented_control(
+        "Shown as", ["List", "Table"], default="List", required=True, key="layout", bind="query-params"
+    )
+words = st.text_input("Words, or the number of a claim of the post", key="words", bind="query-params", max_chars=80)
 
 pages = {path.stem: path.as_posix() for path in Path("pages").glob("*/*.py")}
 
@@ -43,16 +49,44 @@ def fits(row, section):
     )
 
 
-found = 0
-for section, members in claims.SECTIONS.items():
-    there = [rows[claim.id] for claim in members if claim.id in rows and fits(rows[claim.id], section)]
-    found += len(there)
-    if there:
-        votes = ", ".join(f"{count} {verdict}" for verdict, count in published.counts(there).items() if count)
-        st.subheader(section, anchor=False, help=votes)
-        for row in there:
-            ui.published_claim(row, pages[claims.CLAIMS[row["id"]].page])
+def as_list(section, there):
+    """The claims of a section, one under the other."""
+    votes = ", ".join(f"{count} {verdict}" for verdict, count in published.counts(there).items() if count)
+    st.subheader(section, anchor=False, help=votes)
+    for row in there:
+        ui.published_claim(row, pages[claims.CLAIMS[row["id"]].page])
+
+
+def as_table(found):
+    """All of them in one table, to sort and to take along."""
+    table = [
+        {
+            "verdict": f"{MARKS[row['verdict']]} {row['verdict']}",
+            "section": section,
+            "claim": row["statement"],
+            "in the post": published.numbers(claims.CLAIMS[row["id"]]),
+            "measured": row["measured"],
+            "seeds": row["seeds"],
+            "size": row["size"],
+            "id": row["id"],
+        }
+        for section, there in found.items()
+        for row in there
+    ]
+    st.dataframe(pd.DataFrame(table), hide_index=True, height=600, column_config={"claim": {"width": 420}})
+
+
+found = {
+    section: [rows[claim.id] for claim in members if claim.id in rows and fits(rows[claim.id], section)]
+    for section, members in claims.SECTIONS.items()
+}
 if not rows:
     st.markdown("Nothing is published yet: `python -m toyviz claims --publish` trains the evidence and writes it down.")
-elif not found:
+elif not any(found.values()):
     st.markdown("No claim fits all of these. Take away a word or a choice.")
+elif layout == "Table":
+    as_table(found)
+else:
+    for section, there in found.items():
+        if there:
+            as_list(section, there)

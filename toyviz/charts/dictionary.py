@@ -18,7 +18,7 @@ BINS = np.linspace(-1, 1, 41)  # of the cosines
 def matrices(panels: Sequence[tuple[str, np.ndarray]], rows: str = "row", columns: str = "column") -> Figure:
     """Matrices side by side as heat maps, each on its own scale around 0, which is written above it.
 
-    panels: (label, (r, c)) each. Blue is negative, orange positive. rows, columns: what they are, for the tooltips.
+    panels: (label, (r, c)) each. Orange is negative, blue positive. rows, columns: what they are, for the tooltips.
     """
     frames = []
     for place, (label, values) in enumerate(panels):
@@ -45,6 +45,24 @@ def matrices(panels: Sequence[tuple[str, np.ndarray]], rows: str = "row", column
     return Figure(_matrices(rows, columns), {"cells": cells}, said + ".", square=True)
 
 
+def planes(panels: Sequence[tuple[str, np.ndarray]]) -> Figure:
+    """Vectors in the plane as numbered dots, a square for each label, each on its own scale around 0.
+
+    panels: (label, (n, 2)) each.
+    """
+    frames = []
+    for place, (label, points) in enumerate(panels):
+        reach = 1.1 * (float(np.abs(points).max(initial=0)) or 1.0)
+        dots = pd.DataFrame({"number": np.arange(len(points)), "x": points[:, 0], "y": points[:, 1], "frame": False})
+        corners = pd.DataFrame({"number": -1, "x": [-reach, reach], "y": [-reach, reach], "frame": True})
+        frames.append(pd.concat([dots, corners]).assign(panel=label, place=place))
+    data = (
+        pd.concat(frames, ignore_index=True) if frames else records([], "panel", "place", "number", "x", "y", "frame")
+    )
+    said = "Vectors in the plane: " + ", ".join(f"{len(points)} {label}" for label, points in panels) + "."
+    return Figure(_planes(), {"points": data}, said, square=True)
+
+
 def bars(values: Mapping[str, np.ndarray], title: str, entries: str) -> Figure:
     """The entries of some vectors as bars, one row of bars for each vector. values: name -> (n,)."""
     frames = [pd.DataFrame({"vector": name, "entry": np.arange(len(v)), "value": v}) for name, v in values.items()]
@@ -59,7 +77,9 @@ def size_map(cells: pd.DataFrame, title: str, legend: str, *, logarithmic: bool 
     cells: columns n_hidden, training_size, value; for the tooltip also seed, floor. Where a value is exactly 0 its
     logarithm is none: such a cell is white and says 0.
     """
-    drawn = cells.assign(zero=cells["value"] == 0, text=["0" if v == 0 else f"{v:.2g}" for v in cells["value"]])
+    drawn = cells.assign(
+        zero=cells["value"] == 0, text=[f"{v:.1g}" if logarithmic else f"{v:.2g}" for v in cells["value"]]
+    )
     ends = drawn[~drawn["zero"]]["value"] if logarithmic else drawn["value"]
     low, high = (float(ends.min()), float(ends.max())) if len(ends) else (0.1, 1.0)
     shades = np.log(np.maximum(drawn["value"].astype(float), 1e-30)) if logarithmic else drawn["value"].astype(float)
@@ -149,6 +169,26 @@ def _matrices(rows: str, columns: str) -> dict[str, Any]:
 
 
 @cache
+def _planes() -> dict[str, Any]:
+    axis = alt.Axis(title=None, grid=False, domain=False, tickCount=4, labelColor=GREY, tickColor=GREY, format="~g")
+    x = alt.X("x:Q", axis=axis, scale=alt.Scale(nice=False, zero=False))
+    y = alt.Y("y:Q", axis=axis, scale=alt.Scale(nice=False, zero=False))
+    tooltip = [alt.Tooltip("number:Q"), alt.Tooltip("x:Q", format=".3f"), alt.Tooltip("y:Q", format=".3f")]
+    base = alt.Chart().encode(x=x, y=y)
+    layers = alt.layer(
+        base.transform_filter("datum.frame").mark_point(opacity=0, tooltip=None),
+        alt.Chart().mark_rule(color=GREY, opacity=0.4).encode(x=alt.datum(0)),
+        alt.Chart().mark_rule(color=GREY, opacity=0.4).encode(y=alt.datum(0)),
+        base.transform_filter("!datum.frame").mark_circle(size=30, opacity=0.85).encode(tooltip=tooltip),
+        data=named("points"),
+    ).properties(width=170, height=170)
+    header = alt.Header(labelFontSize=11, labelPadding=4)
+    order = alt.EncodingSortField("place", op="min", order="ascending")
+    facet = layers.facet(column=alt.Column("panel:N", title=None, sort=order, header=header), spacing=14)
+    return compiled(facet.resolve_scale(x="independent", y="independent"))
+
+
+@cache
 def _bars(title: str, entries: str, order: tuple[str, ...]) -> dict[str, Any]:
     x = alt.X("entry:O", title=entries, axis=alt.Axis(labelAngle=0, labelOverlap=True, ticks=False))
     y = alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=3, gridOpacity=0.5))
@@ -180,7 +220,7 @@ def _size_map(title: str, legend: str, logarithmic: bool, low: float, high: floa
         "value:Q",
         title=legend,
         scale=scale,
-        legend=alt.Legend(gradientLength=150, format=".0e" if logarithmic else "%"),
+        legend=alt.Legend(orient="top", gradientLength=160, format=".0e" if logarithmic else "%"),
     )
     tooltip = [
         alt.Tooltip("training_size:O", title="training samples"),
@@ -214,7 +254,7 @@ def _size_map(title: str, legend: str, logarithmic: bool, low: float, high: floa
 def _cosine_histograms(
     row_title: str, column_title: str, rows: tuple[str, ...], columns: tuple[str, ...]
 ) -> dict[str, Any]:
-    axis = alt.Axis(values=[-1, 0, 1], grid=False, labelFontSize=9, title=None)
+    axis = alt.Axis(values=[-1, 0, 1], format="d", grid=False, labelFontSize=9, title=None)
     chart = (
         alt.Chart(named("bins"))
         .mark_rect()
@@ -235,7 +275,7 @@ def _cosine_histograms(
     facet = chart.facet(
         row=alt.Row("row:N", title=row_title or None, sort=list(rows), header=header),
         column=alt.Column("column:N", title=column_title or None, sort=list(columns), header=header),
-        spacing=8,
+        spacing={"row": 8, "column": 18},
     ).resolve_scale(y="independent")
     return compiled(facet)
 
@@ -264,10 +304,13 @@ def _lines(
         else alt.Scale(domain=[0, 1.02], nice=False)
         if share
         else alt.Scale(),
-        axis=alt.Axis(gridOpacity=0.5, tickCount=5, **({"labelExpr": powers()} if logarithmic_y else {})),
+        axis=alt.Axis(gridOpacity=0.5, tickCount=5, labelExpr=powers() if logarithmic_y else "datum.label"),
     )
     color = alt.Color(
-        "line:N", title=None, scale=alt.Scale(domain=list(order)), legend=alt.Legend(orient="top", labelLimit=300)
+        "line:N",
+        title=None,
+        scale=alt.Scale(domain=list(order)),
+        legend=alt.Legend(orient="top", columns=2, labelLimit=180),
     )
     shape = alt.Shape("line:N", title=None, scale=alt.Scale(domain=list(order)), legend=None)
     mean, points = alt.Chart(named("mean")), alt.Chart(named("points"))

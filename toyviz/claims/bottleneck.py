@@ -450,6 +450,7 @@ CLAIMS: tuple[Claim, ...] = (
         _starts,
         bias_start_matters,
         across_seeds=True,
+        view=("superposition", "Another start"),
     ),
     Claim(
         "double_descent",

@@ -43,6 +43,7 @@ class Claim:
     check: Callable[[Sequence[Result]], Finding | None]
     across_seeds: bool = False
     published_size: str = "post"  # "quick" where the post's size takes too long
+    view: tuple[str, str] | None = None  # the parameter of the address that opens its view of the page, and its value
     note: str = ""  # what is known about why it does not hold, shown where it does not
 
 

@@ -360,8 +360,8 @@ CLAIMS: tuple[Claim, ...] = (
         _single,
         rose_and_circle,
         note=(
-            "The petals grow with the length of the training: after the quick recipe they are there, but shorter "
-            "than a tenth."
+            "The petals are there in every seed, but short: in about half of them the hidden vectors reach further "
+            "along the diagonals by less than a tenth."
         ),
     ),
     Claim(
