@@ -71,15 +71,15 @@ def look_inside(result, frame):
     ui.draw(figure, key="hidden", where=middle)
     figure = charts.training_curve(result.loss_steps, result.losses, int(result.frame_steps[frame]))
     ui.draw(figure, key="curve", where=right)
+    big = ui.many((end.feature_dimensionality >= tables.BIG).sum(), "feature")
     right.markdown(
-        f"At the end the train loss is {result.metrics['train_loss']:.3g} and the test loss "
-        f"{result.metrics['test_loss']:.4g}. {ui.many((end.feature_dimensionality >= tables.BIG).sum(), 'feature')} "
-        f"with {tables.BIG} of a dimension or more."
+        f"At the end the train loss is {result.metrics['train_loss']:.3g}, the test loss "
+        f"{result.metrics['test_loss']:.4g}, and {big} can be told apart: at least {tables.BIG} of a dimension each."
     )
     if n_hidden > 2:
         st.caption(
             f"Drawn along two of the {n_hidden} hidden directions: the first two left singular vectors of the trained "
-            f"W1."
+            "W1."
         )
 
 
