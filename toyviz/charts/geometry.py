@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import altair as alt
@@ -28,7 +29,8 @@ from toyviz.charts.figure import (
 FEATURES, SAMPLES = "columns of W1", "hidden vectors"  # blue and red in the post
 KINDS = [FEATURES, SAMPLES]
 MARGIN = 1.15  # a square is this much wider than what it holds
-STRIP = 80  # vectors of one kind drawn at one T in the strip plot
+STRIP = 60  # vectors of one kind drawn at one T in the strip plot, evenly spaced by rank,
+TOP = 20  # and those with the most dimensionality, which say what is represented
 LABELS = 12  # dots that carry their number, if they have
 LABELLED = 0.1  # more of a dimension to themselves than this
 
@@ -108,8 +110,8 @@ def dimensionality(
 ) -> Figure:
     """The dimensionality of every feature and of every training sample over T, with what an even share would be.
 
-    features, samples: T -> (n_features,) and (T,). Drawn are at most STRIP values of a kind at each T, evenly spaced by
-    rank, the largest and the smallest among them. Dashed: m / T, the T-gon's; m / n.
+    features, samples: T -> (n_features,) and (T,). Drawn of a kind at each T are the TOP largest values, and STRIP
+    evenly spaced by rank. Dashed: m / T, the T-gon's; m / n.
     """
     rows = [
         _strip(values, T, kind)
@@ -117,9 +119,12 @@ def dimensionality(
         for T, values in by_size.items()
     ]
     sizes = sorted({*features, *samples})
+    ends = np.geomspace(sizes[0] / 1.25, sizes[-1] * 1.25, 60) if sizes else np.empty(0)
+    names = np.array([_widest_gap(sizes)]) if sizes else np.empty(0)
     data = {
         "values": stacked(rows, "n_samples", "at", "share", "kind", "rank"),
-        "lines": _even_shares(sizes, n_hidden, n_features),
+        "lines": _even_shares(ends, n_hidden, n_features),
+        "names": _even_shares(names, n_hidden, n_features),
         "selected": records([{"n_samples": selected}] if selected else [], "n_samples"),
     }
     said = "Dimensionality of features and of samples over T. "
@@ -130,12 +135,20 @@ def dimensionality(
     return Figure(_dimensionality(), data, said)
 
 
-def _even_shares(sizes: Sequence[int], n_hidden: int, n_features: int) -> pd.DataFrame:
-    """The lines m / T and m / n, and where each carries its name ("end")."""
-    T = np.geomspace(sizes[0] / 1.25, sizes[-1] * 1.25, 60) if sizes else np.empty(0)
+def _even_shares(T: np.ndarray, n_hidden: int, n_features: int) -> pd.DataFrame:
+    """The lines m / T and m / n at these T."""
     shares = {"m / T": np.minimum(1, n_hidden / T), "m / n": np.full(T.shape, min(1, n_hidden / n_features))}
-    parts = [{"n_samples": T, "share": share, "line": line, "end": T[:1] == T} for line, share in shares.items()]
-    return stacked(parts, "n_samples", "share", "line", "end")
+    parts = [{"n_samples": T, "share": share, "line": line} for line, share in shares.items()]
+    return stacked(parts, "n_samples", "share", "line")
+
+
+def _widest_gap(sizes: Sequence[int]) -> float:
+    """The middle of the widest gap between the smaller sizes, where a line can be named."""
+    gaps = sorted(
+        zip(sizes, sizes[1:], strict=False), key=lambda gap: gap[1] / gap[0] if gap[0] ** 2 < sizes[-1] else 0
+    )
+    low, high = gaps[-1] if gaps else (sizes[0], sizes[0])
+    return float(np.sqrt(low * high))
 
 
 def _chosen(values: np.ndarray, kind: str, at_most: int) -> np.ndarray:
@@ -162,7 +175,8 @@ def _panel(values: np.ndarray, kind: str, lim: float) -> list[dict[str, Any]]:
 
 def _strip(values: np.ndarray, T: int, kind: str) -> dict[str, Any]:
     ordered = np.sort(values)[::-1]
-    rank = np.unique(np.linspace(0, len(ordered) - 1, min(STRIP, len(ordered))).astype(int))
+    spread = np.linspace(0, len(ordered) - 1, min(STRIP, len(ordered))).astype(int)
+    rank = np.union1d(np.arange(min(TOP, len(ordered))), spread)
     side = -1 if kind == FEATURES else 1
     jitter = (np.arange(len(rank)) * 0.618) % 1  # spread evenly, and the same each time
     at = T * np.exp(side * (0.02 + 0.06 * jitter))
@@ -264,8 +278,8 @@ def _dimensionality() -> dict[str, Any]:
     layers = alt.layer(
         selected_rule(samples_x()),
         lines.mark_line(strokeDash=[4, 3], color=GREY, strokeWidth=1.3).encode(x=samples_x(), y=y, detail="line:N"),
-        lines.transform_filter("datum.end")
-        .mark_text(align="left", dx=6, dy=-6, color=GREY, fontSize=12)
+        alt.Chart(named("names"))
+        .mark_text(dx=12, dy=-9, color=GREY, fontSize=12)
         .encode(x=samples_x(), y=y, text="line:N"),
         values.mark_point(filled=True, size=24, opacity=0.7).encode(
             x=samples_x("at"),

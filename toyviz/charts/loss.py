@@ -323,7 +323,7 @@ def _training_curve() -> dict[str, Any]:
     y = alt.Y(
         "loss:Q",
         title="training loss",
-        scale=alt.Scale(type="log"),
+        scale=alt.Scale(type="log", nice=False),
         axis=alt.Axis(labelExpr=powers(), gridOpacity=0.5, tickCount=5),
     )
     curve = alt.Chart(named("curve")).mark_line(strokeWidth=2, color=VERMILLION)

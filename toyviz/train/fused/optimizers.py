@@ -10,6 +10,7 @@ from toyviz.train.fused.simd import LANES, add, div, drop_below, fma, load, mul,
 from toyviz.train.schedules import learning_rates
 
 BETA1, BETA2, EPS, MOMENTUM = np.float32(0.9), np.float32(0.999), np.float32(1e-8), np.float32(0.9)
+REST1, REST2 = np.float32(1 - 0.9), np.float32(1 - 0.999)  # 1 - BETA2 in single precision is off by 5e-5
 
 # Once a small set is memorised, gradients and moments shrink until they are denormal, and a step takes ten times as
 # long. So what is too small to move a weight becomes zero: eps = 1e-8 outweighs each of these. This works on every
@@ -42,7 +43,7 @@ def update(adamw, parameters, gradient, first, second, coefficients):
     a, b, c = splat(coefficients[0]), splat(coefficients[1]), splat(coefficients[2])
     if adamw:
         beta1, beta2, eps = splat(BETA1), splat(BETA2), splat(EPS)
-        rest1, rest2, minus = splat(np.float32(1) - BETA1), splat(np.float32(1) - BETA2), splat(-coefficients[1])
+        rest1, rest2, minus = splat(REST1), splat(REST2), splat(-coefficients[1])
         for i in range(0, parameters.size, LANES):
             g = drop_below(load(gradient, i), tiny_gradient)
             m = drop_below(fma(g, rest1, mul(load(first, i), beta1)), tiny)
