@@ -6,8 +6,9 @@ moment. So drawing again sends new data to a chart that stands, and costs no bui
 
 from toyviz.charts.figure import RAYS, Figure
 from toyviz.charts.geometry import FEATURES, SAMPLES, closeup, dimensionality, limit, panels
-from toyviz.charts.loss import loss_close_to_one, loss_over_samples, norms_over_samples, training_curve
+from toyviz.charts.loss import loss_close_to_one, loss_over_samples, norms_over_samples
 from toyviz.charts.overlap import norm_bars, overlaps, summary
+from toyviz.charts.training import training_curve
 
 __all__ = [
     "FEATURES",
