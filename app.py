@@ -4,7 +4,7 @@ import streamlit as st
 
 from toyviz import ui
 
-st.set_page_config(page_title="toyviz", page_icon="docs/icon.png", layout="wide", initial_sidebar_state="auto")
+st.set_page_config(page_title="toyviz", page_icon=ui.ICON, layout="wide", initial_sidebar_state="auto")
 
 PAGES = {
     "": [st.Page("pages/start/home.py", title="Start", icon=":material/home:", default=True)],

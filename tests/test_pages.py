@@ -14,6 +14,7 @@ from toyviz.jobs import Busy, Status
 from toyviz.model import initial_parameters
 from toyviz.store import Store
 from toyviz.train import train
+from toyviz.ui import training
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("pages/*/*.py"))
@@ -149,7 +150,7 @@ def test_every_chart_of_a_page_has_a_sentence_for_those_who_cannot_see_it(path, 
 def test_at_the_defaults_a_page_shows_what_is_shipped_and_trains_nothing(path, jobs, monkeypatch):
     asked = []
     monkeypatch.setattr(type(jobs), "submit", lambda self, experiments, visitor, **_: asked.extend(experiments))
-    monkeypatch.setattr(ui, "AT_ONCE", float("inf"))
+    monkeypatch.setattr(training, "AT_ONCE", float("inf"))
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     app.switch_page(path)
     again(app)
@@ -205,7 +206,7 @@ def test_the_paper_recipe_waits_for_a_click_and_tells_its_time_before(path, jobs
 
 @trained_pages
 def test_what_would_take_long_is_not_started_unasked(path, jobs, monkeypatch):
-    monkeypatch.setattr(ui, "AT_ONCE", 0.01)
+    monkeypatch.setattr(training, "AT_ONCE", 0.01)
     app = open_page(path)
     assert not jobs.submitted
     assert button(app, "Train 4 networks")
@@ -241,6 +242,23 @@ def test_a_failed_training_tells_the_cause_and_can_be_retried(path, jobs):
     assert button(app, "Cancel")
     jobs.finish()
     assert "4 networks." in text(again(app))
+
+
+@trained_pages
+def test_a_network_that_fails_does_not_keep_the_others_from_training(path, jobs):
+    app = open_page(path)
+    first = next(iter(jobs.wanted.values()))
+    jobs.wanted.pop(first.key)
+    jobs.set("failed", first, "a weight is no longer a finite number")
+    jobs.finish(1)
+    assert app.session_state["wanted"]
+    for each in jobs.wanted.values():
+        jobs.set("cancelled", each)  # by nobody: their worker was lost
+    again(app)
+    assert len(jobs.submitted) == 2
+    assert app.get("progress")[0].proto.text.startswith("Training: 1 of 4 networks done")
+    jobs.finish()
+    assert "Training failed.** A weight is no longer" in text(again(app))
 
 
 @trained_pages

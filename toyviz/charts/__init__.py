@@ -17,11 +17,12 @@ from toyviz.charts.final_layer import (
     votes,
 )
 from toyviz.charts.geometry import FEATURES, SAMPLES, closeup, dimensionality, limit, panels
-from toyviz.charts.loss import loss_close_to_one, loss_over_samples, norms_over_samples, training_curve
+from toyviz.charts.loss import loss_close_to_one, loss_over_samples, norms_over_samples
 from toyviz.charts.mlp_block import Lift, horseshoe, map_over_sizes, starts
 from toyviz.charts.neurons import neuron_weights, spread, stacks
 from toyviz.charts.overlap import norm_bars, overlaps, summary
 from toyviz.charts.superposition import by_start, dimensions_per_feature, phases
+from toyviz.charts.training import training_curve
 
 __all__ = [
     "CLASSES",

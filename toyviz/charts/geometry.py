@@ -144,8 +144,10 @@ def _even_shares(T: np.ndarray, n_hidden: int, n_features: int) -> pd.DataFrame:
 
 def _widest_gap(sizes: Sequence[int]) -> float:
     """The middle of the widest gap between the smaller sizes, where a line can be named."""
-    gaps = sorted(pairwise(sizes), key=lambda gap: gap[1] / gap[0] if gap[0] ** 2 < sizes[-1] else 0)
-    low, high = gaps[-1] if gaps else (sizes[0], sizes[0])
+    small = [size for size in sizes if size**2 <= sizes[-1] * sizes[0]] or [sizes[0]]
+    low, high = max(
+        pairwise([*small, *sizes[len(small) :][:1]]), key=lambda gap: gap[1] / gap[0], default=(sizes[0],) * 2
+    )
     return float(np.sqrt(low * high))
 
 

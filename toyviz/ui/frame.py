@@ -1,0 +1,79 @@
+"""The frame of a page, how it draws a figure, and how it says numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from toyviz.charts import Figure
+
+ICON = str(Path(__file__).parents[2] / "docs" / "icon.png")
+STYLE = """<style>
+.stMainBlockContainer {max-width: 76rem}
+@media (min-width: 48rem) {.stMainBlockContainer {padding-left: 3rem; padding-right: 3rem}}
+</style>"""
+
+
+def title(name: str, question: str) -> None:
+    """The head of a page: its name and the question that it answers."""
+    st.title(name, anchor=False)
+    st.markdown(f"##### {question}")
+
+
+def notes(look_for: str, not_shown: str) -> None:
+    """Two short texts side by side: what to look for, and what the page does not show."""
+    left, right = st.columns(2, gap="large")
+    left.markdown(f"**What to look for**\n\n{look_for}")
+    right.markdown(f"**What this does not show**\n\n{not_shown}")
+
+
+def draw(figure: Figure, key: str, *, pick: Callable[[dict[str, Any]], None] | None = None, where: Any = None) -> None:
+    """Draw a figure. pick gets the fields of the point that the visitor clicks, before the whole page runs again."""
+    spec = {**figure.spec, "datasets": dict(figure.data)}
+    options: dict[str, Any] = {"width": "content" if figure.square else "stretch", "alt": figure.alt}
+    if pick:
+        key = f"{key}-{st.session_state.get('forgotten', 0)}"
+
+        def clicked() -> None:
+            rows = st.session_state[key]["selection"].get("pick") or []
+            if rows:
+                pick(rows[0])
+            st.rerun()
+
+        options["on_select"] = clicked
+    (where or st).vega_lite_chart(spec=spec, key=key, **options)
+
+
+def frame() -> None:
+    """What every page has around it."""
+    st.logo(ICON, size="large")
+    st.html(STYLE)
+
+
+def wide(where: Any = None) -> Any:
+    """A container for figures of a fixed width: on a narrow screen it scrolls sideways by itself."""
+    return (where or st).container(horizontal=True, wrap=False).container(width="content")
+
+
+def sentence(text: Any) -> str:
+    """The text with a capital at its start and a full stop at its end."""
+    text = str(text or "The cause is not known.").strip()
+    text = text[0].upper() + text[1:]
+    return text if text[-1] in ".!?" else text + "."
+
+
+def many(number: int, thing: str) -> str:
+    """ "1 network", "13 networks"."""
+    return f"{number} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words, rounded: "8 s", "3 min", "2 h"."""
+    if seconds < 1:
+        return "a second"
+    if seconds < 100:
+        return f"{seconds:.0f} s" if seconds < 10 else f"{5 * round(seconds / 5)} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

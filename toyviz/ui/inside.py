@@ -1,0 +1,88 @@
+"""Inside one network: its training played again, and what exactly it was."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from toyviz import settings
+from toyviz.experiment import Experiment
+from toyviz.result import Result
+
+FRAME_SECONDS = 0.4  # between two frames of a replay
+
+
+def replay(result: Result, look: Callable[[int], None]) -> None:
+    """look(frame) for the step of the training that the visitor chooses; a button plays them from the start."""
+    steps = [int(step) for step in result.frame_steps]
+    last, key, play = len(steps) - 1, f"frame-{result.experiment.key}", f"play-{result.experiment.key}"
+    playing = st.session_state.get(play, False)
+
+    def view() -> None:
+        at = st.session_state.get(key, last)
+        if playing and at == last:
+            st.session_state[play] = False
+            st.rerun()
+        if playing:
+            st.session_state[key] = at + 1
+        row = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
+        icon, word = (":material/stop:", "Stop") if playing else (":material/play_arrow:", "Play")
+        if row.button(word, icon=icon, key="play", help="Watch the training from its first step to its last."):
+            st.session_state[play] = not playing
+            st.session_state.pop(key, None)
+            if not playing:
+                st.session_state[key] = 0
+            st.rerun()
+        text = "Step of the training"
+        frame = row.select_slider(text, range(last + 1), value=last, format_func=lambda k: f"{steps[k]:,}", key=key)
+        look(frame)
+
+    st.fragment(view, run_every=FRAME_SECONDS if playing else None)()
+
+
+def behind(name: str, result: Result, table: pd.DataFrame) -> None:
+    """The exact experiment of one network, the command that repeats it, and the data of the whole page."""
+    experiment = result.experiment
+    with st.expander("The exact experiment, and its data", icon=":material/science:"):
+        st.code(command(name, experiment), language="bash", wrap_lines=True)
+        left, right = st.columns([2, 1], gap="large")
+        values = {key: "none" if value is None else str(value) for key, value in asdict(experiment).items()}
+        left.dataframe(pd.DataFrame({"field": values.keys(), "value": values.values()}), hide_index=True, height=320)
+        about = result.provenance
+        numbers = {key: value for key, value in result.metrics.items() if value is not None}
+        lines = [
+            f"key: `{experiment.key}`",
+            f"engine: {about.get('engine')}, version {about.get('engine_version')}",
+            f"training took {float(about.get('seconds') or 0):.2f} s",
+            *(f"{key.replace('_', ' ')}: {value:.6g}" for key, value in numbers.items()),
+            *([str(about["note"])] if about.get("note") else []),
+        ]
+        right.markdown("\n".join(f"- {line}" for line in lines))
+        right.download_button(
+            f"All {len(table)} runs as CSV",
+            data=lambda: table.to_csv(index=False),
+            file_name=f"{name}.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+
+
+def command(name: str, experiment: Experiment) -> str:
+    """The line that trains this experiment again: the named one, and every field that differs from it."""
+    base = settings.EXPERIMENTS[name].quick
+    changed = [
+        f"--set {field.name}={_as_text(getattr(experiment, field.name))}"
+        for field in fields(experiment)
+        if getattr(experiment, field.name) != getattr(base, field.name)
+    ]
+    return shlex.join(["python", "-m", "toyviz", "train", name, *" ".join(changed).split()])
+
+
+def _as_text(value: Any) -> str:
+    return "none" if value is None else str(value)
