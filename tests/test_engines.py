@@ -60,8 +60,12 @@ def rows():
             for m in (1, 5, 40):
                 kinds[f"{arch}, {task}, m={m}"] = experiment(**fish, n_hidden=m)
             kinds[f"{arch}, {task}, many samples"] = experiment(**fish, n_samples=150, normalize=True)
+        kinds[f"{arch}, m=140"] = experiment(arch=arch, n_hidden=140)
         if not ARCHS[arch].tied:
             kinds[f"{arch}, big_fish, importance"] = experiment(**fish | {"task": "big_fish"}, importance_decay=0.7)
+    for arch in LINEAR_OUTPUT:
+        kinds[f"{arch}, by sums"] = experiment(arch=arch, n_hidden=20, n_samples=150)
+        kinds[f"{arch}, by sums, importance"] = experiment(arch=arch, n_hidden=20, n_samples=90, importance_decay=0.9)
     for arch in OUTPUT_RELU:
         for m in (1, 2):
             kinds[f"{arch}, points in a plane, m={m}"] = experiment(arch=arch, n_hidden=m, n_samples=301)
@@ -192,7 +196,9 @@ def test_trainings_end_alike_over_seeds(name):
 @pytest.mark.parametrize(
     "uncovered",
     [
-        {"n_hidden": 200},
+        {"n_hidden": 1100},
+        {"arch": "unembed", "task": "classify_soft", "n_hidden": 200},
+        {"n_samples": None, "n_hidden": 200},
         {"task": "classify_hard"},  # a softmax over a ReLU
         {"arch": "unembed", "task": "classify_hard", "n_samples": None},
         {"arch": "mlp", "task": "big_fish", "n_embed": 6, "n_samples": None},

@@ -280,7 +280,7 @@ def descent(table: pd.DataFrame, zero_loss: float, n_hidden: int) -> Descent:
 
 def best_of(results: Sequence[Result]) -> Result:
     """The one with the lowest test loss: all are tested on one common batch that no seed decides."""
-    return min(results, key=lambda result: result.metrics["test_loss"] or 0.0)
+    return min(results, key=lambda result: float("inf" if (loss := result.metrics["test_loss"]) is None else loss))
 
 
 def phases(results: Iterable[Result]) -> pd.DataFrame:

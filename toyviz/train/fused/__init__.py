@@ -11,7 +11,11 @@ from toyviz.model import Parameters
 from toyviz.train.fused.storage import Flat
 
 MANY_SAMPLES = 80  # from here on neighbourhoods of samples pay
-MOST_HIDDEN = 128  # more hidden units than this, and PyTorch's matrix products win
+FEW_HIDDEN, MOST_HIDDEN, MOST_WIDE = (
+    8,
+    128,
+    1024,
+)  # hidden units from which blocked matrix products win, and win no more
 
 
 def covers(experiment: Experiment) -> bool:
@@ -27,7 +31,7 @@ class Trainer:
         if family is None:
             raise ValueError(f"no kernel covers arch {experiment.arch!r} with task {experiment.task!r}")
         module = importlib.import_module(f"toyviz.train.fused.{family}")  # compiled code takes its time to load
-        self.flat = Flat(experiment, units_inside=family == "embedded")
+        self.flat = Flat(experiment, units_inside=family == "wide")
         self.network, self.kernel = module.network(experiment, self.flat), module.advance
 
     def advance(self, first: int, last: int) -> np.ndarray:
@@ -46,18 +50,18 @@ class Trainer:
 
 def _family(experiment: Experiment) -> str | None:
     """The module whose kernel trains this experiment."""
-    task, arch = experiment.task_row, experiment.arch_row
-    if task.embedded:
-        return None if experiment.fresh else "embedded"
-    if experiment.n_hidden > MOST_HIDDEN:
-        return None
-    if task.loss == "mse" and not arch.output_bias:
+    task, arch, m = experiment.task_row, experiment.arch_row, experiment.n_hidden
+    softmax = task.loss == "cross_entropy"
+    if not (softmax or arch.output_bias):
         return None  # only the kernel of the fixed sets can do without b2
-    if task.loss == "cross_entropy":
-        return None if experiment.fresh or arch.output_relu else "fixed"
     if experiment.fresh:
-        return "fresh"
+        return None if task.embedded or softmax or m > MOST_HIDDEN else "fresh"
+    if softmax:
+        return None if arch.output_relu or m > MOST_HIDDEN else "fixed"
+    sparse = experiment.data == "sparse"
+    if task.embedded or m > MOST_HIDDEN or (sparse and not arch.output_relu and m > FEW_HIDDEN):
+        return "wide" if m <= MOST_WIDE else None
     if not arch.output_relu:
         return "gram"
-    many = (experiment.training_size or 0) >= MANY_SAMPLES
-    return "plane" if experiment.n_hidden <= 2 and many and experiment.data == "sparse" else "fixed"
+    many = sparse and (experiment.training_size or 0) >= MANY_SAMPLES
+    return "plane" if many and m <= 2 else "fixed"

@@ -163,7 +163,7 @@ def arrange(plane):
     for t in range(net.n_samples):
         order[t] = t
         key[t] = plane.hidden[t * ROW]
-    sort(key, order, 0, net.n_samples)
+    sort(key, order, np.int64(0), net.n_samples)  # a plain 0 would be a type of its own
     strip = plane.size * int(np.ceil(np.sqrt(plane.blocks)))
     for j in range(net.n_samples):
         key[j] = plane.hidden[order[j] * ROW + 1]

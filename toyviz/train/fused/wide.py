@@ -1,7 +1,8 @@
-"""Fixed training sets seen through a random projection (the three fish), with a squared error.
+"""Fixed training sets and a squared error, with many hidden units or a random projection (the three fish).
 
 The projection of the inputs moves into the first layer: W1 (X E) = X (E W1). Where there are few hidden units for the
-outputs, a linear output needs no samples x outputs either: its gradients go through the sums of W2^T W2 and h h^T.
+samples and outputs, a linear output needs no samples x outputs either: its gradients go through the sums of W2^T W2
+and h h^T, as in `gram`, but in single precision and by blocked matrix products.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ class Network(NamedTuple):
     """All that the kernel works on. Hidden units lie side by side: W1 is kept as (n_inputs, row), W2 as it is."""
 
     # switches
-    gram: bool
+    sums: bool
+    embedded: bool
     hidden_relu: bool
     hidden_bias: bool
     output_relu: bool
@@ -63,9 +65,10 @@ class Network(NamedTuple):
     second: np.ndarray
     coefficients: np.ndarray  # (steps, 3)
     # data
-    inputs: Rows  # X; columns count through the features that are ever active
-    embedding: np.ndarray  # E of those features, (used, n_inputs)
-    sparse_targets: Rows  # for gram: targets times scale
+    inputs: Rows  # X; columns count through `used`
+    used: np.ndarray  # the features that are ever active
+    embedding: np.ndarray  # E of those, (used, n_inputs), if `embedded`
+    sparse_targets: Rows  # for sums: targets times scale
     targets: np.ndarray  # else: the same, (n_samples, wide)
     target_sums: np.ndarray  # (n_outputs,)
     square_sum: float
@@ -93,17 +96,19 @@ def network(experiment: Experiment, flat: Flat) -> Network:
     n_samples, n_outputs, m = len(X), experiment.n_outputs, experiment.n_hidden
     row, wide = padded(m, WIDE), padded(n_outputs, WIDE)
     used = np.flatnonzero(X.any(axis=0))
-    # multiplications of the two ways
-    gram = 1.5 * row * (n_samples + n_outputs) < 3 * n_samples * wide
-    gram = gram and experiment.task_row.target == "features" and not experiment.arch_row.output_relu
+    cheaper = 1.5 * row * (n_samples + n_outputs) < 3 * n_samples * wide  # multiplications of the two ways
+    memorisable = n_samples < 2 * row  # then the loss may become too small for a difference of sums
+    linear = experiment.task_row.target == "features" and not experiment.arch_row.output_relu
+    sums = cheaper and linear and not memorisable
+    embedded = experiment.task_row.embedded
     scale = np.zeros(wide, np.float32)
     scale[:n_outputs] = np.sqrt(data.importance(experiment))
     targets = np.zeros((n_samples, wide), np.float32)
     targets[:, :n_outputs] = samples.targets * scale[:n_outputs]
-    sparse_targets = rows(targets if gram else targets[:0])
     order = np.argsort((X != 0).sum(axis=1), kind="stable")
     return Network(
-        gram=gram,
+        sums=sums,
+        embedded=embedded,
         hidden_relu=experiment.arch_row.hidden_relu,
         hidden_bias=experiment.arch_row.hidden_bias,
         output_relu=experiment.arch_row.output_relu,
@@ -123,9 +128,10 @@ def network(experiment: Experiment, flat: Flat) -> Network:
         second=np.zeros_like(flat.parameters),
         coefficients=coefficients(experiment),
         inputs=rows(X[order][:, used]),
-        embedding=np.ascontiguousarray(data.embedding(experiment)[used]).ravel(),
-        sparse_targets=rows(targets[order]) if gram else sparse_targets,
-        targets=np.zeros(0, np.float32) if gram else targets[order].ravel(),
+        used=used.astype(np.uint32),
+        embedding=data.embedding(experiment)[used].ravel() if embedded else np.zeros(0, np.float32),
+        sparse_targets=rows(targets[order] if sums else targets[:0]),
+        targets=np.zeros(0, np.float32) if sums else targets[order].ravel(),
         target_sums=targets.sum(axis=0),
         square_sum=float((targets.astype(np.float64) ** 2).sum()),
         scale=scale,
@@ -151,7 +157,7 @@ def advance(net, first, last, losses):
     for step in range(first, last):
         prepare(net)
         sparse.see(net.inputs, net.columns, net.parameters, net.b1, net.hidden_relu, net.hidden, net.row)
-        loss = learn_by_sums(net) if net.gram else learn_by_samples(net)
+        loss = learn_by_sums(net) if net.sums else learn_by_samples(net)
         learn_inputs(net)
         losses[step - first] = loss / net.n_samples
         update(net.adamw, net.parameters, net.gradient, net.first, net.second, net.coefficients[step])
@@ -225,10 +231,15 @@ def prepare(net):
     """E W1, the scaled second layer, and clear gradients."""
     p, row, zero, one = net.parameters, net.row, np.int64(0), np.int64(1)  # a plain 0 is a type of its own
     net.gradient[:] = 0
-    net.columns[:] = 0
     net.columns_gradient[:] = 0
-    used = net.columns.size // row
-    product(net.columns, zero, row, net.embedding, zero, net.n_inputs, one, p, net.W1, used, net.n_inputs, net.panel)
+    if net.embedded:
+        net.columns[:] = 0
+        E, inputs = net.embedding, net.n_inputs
+        product(net.columns, zero, row, E, zero, inputs, one, p, net.W1, net.used.size, inputs, net.panel)
+    else:
+        for c in range(net.used.size):
+            at = net.W1 + net.used[c] * row
+            net.columns[c * row : (c + 1) * row] = p[at : at + row]
     for i in range(net.n_outputs):
         scale = spread(net.scale, i)
         for lane in range(0, row, LANES):
@@ -333,18 +344,10 @@ def learn_inputs(net):
         net.columns_gradient,
         row,
     )
-    zero, one, used = np.int64(0), np.int64(1), net.columns.size // row
-    product(
-        g,
-        net.W1,
-        row,
-        net.embedding,
-        zero,
-        one,
-        net.n_inputs,
-        net.columns_gradient,
-        zero,
-        net.n_inputs,
-        used,
-        net.panel,
-    )
+    if net.embedded:
+        zero, one, inputs, columns = np.int64(0), np.int64(1), net.n_inputs, net.columns_gradient
+        product(g, net.W1, row, net.embedding, zero, one, inputs, columns, zero, inputs, net.used.size, net.panel)
+    else:
+        for c in range(net.used.size):
+            at = net.W1 + net.used[c] * row
+            g[at : at + row] += net.columns_gradient[c * row : (c + 1) * row]

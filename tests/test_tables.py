@@ -1,0 +1,134 @@
+"""Results as tables, and what is read off a sweep, held against sweeps whose answer is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from toyviz import metrics, probe, tables
+from toyviz.experiment import FIELD_NAMES, Experiment
+from toyviz.result import Result
+from toyviz.train import train
+
+SMALL = Experiment(n_features=12, n_hidden=2, n_samples=6, sparsity=0.6, normalize=True, steps=40, lr=0.01)
+PAPER = {  # mean test loss of one seed of the paper's recipe at n = 1000, from trial runs: a peak at 300
+    **{3: 1.0, 10: 1.0, 70: 1.0, 100: 1.2, 150: 18.0, 200: 89.0, 300: 125.0, 500: 41.0, 700: 0.992, 1000: 0.989},
+}
+
+
+@pytest.fixture(scope="module")
+def result():
+    return train(SMALL, engine="reference")
+
+
+def swept(losses, big_from=700):
+    rows = [(T, loss, 5 if big_from <= T else 0) for T, loss in losses.items()]
+    return pd.DataFrame(rows, columns=["n_samples", "test_loss", "big_features"])
+
+
+def test_a_row_holds_the_whole_experiment_and_its_metrics(result):
+    row = tables.runs([result]).iloc[0]
+    assert {name: row[name] for name in ("n_samples", "sparsity", "lr", "seed")} == {
+        "n_samples": 6,
+        "sparsity": 0.6,
+        "lr": 0.01,
+        "seed": 0,
+    }
+    assert set(FIELD_NAMES) < set(row.index)
+    assert row["test_loss"] == result.metrics["test_loss"]
+    assert row["density"] == pytest.approx(0.4)
+
+
+def test_norms_and_counts_of_a_row_are_those_of_the_weights(result):
+    row = tables.runs([result]).iloc[0]
+    lengths = np.sqrt((result.W1**2).sum(axis=0))
+    assert row["weight_norm"] == pytest.approx(np.sqrt((lengths**2).sum()), rel=1e-6)
+    assert row["represented"] == (lengths > 0.5).sum()
+    assert row["bias_norm"] == pytest.approx(np.sqrt((result.b2**2).sum()), rel=1e-6)
+
+
+def test_no_results_make_an_empty_table_with_all_columns():
+    assert list(tables.runs([]).columns) == list(tables.COLUMNS)
+
+
+def test_the_peak_of_a_double_descent_and_its_three_regimes_are_found():
+    found = tables.descent(swept(PAPER), 1.0, n_hidden=2)
+    assert found.peak == (300, 125.0)
+    assert found.regimes["name"].tolist() == ["memorising", "in between", "generalising"]
+    low, high = found.regimes["low"], found.regimes["high"]
+    assert 70 < high[0] == low[1] < 100
+    assert 500 < high[1] == low[2] < 700
+
+
+def test_the_peak_is_that_of_the_mean_over_seeds():
+    one, other = swept({10: 1.0, 100: 9.0, 200: 2.0, 1000: 0.99}), swept({10: 1.0, 100: 1.0, 200: 7.0, 1000: 0.99})
+    assert tables.descent(pd.concat([one, other]), 1.0, 2).peak == (100, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("losses", "case"),
+    [
+        ({3: 1.0, 10: 1.01, 100: 0.995}, "it never rises"),
+        ({3: 1.0, 10: 2.0, 100: 9.0}, "it still rises at the end"),
+        ({3: 9.0, 10: 2.0, 100: 0.99}, "it falls from the start"),
+        ({100: 9.0}, "there is one size"),
+    ],
+)
+def test_no_peak_is_claimed_where(losses, case):
+    assert tables.descent(swept(losses, big_from=10**6), 1.0, 2).peak is None
+
+
+def test_without_a_peak_and_without_features_no_regime_is_named():
+    assert not len(tables.descent(swept({3: 1.0, 10: 1.0}), 1.0, 2).regimes)
+    assert not len(tables.descent(swept({}), 1.0, 2).regimes)
+
+
+def test_the_regimes_cover_the_sizes_without_a_gap():
+    regimes = tables.descent(swept(PAPER), 1.0, 2).regimes
+    assert regimes["low"].tolist()[1:] == regimes["high"].tolist()[:-1]
+    assert regimes["low"].iloc[0] < 3
+    assert regimes["high"].iloc[-1] > 1000
+
+
+def test_vectors_are_the_columns_and_the_hidden_vectors(result):
+    found = tables.vectors(result)
+    assert np.array_equal(found.features, result.W1.T)
+    assert np.allclose(found.samples, probe.hidden_vectors(result))
+    assert found.sample_dimensionality.sum() <= 2 + 1e-6
+
+
+def test_vectors_at_the_last_frame_are_those_at_the_end_and_at_the_first_those_of_the_start(result):
+    last = len(result.frame_steps) - 1
+    for name, values in tables.vectors(result)._asdict().items():
+        assert np.array_equal(getattr(tables.vectors_at(result, last), name), values)
+    assert np.array_equal(tables.vectors_at(result, 0).features, result.frames["W1"][0].T)
+
+
+def test_a_network_of_two_directions_keeps_all_lengths_in_its_plane():
+    rng = np.random.default_rng(0)
+    W1 = rng.normal(size=(7, 2)) @ rng.normal(size=(2, 30))
+    drawn = W1.T @ tables.plane(W1)
+    assert np.allclose(metrics.norms(drawn), metrics.norms(W1.T))
+
+
+def test_the_plane_does_not_flip_when_the_network_moves_a_little():
+    W1 = np.random.default_rng(1).normal(size=(5, 40))
+    assert np.abs(tables.plane(W1) - tables.plane(W1 * 1.001)).max() < 0.01
+
+
+@pytest.mark.parametrize("m", [1, 2])
+def test_one_or_two_hidden_values_are_drawn_as_they_are(m):
+    W1 = np.arange(m * 3.0).reshape(m, 3)
+    assert np.array_equal((W1.T @ tables.plane(W1))[:, :m], W1.T)
+
+
+def test_what_is_derived_is_made_once_for_each_key_and_cannot_be_changed(result):
+    again = Result(**{name: getattr(result, name) for name in result.__dataclass_fields__})
+    assert tables.vectors(again) is tables.vectors(result)
+    with pytest.raises(ValueError, match="read-only"):
+        tables.vectors(result).features[0] = 1
+
+
+def test_the_best_seed_is_the_one_with_the_lowest_test_loss(result):
+    other = train(SMALL.with_(seed=1), engine="reference")
+    best = tables.best_of([result, other])
+    assert best.metrics["test_loss"] == min(result.metrics["test_loss"], other.metrics["test_loss"])
