@@ -144,6 +144,14 @@ EXPERIMENTS: dict[str, Setting] = {
         PAPER_RECIPE,
         n_samples=SAMPLE_SIZES,
     ),
+    "mlp_at_its_rank": _setting(
+        "MLP block: the double descent of the MLP as the post writes it",
+        # [R] Small weights and live units: from nn.Linear's start, a large W2 hides it (seeds 10 to 13).
+        _MEMORISED | {"arch": "mlp", "n_hidden": 8, "init": "xavier_normal", "bias_offset": 0.1},
+        QUICK_RECIPE,
+        PAPER_RECIPE,
+        n_samples=(3, 5, 6, 7, 8, 9, 10, 12, 15, 20, 30, 100, 2000),
+    ),
     "mlp_relu_output": _setting(
         "MLP block: double descent with a ReLU on the output",
         # [R] Uniform as nn.Linear's start, but with Xavier's width and biases at 0: from nn.Linear's own start W2 is
