@@ -502,8 +502,8 @@ CLAIMS: tuple[Claim, ...] = (
         schedule_matters,
         note="With the paper's small steps it does not: a constant rate ends at the same five features and the same "
         "test loss. It does in a hurry. With the quick recipe, whose steps are ten times larger, a constant rate has "
-        "no features at T = 1000, and ten times the test loss and more. A rate that falls to 0 lets large steps settle; "
-        "small ones settle anyway.",
+        "no features at T = 1000, and ten times the test loss and more. A rate that falls to 0 lets large steps "
+        "settle; small ones settle anyway.",
     ),
     Claim(
         "schedule_memorises_better",
