@@ -210,12 +210,14 @@ def test_most_widths_must_peak_and_at_about_the_same_size():
     assert check(falling).verdict == "fails"
 
 
-def test_a_wide_literal_mlp_must_peak_past_its_rank():
-    check = CLAIMS["mlp_literal_wide"].check
-    bump = {5: 1.16, 10: 1.16, 15: 1.17, 20: 1.24, 50: 1.15, 200: 1.05, 2000: 0.98}
-    assert check(sweep_of(LITERAL, bump, n_hidden=16)).verdict == "holds"
-    assert check(sweep_of(LITERAL, bump | {20: 1.17, 5: 1.3}, n_hidden=16)).verdict == "partly"
-    assert check(sweep_of(LITERAL, bump, n_hidden=2)) is None
+def test_the_literal_mlp_must_peak_where_its_rank_is_used_up():
+    check, base = CLAIMS["mlp_literal_peaks_at_its_rank"].check, settings.EXPERIMENTS["mlp_at_its_rank"].quick
+    bump = {3: 1.5, 5: 1.45, 8: 1.5, 9: 1.9, 15: 1.6, 50: 1.2, 2000: 0.98}
+    assert check(sweep_of(base, bump)).verdict == "holds"
+    assert check(sweep_of(base, bump | {9: 1.5})).parts["well above what lies before"] is False
+    assert check(sweep_of(base, bump | {15: 2.0})).parts["it peaks just past m = 8"] is False
+    assert check(sweep_of(base, bump, n_hidden=2)) is None
+    assert check(sweep_of(LITERAL, bump, n_hidden=8)) is None
 
 
 @pytest.mark.parametrize(("right", "count", "chance"), [(0, 20, 0.1), (3, 20, 0.1), (7, 30, 0.2)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+STANDS_FOR = 0.3  # a neuron stands for a feature if its weight is larger than this in size
 TINY = 1e-8  # a vector shorter than this has no direction
 
 
@@ -65,9 +66,9 @@ def turned(points: np.ndarray, degrees: float) -> np.ndarray:
     return points @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
 
 
-def features_of_neurons(W1: np.ndarray, at_least: float = 0.3) -> np.ndarray:
-    """How many features each neuron stands for: the weights in its row with |w| > at_least, (m,). W1: (m, n)."""
-    return (np.abs(W1) > at_least).sum(axis=1)
+def features_of_neurons(W1: np.ndarray) -> np.ndarray:
+    """How many features each neuron stands for: the weights in its row with |w| > STANDS_FOR, (m,). W1: (m, n)."""
+    return (np.abs(W1) > STANDS_FOR).sum(axis=1)
 
 
 def neuron_order(W1: np.ndarray) -> np.ndarray:

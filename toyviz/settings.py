@@ -81,6 +81,16 @@ EXPERIMENTS: dict[str, Setting] = {
         {"steps": 10_000, "lr": 1e-3},  # [NB]
         sparsity=SPARSITIES,
     ),
+    "double_descent": _setting(
+        "Bottleneck: double descent", _MEMORISED, QUICK_RECIPE, PAPER_RECIPE, n_samples=SAMPLE_SIZES
+    ),
+    "double_descent_untied": _setting(
+        "Bottleneck: double descent with W1 and W2",
+        _MEMORISED | {"arch": "relu_output_untied"},
+        QUICK_RECIPE,
+        PAPER_RECIPE,
+        n_samples=SAMPLE_SIZES,
+    ),
     "superposition_linear": _setting(
         "Bottleneck: the same without the ReLU, the control",
         {"arch": "unembed_tied", "n_features": 20, "n_hidden": 5, "importance_decay": 0.7},  # [TMS]
@@ -102,16 +112,6 @@ EXPERIMENTS: dict[str, Setting] = {
         {"steps": 10_000, "lr": 1e-3},  # [R]
         importance_decay=tuple(round(10 ** (-k / 5), 6) for k in range(6)),  # [TMS]: 0.1 ... 10, by symmetry
         sparsity=tuple(round(1 - 10 ** (-k / 4.5), 6) for k in range(10)),  # [TMS]: density 1 ... 0.01
-    ),
-    "double_descent": _setting(
-        "Bottleneck: double descent", _MEMORISED, QUICK_RECIPE, PAPER_RECIPE, n_samples=SAMPLE_SIZES
-    ),
-    "double_descent_untied": _setting(
-        "Bottleneck: double descent with W1 and W2",
-        _MEMORISED | {"arch": "relu_output_untied"},
-        QUICK_RECIPE,
-        PAPER_RECIPE,
-        n_samples=SAMPLE_SIZES,
     ),
     "limits": _setting(
         "Bottleneck: limits of reconstruction",
@@ -143,6 +143,14 @@ EXPERIMENTS: dict[str, Setting] = {
         QUICK_RECIPE,
         PAPER_RECIPE,
         n_samples=SAMPLE_SIZES,
+    ),
+    "mlp_at_its_rank": _setting(
+        "MLP block: the double descent of the MLP as the post writes it",
+        # [R] Small weights and live units: from nn.Linear's start, a large W2 hides it (seeds 10 to 13).
+        _MEMORISED | {"arch": "mlp", "n_hidden": 8, "init": "xavier_normal", "bias_offset": 0.1},
+        QUICK_RECIPE,
+        PAPER_RECIPE,
+        n_samples=(3, 5, 6, 7, 8, 9, 10, 12, 15, 20, 30, 100, 2000),
     ),
     "mlp_relu_output": _setting(
         "MLP block: double descent with a ReLU on the output",

@@ -304,16 +304,16 @@ def phases(results: Iterable[Result]) -> pd.DataFrame:
         reached = [phase(best.W1, feature) for feature in range(n)]
         expected = [theory.phase(solution, feature) for feature in range(n)]
         for extra, importance in ((n - 1, decay ** (n - 1)), (0, decay ** (1 - n)))[: 1 if decay == 1 else 2]:
-            pair = reached[extra], expected[extra]
+            trained, on_paper = reached[extra], expected[extra]
             if decay == 1:
-                pair = tuple(min(every, key=theory.PHASES.index) for every in (reached, expected))
+                trained, on_paper = (min(every, key=theory.PHASES.index) for every in (reached, expected))
             rows.append(
                 {
                     "importance": round(importance, 3),
                     "density": density,
-                    "phase": pair[0],
-                    "theory": pair[1],
-                    "differs": pair[0] != pair[1],
+                    "phase": trained,
+                    "theory": on_paper,
+                    "differs": trained != on_paper,
                     "loss": expected_loss(best) / losses[solution],
                     "key": best.experiment.key,
                 }

@@ -99,8 +99,10 @@ def solutions(importance: np.ndarray, density: float) -> dict[tuple[int, ...], f
     active the smaller is lost, twice, and E[min(x_i, x_j)^2] = 1/6. Columns of length 1, the bias 0 or the mean. [TMS]
     """
     p, n = density, len(importance)
-    given_up = {(i,): float(importance[i] * (p / 3 - p**2 / 4)) for i in range(n)}
-    pairs = {(i, j): float(p**2 * (importance[i] + importance[j]) / 6) for i in range(n) for j in range(i + 1, n)}
+    given_up: dict[tuple[int, ...], float] = {(i,): float(importance[i] * (p / 3 - p**2 / 4)) for i in range(n)}
+    pairs: dict[tuple[int, ...], float] = {
+        (i, j): float(p**2 * (importance[i] + importance[j]) / 6) for i in range(n) for j in range(i + 1, n)
+    }
     return given_up | pairs
 
 

@@ -63,8 +63,8 @@ def chart(results, over, title, x_title, logarithmic=False):
 
 
 def show(results):
-    what = f"{active} at once, noise {noise:g}, {levels} levels"
-    ui.draw(chart(results, "n_hidden", f"Fidelity over neurons ({what})", "neurons m", True), key="over-m")
+    ui.draw(chart(results, "n_hidden", "Fidelity over neurons", "neurons m", True), key="over-m")
+    st.caption(f"With {active} at once, noise {noise:g}, and {levels} levels a neuron.")
 
 
 def watch(experiment, job):

@@ -129,7 +129,8 @@ def squared():
         low = found.hidden_pre.min(axis=0)
         with left:
             both = [("W1ᵀ, without b1", parameters["W1"].T), ("with b1", found.hidden_pre)]
-            ui.draw(charts.matrices(both, "input", "neuron"), key="b1-roles")
+            with ui.wide():
+                ui.draw(charts.matrices(both, "input", "neuron"), key="b1-roles")
             ui.draw(charts.bars({"b1": parameters["b1"]}, "b1, one for each neuron", "neuron"), key="b1")
             st.caption(
                 f"b1 lifts. {np.mean(parameters['W1'] < 0):.0%} of the entries of W1 are negative; with b1 "
@@ -138,7 +139,8 @@ def squared():
             )
         with right:
             both = [("output without b2", without), ("with b2", found.output)]
-            ui.draw(charts.matrices(both, "input", "output"), key="b2-roles")
+            with ui.wide():
+                ui.draw(charts.matrices(both, "input", "output"), key="b2-roles")
             others = [r for r in results if r.experiment.seed != result.experiment.seed][:1]
             shown = {f"seed {r.experiment.seed}": r.b2 for r in others}
             shown = {f"seed {result.experiment.seed}": parameters["b2"], **shown}
@@ -225,7 +227,8 @@ def entropy():
     left, right = st.columns(2, gap="large")
     with left:
         both = [("W1ᵀ, without b1", parameters["W1"].T), ("with b1", found.hidden_pre)]
-        ui.draw(charts.matrices(both, "input", "neuron"), key="ce-b1")
+        with ui.wide():
+            ui.draw(charts.matrices(both, "input", "neuron"), key="ce-b1")
         st.caption(
             f"b1 lifts here too, but not all: {np.mean(found.hidden_pre > 0):.0%} of the entries are above 0, "
             f"{np.mean(parameters['W1'] > 0):.0%} without it."
@@ -357,7 +360,7 @@ def plane():
         ]
         with ui.wide():
             ui.draw(charts.planes(pictures), key="plane")
-            ui.draw(charts.matrices([("logits", found.output)], "input", "class"), key="plane-logits")
+        ui.draw(charts.matrices([("logits", found.output)], "input", "class"), key="plane-logits")
         angles = np.degrees(np.arctan2(found.hidden[:, 1], found.hidden[:, 0]))
         without = ((found.hidden @ parameters["W2"].T).argmax(axis=1) == np.arange(len(found.hidden))).mean()
         st.caption(

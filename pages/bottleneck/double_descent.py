@@ -17,12 +17,13 @@ CLAIMS = {  # in each view; those whose evidence is not there say nothing
         *("double_descent", "ten_times_earlier", "memorises_then_generalises", "dimensions_change_hands"),
         *("same_size_for_all_seeds", "untied_has_no_squares"),
         *("mlp_double_descent", "mlp_literal_double_descent", "mlp_dimensions", "mlp_literal_dimensions"),
-        *("mlp_generalises", "mlp_literal_generalises"),
+        *("mlp_generalises", "mlp_literal_generalises", "mlp_literal_peaks_at_its_rank"),
     ),
     BIAS: ("bias_lifts_the_ring", "bias_lifts_the_ring_literal"),
     START: ("squares_are_the_start", "squares_are_the_start_literal"),
-    SIZES: ("descent_at_every_width", "descent_at_every_width_literal", "mlp_literal_wide"),
+    SIZES: ("descent_at_every_width", "descent_at_every_width_literal"),
 }
+RANK_VIEW = ("xavier_lifted", 8)  # start and m at which the MLP as the post writes it has its own double descent
 STAGES = {"pre": "W1 x + b1", "bare": "W1 x", "after": "after the ReLU"}
 
 ui.title("Double descent", "When does a network stop memorising its samples and start to generalise?")
@@ -52,7 +53,8 @@ name = settings.DESCENTS[arch]
 own = settings.EXPERIMENTS[name].quick if recipe == "quick" else settings.EXPERIMENTS[name].post
 start = ui.control("start", "own", where=more)
 if start != "own":
-    own = own.with_(init=start, bias_init=start if start.startswith("linear") and not own.arch_row.tied else "zeros")
+    init, bias_init, bias_offset = ui.STARTS[start]
+    own = own.with_(init=init, bias_init=bias_init, bias_offset=bias_offset)
 base = own.with_(
     sparsity=sparsity,
     n_features=n_features,
@@ -143,13 +145,13 @@ FINDINGS = {  # what to look for, and what is not shown, for each network
     "mlp": (
         "- **The rank floor** (broad line). The output is a straight line in two hidden numbers plus a constant, so "
         "the train loss cannot go below it, whatever the ReLU does. More than three samples cannot be memorised.\n"
-        "- **No memorising, and no second descent of that kind.** From a small start (Xavier, under More settings) the "
-        "train loss reaches the floor, and the test loss falls steadily from left to right.\n"
+        "- **Its own double descent.** From a small start with live units, the test loss peaks where there are as many "
+        "samples as the rank can store, $T = m + 1$, whatever $n$ is. The button below shows it for $m = 8$.\n"
         "- **A shelf up to T = n.** From nn.Linear's own start, W2 is large. The network silences it on its samples by "
         "making W1 x + b1 the same for all of them. That takes as many weights as there are samples, so it works up "
         "to about $T = n$; a new sample is not the same, and costs dearly. Beyond $T = n$ the loss drops at once.",
-        "- The post's picture: it shows double descent for this network. We have found no recipe that gives it at "
-        "$m = 2$; with a ReLU on the output, or a larger $m$, there is one.\n"
+        "- The post's picture: it has a second peak, at some hundred samples and $m = 2$. We have found no recipe "
+        "that gives it without a ReLU on the output.\n"
         "- Accuracy near 100 % on the training set, for the same reason.",
     ),
     "mlp_relu_output": (
@@ -182,6 +184,8 @@ def over_T():
         found = tables.descent(table, zero, n_hidden)
         of_seed = [r for r in results if r.experiment.seed == seed]
         floor = {r.experiment.n_samples: value for r in of_seed if (value := tables.rank_floor(r)) is not None}
+        if not base.arch_row.output_relu:  # its rank leaves it no regimes to tell apart
+            found = tables.descent(table.iloc[:0], zero, n_hidden)
         figure = charts.loss_over_samples(table, rules, found.regimes, sizes, found.peak, T, floor)
         ui.draw(figure, key="loss", pick=open_network)
 
@@ -199,6 +203,11 @@ def over_T():
             chance = ("chance, 1/n", 1 / base.n_outputs)
             ui.draw(charts.over_samples(table, "accuracy", chance, sizes, T), key="accuracy", pick=open_network)
         ui.notes(*FINDINGS[arch])
+        if arch == "mlp" and (start, n_hidden) != RANK_VIEW:
+            values = dict(zip(("start", "n_hidden"), RANK_VIEW, strict=True))
+            st.button(
+                "Show the double descent at its rank", icon=":material/stairs:", on_click=ui.remember, args=[values]
+            )
     with row:
         if not here:
             return
@@ -232,7 +241,11 @@ def over_T():
         "The dimensionality of a vector, $D_i = |v_i|^2 / \\sum_j (\\hat v_i \\cdot v_j)^2$, is the share of a hidden "
         "dimension that it has to itself. Samples in a regular polygon have $m/T$ each. Where the red falls and a few "
         "blue dots rise, samples give way to features."
-        + (" Samples all in one direction, as a large bias makes them, have $1/T$ each." if stage == "pre" else "")
+        + (
+            ""
+            if not base.arch_row.hidden_bias
+            else " Samples all in one direction, as a large bias makes them, have $1/T$ each."
+        )
     )
     ui.draw(charts.norms_over_samples(table, T), key="norms")
     for id in CLAIMS[OVER_T]:
@@ -275,7 +288,8 @@ def what_the_bias_does():
             "and pass the ReLU unchanged.\n\n"
             "A hidden ReLU deletes what is negative. To keep its samples apart on a ring, as the bottleneck does, the "
             "network has to move the ring to where both values are positive: that is what b1 is for. What still lies "
-            "beyond an axis is flattened onto it, and the ring becomes a horseshoe."
+            "beyond an axis is flattened onto it, and the ring becomes a horseshoe. The longer the hidden vectors, the "
+            "smaller is the bias beside them."
         )
 
     with overview:

@@ -170,7 +170,8 @@ def _matrices(rows: str, columns: str) -> dict[str, Any]:
 
 @cache
 def _planes() -> dict[str, Any]:
-    axis = alt.Axis(title=None, grid=False, domain=False, tickCount=4, labelColor=GREY, tickColor=GREY, format="~g")
+    plain = "format(datum.value, '~r')"
+    axis = alt.Axis(title=None, grid=False, domain=False, tickCount=4, labelColor=GREY, tickColor=GREY, labelExpr=plain)
     x = alt.X("x:Q", axis=axis, scale=alt.Scale(nice=False, zero=False))
     y = alt.Y("y:Q", axis=axis, scale=alt.Scale(nice=False, zero=False))
     tooltip = [alt.Tooltip("number:Q"), alt.Tooltip("x:Q", format=".3f"), alt.Tooltip("y:Q", format=".3f")]
@@ -306,12 +307,9 @@ def _lines(
         else alt.Scale(),
         axis=alt.Axis(gridOpacity=0.5, tickCount=5, labelExpr=powers() if logarithmic_y else "datum.label"),
     )
-    color = alt.Color(
-        "line:N",
-        title=None,
-        scale=alt.Scale(domain=list(order)),
-        legend=alt.Legend(orient="top", columns=2, labelLimit=180),
-    )
+    columns = 2 if max(map(len, order), default=0) < 18 else 1  # a narrow screen has no room for two long names
+    legend = alt.Legend(orient="top", columns=columns, labelLimit=300)
+    color = alt.Color("line:N", title=None, scale=alt.Scale(domain=list(order)), legend=legend)
     shape = alt.Shape("line:N", title=None, scale=alt.Scale(domain=list(order)), legend=None)
     mean, points = alt.Chart(named("mean")), alt.Chart(named("points"))
     tooltip = [

@@ -39,10 +39,12 @@ def horseshoe(pictures: Sequence[tuple[str, Lift]]) -> Figure:
     frames = []
     for place, (label, lift) in enumerate(pictures):
         kept = np.linspace(0, len(lift.bare) - 1, min(RAYS, len(lift.bare))).astype(int)
-        lim = limit(np.concatenate([lift.bare, lift.pre, lift.bias[None]]))
+        every = np.concatenate([lift.bare, lift.pre, lift.bias[None], np.zeros((1, 2))])
+        middle = (every.min(axis=0) + every.max(axis=0)) / 2
+        half = max(0.55 * float(np.ptp(every, axis=0).max()), 1e-6)
         parts = zip(STEPS, (lift.bare[kept], lift.bias[None], lift.pre[kept], lift.after[kept]), strict=True)
         dots = [pd.DataFrame({"x": v[:, 0], "y": v[:, 1], "kind": step}) for step, v in parts]
-        around = _around(lim, f"±{lim / 1.15:.2g}")
+        around = _around(middle, half, f"{2 * half:.2g} wide")
         frames.append(pd.concat([around, *dots]).fillna({"label": ""}).assign(panel=label, place=place))
     empty = records([], "x", "y", "kind", "label", "panel", "place")
     data = {"dots": pd.concat(frames, ignore_index=True) if frames else empty}
@@ -64,7 +66,7 @@ def starts(pictures: Sequence[tuple[str, str, np.ndarray, np.ndarray, float | No
         inside = others[(np.abs(others) < lim).all(axis=1)]
         kept = inside[np.linspace(0, len(inside) - 1, min(RAYS, len(inside))).astype(int)]
         parts = [
-            _around(lim, f"±{lim:.2g}"),
+            _around(np.zeros(2), lim, f"±{lim:.2g}"),
             *(pd.DataFrame({"x": v[:, 0], "y": v[:, 1], "kind": k}) for k, v in ((SOMETIMES, kept), (NEVER, never))),
         ]
         if half:
@@ -103,12 +105,13 @@ def map_over_sizes(
     return Figure(_map(what, tuple(sizes), tuple(sorted(widths, reverse=True)), low, max(high, low * 1.01)), data, said)
 
 
-def _around(lim: float, scale: str) -> pd.DataFrame:
+def _around(middle: np.ndarray, half: float, scale: str) -> pd.DataFrame:
     """What every square has: two corners that nobody sees but that hold it open, its scale, and its two axes."""
+    (left, low), (right, high) = middle - half, middle + half
     return pd.DataFrame(
         {
-            "x": [-lim, lim, -lim, lim, 0, 0],
-            "y": [-lim, lim, 0, 0, -lim, lim],
+            "x": [left, right, left, right, 0, 0],
+            "y": [low, high, 0, 0, low, high],
             "kind": ["frame", "frame", "across", "across", "up", "up"],
             "label": ["", scale, "", "", "", ""],
         }

@@ -47,7 +47,13 @@ LIST_NETWORK_NAMES = {
 COUNTS_NAMES = {1.0: "the strongest alone", 0.5: "those at least half as strong", 0.0: "all"}
 TASK_NAMES = {"autoencode": "squared error", "classify_hard": "cross-entropy"}
 TO_STORE_NAMES = {"sparse": "50 sparse samples", "one_hot": "one-hots"}
-STARTS_OF_WEIGHTS = ("xavier_normal", "xavier_uniform", "linear_uniform", "linear_normal")
+STARTS = {  # one choice for init, bias_init and bias_offset
+    "xavier_normal": ("xavier_normal", "zeros", 0.0),
+    "xavier_uniform": ("xavier_uniform", "zeros", 0.0),
+    "xavier_lifted": ("xavier_normal", "zeros", 0.1),
+    "linear_uniform": ("linear_uniform", "linear_uniform", 0.0),
+    "linear_normal": ("linear_normal", "linear_normal", 0.0),
+}
 BLOCK_NAMES = {
     "relu_output": "bottleneck, one matrix",
     "relu_output_untied": "bottleneck, W1 and W2",
@@ -127,10 +133,10 @@ CONTROLS: dict[str, Control] = {
     ),
     "start": Control(
         "Initial weights",
-        ("own", *STARTS_OF_WEIGHTS),
-        "How the weights are drawn before the first step. With Xavier the biases start at 0, with nn.Linear as there.",
+        ("own", *STARTS),
+        "How the weights are drawn before the first step; own: as usual for this network. With Xavier the biases start "
+        "at 0, or lifted at 0.1; with nn.Linear as there.",
         kind="list",
-        text=lambda name: "as usual for this network" if name == "own" else name,
     ),
     "map_samples": Control(
         "Training samples T",
