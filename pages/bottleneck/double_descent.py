@@ -143,8 +143,8 @@ FINDINGS = {  # what to look for, and what is not shown, for each network
         "- A difference that must be: another recipe changes the heights, not the order of events.",
     ),
     "mlp": (
-        "- **The rank floor** (broad line). The output is a straight line in two hidden numbers plus a constant, so "
-        "the train loss cannot go below it, whatever the ReLU does. More than three samples cannot be memorised.\n"
+        "- **The rank floor** (broad line). The output is linear in the $m$ hidden numbers, so "
+        "the train loss cannot go below it, whatever the ReLU does. More than $m + 1$ samples cannot be memorised.\n"
         "- **Its own double descent.** From a small start with live units, the test loss peaks where there are as many "
         "samples as the rank can store, $T = m + 1$, whatever $n$ is. The button below shows it for $m = 8$.\n"
         "- **A shelf up to T = n.** From nn.Linear's own start, W2 is large. The network silences it on its samples by "

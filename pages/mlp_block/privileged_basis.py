@@ -110,8 +110,8 @@ if best:
         st.caption(
             "Above: W1, a row a feature and a column a neuron; neurons are in the order of their largest feature. "
             "Below: the same weights, a stack a neuron and a block a feature; negative weights hang below the axis. "
-            "Under each stack: how many features it stands for, 1 where it is monosemantic, more where it is polysemantic. A "
-            "block's colour is the superposition of its feature, $\\sum_{j \\ne i} (\\hat W_i \\cdot W_j)^2$: how much "
+            "Under each stack: how many features it stands for, 1 where it is monosemantic, more where it is "
+            "polysemantic. A block's colour is the superposition of its feature, $\\sum_{j \\ne i} (\\hat W_i \\cdot W_j)^2$: how much "
             "the other features lie along its direction."
         )
 if density in best:
