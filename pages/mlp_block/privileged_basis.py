@@ -66,7 +66,7 @@ def show(results):
     several = table.rename(columns={"loss": "test_loss"})
     pick = lambda point: ui.remember(look=point["density"])  # noqa: E731
     ui.draw(charts.summary(several, "polysemantic", None, density), key="polysemantic", pick=pick, where=left)
-    pick = lambda point: ui.remember(look=point["density"], start=(point["density"], int(point["seed"])))  # noqa: E731
+    pick = lambda point: ui.remember(look=point["density"], clicked=(point["density"], int(point["seed"])))  # noqa: E731
     ui.draw(charts.spread(table, density), key="spread", pick=pick, where=right)
 
 
@@ -111,12 +111,12 @@ if best:
             "Above: W1, a row a feature and a column a neuron; neurons are in the order of their largest feature. "
             "Below: the same weights, a stack a neuron and a block a feature; negative weights hang below the axis. "
             "Under each stack: how many features it stands for, 1 where it is monosemantic, more where it is "
-            "polysemantic. A block's colour is the superposition of its feature, $\\sum_{j \\ne i} (\\hat W_i \\cdot W_j)^2$: how much "
-            "the other features lie along its direction."
+            "polysemantic. A block's colour is the superposition of its feature, $\\sum_{j \\ne i} (\\hat W_i \\cdot "
+            "W_j)^2$: how much the other features lie along its direction."
         )
 if density in best:
     group = [r for r in results if r.experiment.sparsity == best[density].experiment.sparsity]
-    clicked = st.session_state.get("start")
+    clicked = st.session_state.get("clicked")
     picked = next((r for r in group if (density, r.experiment.seed) == clicked), best[density])
     with inside:
         W1, shared, counts = picture(picked)
