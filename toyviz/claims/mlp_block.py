@@ -343,7 +343,7 @@ RANK = (
 )
 SLOW = "Up to T = 5000 no feature stands out: the test loss still comes down from its peak."
 FEW = (
-    "With m = 2 it names two to three times as many as chance, which ten thousand new samples cannot tell in every seed; "
+    "With m = 2 it names two to three times as many as chance, which 10,000 new samples cannot tell in every seed; "
     "with a dead unit it has one hidden number left. With m = 16 it is some percent."
 )
 DEAD = "From nn.Linear's start one of the two units is often negative on all samples. It gets no gradient and stays so."
