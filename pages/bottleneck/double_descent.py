@@ -143,8 +143,8 @@ FINDINGS = {  # what to look for, and what is not shown, for each network
         "- A difference that must be: another recipe changes the heights, not the order of events.",
     ),
     "mlp": (
-        "- **The rank floor** (broad line). The output is a straight line in two hidden numbers plus a constant, so "
-        "the train loss cannot go below it, whatever the ReLU does. More than three samples cannot be memorised.\n"
+        "- **The rank floor** (broad line). The output is linear in the $m$ hidden numbers, so "
+        "the train loss cannot go below it, whatever the ReLU does. More than $m + 1$ samples cannot be memorised.\n"
         "- **Its own double descent.** From a small start with live units, the test loss peaks where there are as many "
         "samples as the rank can store, $T = m + 1$, whatever $n$ is. The button below shows it for $m = 8$.\n"
         "- **A shelf up to T = n.** From nn.Linear's own start, W2 is large. The network silences it on its samples by "
@@ -391,11 +391,18 @@ def over_sizes():
         wanted = sweep(base, seed=range(seeds), n_hidden=widths, n_samples=sizes)
         wanted.sort(key=lambda e: (e.seed, e.n_samples * (e.n_hidden + 4)))
         results = ui.trained(wanted, show, watch, at_once=recipe == "quick")
+        ridge = (
+            "- **A ridge.** In most rows the test loss is highest for a middle $T$.\n"
+            "- **To the right of it** the loss falls, the further the wider the network, and the accuracy rises above "
+            "chance, 1/n."
+        )
+        shelf = (
+            "- **No ridge in the middle.** From nn.Linear's own start the loss is high for few samples, and stays "
+            "above 1 up to $T = n$; single cells at small $T$ escape it, where all hidden units happen to be dead.\n"
+            "- **Beyond** $T = n$ it is below 1 for every width, and the accuracy is the higher the wider the network."
+        )
         ui.notes(
-            "- **A ridge.** In most rows the test loss is highest for a middle $T$, and the ridge hardly moves with "
-            "$m$.\n"
-            "- **To the right of it** the loss falls below 1, the better the wider the network, and the accuracy rises "
-            "above chance, 1/n.",
+            shelf if arch == "mlp" else ridge,
             "- More than one seed a cell, unless you ask for it: single cells can be off.\n"
             "- Cells that you have not asked for: choose more sizes at the left. Large ones take a minute each.",
         )

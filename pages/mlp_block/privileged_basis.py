@@ -55,10 +55,9 @@ def told(results):
 
 
 def picture(result):
-    """W1 with its neurons in order, the superposition of each feature, and a word for each neuron."""
+    """W1 with its neurons in order, the superposition of each feature, and how many features each neuron stands for."""
     W1 = result.W1[metrics.neuron_order(result.W1)]
-    names = ["none" if k == 0 else "mono" if k == 1 else "poly" for k in metrics.features_of_neurons(W1)]
-    return W1, metrics.superposition(W1.T), names
+    return W1, metrics.superposition(W1.T), [str(count) for count in metrics.features_of_neurons(W1)]
 
 
 def show(results):
@@ -67,7 +66,7 @@ def show(results):
     several = table.rename(columns={"loss": "test_loss"})
     pick = lambda point: ui.remember(look=point["density"])  # noqa: E731
     ui.draw(charts.summary(several, "polysemantic", None, density), key="polysemantic", pick=pick, where=left)
-    pick = lambda point: ui.remember(look=point["density"], start=(point["density"], int(point["seed"])))  # noqa: E731
+    pick = lambda point: ui.remember(look=point["density"], clicked=(point["density"], int(point["seed"])))  # noqa: E731
     ui.draw(charts.spread(table, density), key="spread", pick=pick, where=right)
 
 
@@ -110,16 +109,18 @@ if best:
             ui.draw(charts.stacks([(labels[d], *values) for d, values in pictures.items()]), key="all-stacks")
         st.caption(
             "Above: W1, a row a feature and a column a neuron; neurons are in the order of their largest feature. "
-            "Below: the same weights, a stack a neuron and a block a feature; negative weights hang below the axis. A "
-            "block's colour is the superposition of its feature, $\\sum_{j \\ne i} (\\hat W_i \\cdot W_j)^2$: how much "
-            "the other features lie along its direction."
+            "Below: the same weights, a stack a neuron and a block a feature; negative weights hang below the axis. "
+            "Under each stack: how many features it stands for, 1 where it is monosemantic, more where it is "
+            "polysemantic. A block's colour is the superposition of its feature, $\\sum_{j \\ne i} (\\hat W_i \\cdot "
+            "W_j)^2$: how much the other features lie along its direction."
         )
 if density in best:
     group = [r for r in results if r.experiment.sparsity == best[density].experiment.sparsity]
-    clicked = st.session_state.get("start")
+    clicked = st.session_state.get("clicked")
     picked = next((r for r in group if (density, r.experiment.seed) == clicked), best[density])
     with inside:
-        W1, shared, names = picture(picked)
+        W1, shared, counts = picture(picked)
+        names = ["none" if count == "0" else "mono" if count == "1" else "poly" for count in counts]
         left, right = st.columns(2, gap="medium")
         ui.draw(charts.neuron_weights([("W1", W1)], large=True), key="weights", where=left)
         ui.draw(charts.stacks([("weights of each neuron", W1, shared, names)], large=True), key="stacks", where=right)

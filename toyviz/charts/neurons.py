@@ -97,7 +97,7 @@ def _legend(values: list[float], large: bool) -> alt.Legend:
 
 
 def _width(columns: int, large: bool) -> int:
-    return 290 if large else 100 if columns > 4 else 170
+    return 290 if large else 96 if columns > 4 else 170
 
 
 @cache
