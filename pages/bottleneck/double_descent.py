@@ -91,14 +91,25 @@ here = sorted((r for r in results if r.experiment.seed == seed), key=lambda r: r
 vectors = {result.experiment.n_samples: tables.vectors(result) for result in here}
 chosen = next((result for result in here if result.experiment.n_samples == T), None)
 
-with overview:
-    if results:
-        ui.draw(charts.loss_close_to_one(table, rules, sizes, T), key="near")
+with row:
+    if here:
+        st.subheader("Features and samples, size by size", anchor=False)
+        common = st.toggle("One scale for all squares", key="common_scale", bind="query-params")
+        pictures = [
+            (f"T = {size:,}", {charts.FEATURES: found.features, charts.SAMPLES: found.samples})
+            for size, found in vectors.items()
+        ]
+        ui.draw(charts.panels(pictures, common), key="panels", where=ui.wide())
+        st.caption(
+            f"Seed {seed}. Above: what each feature writes into the hidden layer, a column of W1. Below: where each "
+            "training sample ends up, W1 x. The corner tells the scale of a square. At most "
+            f"{charts.RAYS} vectors a square are drawn."
+        )
     ui.notes(
         "- **Memorising.** With few samples the network stores each of them: the train loss is small, the hidden "
         "vectors (red) are the corners of a polygon, and a new sample means nothing to it.\n"
         "- **In between.** There are too many samples to store and too few to see what they have in common. The test "
-        "loss rises far above that of saying 0.\n"
+        "loss rises far above that of the output 0.\n"
         "- **Generalising.** With enough samples a few features (blue) get a direction each, and the test loss falls "
         "below that of the best constant output.",
         "- How high the peak is: it hangs on the recipe and the seed. The post trains ten times longer with smaller "
@@ -106,23 +117,6 @@ with overview:
         "- The best network there is: an optimiser that stops elsewhere moves the peak and the start of generalising.\n"
         "- A large network: with $m = 2$ at most a handful of the features can ever be represented.",
     )
-with row:
-    if here:
-        left, right = st.columns([3, 1], vertical_alignment="bottom")
-        left.subheader("Features and samples, size by size", anchor=False)
-        common = right.toggle("One scale for all", key="common_scale", bind="query-params")
-        with ui.wide():
-            pictures = [
-                (f"T = {size:,}", {charts.FEATURES: found.features, charts.SAMPLES: found.samples})
-                for size, found in vectors.items()
-            ]
-            ui.draw(charts.panels(pictures, common), key="panels")
-        st.caption(
-            f"Seed {seed}. Above: what each feature writes into the hidden layer, a column of W1. Below: where each "
-            f"training sample ends up, W1 x. Each square has its own scale, written in its corner. At most "
-            f"{charts.RAYS} vectors "
-            "a square are drawn."
-        )
 with inside:
     if chosen:
         ui.replay(chosen, lambda frame: look_inside(chosen, frame))
@@ -138,6 +132,15 @@ if here:
         "dimension that it has to itself. Samples in a regular polygon have $m/T$ each. Where the red falls and a few "
         "blue dots rise, samples give way to features."
     )
-    ui.draw(charts.norms_over_samples(table, T), key="norms")
+if results:
+    st.subheader("A closer look", anchor=False)
+    left, right = st.columns(2, gap="medium")
+    ui.draw(charts.loss_close_to_one(table, rules, sizes, T), key="near", where=left)
+    ui.draw(charts.norms_over_samples(table, T), key="norms", where=right)
+    st.markdown(
+        "Left: only where the test loss is below that of the best constant output has the network learned something "
+        "about features. Right: at the post's size, storing many samples takes large weights and even larger biases; "
+        "both collapse where the network generalises."
+    )
 if chosen:
     ui.behind("double_descent", chosen, table)
