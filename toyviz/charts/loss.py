@@ -174,7 +174,7 @@ def _line_names(mean: alt.Chart, what: str, last: bool = False) -> alt.Chart:
 
 
 def _invisible(y: alt.Y) -> alt.Chart:
-    return alt.Chart(named("frame")).mark_point(opacity=0, tooltip=None, aria=False).encode(x=samples_x(), y=y)
+    return alt.Chart(named("frame")).mark_point(size=1, opacity=0, tooltip=None, aria=False).encode(x=samples_x(), y=y)
 
 
 @cache
@@ -302,7 +302,9 @@ def _norms_over_samples() -> dict[str, Any]:
         alt.Tooltip("seed:N", title="seed"),
         alt.Tooltip("norm:Q", title="norm", format=".3~g"),
     ]
-    room = alt.Chart(named("frame")).mark_point(opacity=0, tooltip=None, aria=False)  # for the names of the lines
+    room = alt.Chart(named("frame")).mark_point(
+        size=1, opacity=0, tooltip=None, aria=False
+    )  # for the names of the lines
     layers = alt.layer(
         room.encode(x=samples_x()),
         selected_rule(samples_x()),
