@@ -129,7 +129,7 @@ FINDINGS = {  # what to look for, and what is not shown, for each network
         "- **Memorising.** With few samples the network stores each of them: the train loss is small, the hidden "
         "vectors (red) are the corners of a polygon, and a new sample means nothing to it.\n"
         "- **In between.** There are too many samples to store and too few to see what they have in common. The test "
-        "loss rises far above that of saying 0.\n"
+        "loss rises far above that of the output 0.\n"
         "- **Generalising.** With enough samples a few features (blue) get a direction each, and the test loss falls "
         "below that of the best constant output.",
         "- How high the peak is: it hangs on the recipe and the seed. The post trains ten times longer with smaller "

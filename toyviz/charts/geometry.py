@@ -189,12 +189,12 @@ def _kind_color(legend: alt.Legend | None = None) -> alt.Color:
 
 @cache
 def _panels(columns: int) -> dict[str, Any]:
-    size = 118 if columns <= 7 else 68
+    size = 118 if columns <= 7 else 68 if columns <= 11 else 60
     x = alt.X("x:Q", axis=None, scale=alt.Scale(nice=False, zero=False))
     y = alt.Y("y:Q", axis=None, scale=alt.Scale(nice=False, zero=False))
     base = alt.Chart().encode(x=x, y=y)
     layers = alt.layer(
-        base.transform_filter("datum.mark == 'frame'").mark_point(opacity=0, tooltip=None, aria=False),
+        base.transform_filter("datum.mark == 'frame'").mark_point(size=1, opacity=0, tooltip=None, aria=False),
         base.transform_filter("datum.mark == 'ray'")
         .mark_line(strokeWidth=0.7, opacity=0.55, strokeJoin="round")
         .encode(color=_kind_color(), order="order:Q"),
@@ -214,7 +214,7 @@ def _panels(columns: int) -> dict[str, Any]:
             header=alt.Header(labelFontSize=11, labelPadding=4, labelOrient="top"),
         ),
         row=alt.Row(
-            "kind:N", title=None, sort=KINDS, header=alt.Header(labelFontSize=11, labelPadding=6, labelAngle=-90)
+            "kind:N", title=None, sort=KINDS, header=alt.Header(labelFontSize=10, labelPadding=6, labelAngle=-90)
         ),
         spacing=5,
     ).resolve_scale(x="independent", y="independent")
@@ -236,7 +236,7 @@ def _closeup(kind: str) -> dict[str, Any]:
         alt.Tooltip("dimensionality:Q", title="dimensionality", format=".3f"),
     ]
     layers = [
-        alt.Chart(named("frame")).mark_point(opacity=0, tooltip=None, aria=False).encode(x=x, y=y),
+        alt.Chart(named("frame")).mark_point(size=1, opacity=0, tooltip=None, aria=False).encode(x=x, y=y),
         alt.Chart(named("frame")).mark_rule(color=GREY, opacity=0.4).encode(x=alt.datum(0)),
         alt.Chart(named("frame")).mark_rule(color=GREY, opacity=0.4).encode(y=alt.datum(0)),
     ]

@@ -110,6 +110,7 @@ def norms_over_samples(runs: pd.DataFrame, selected: int | None = None) -> Figur
     data = {
         "points": points,
         "mean": mean,
+        "frame": pd.DataFrame({"n_samples": [size.min(initial=10**9), size.max(initial=1) * 3]}),
         "selected": records([{"n_samples": selected}] if selected else [], "n_samples"),
     }
     largest = mean.loc[mean["norm"].idxmax()] if len(mean) else None
@@ -171,17 +172,18 @@ def _said(mean: pd.DataFrame, peak: tuple[int, float] | None) -> str:
     )
 
 
-def _line_names(mean: alt.Chart, what: str) -> alt.Chart:
-    """The name of each line, over its first point."""
-    first = mean.transform_window(first="first_value(n_samples)", groupby=[what], frame=[None, None])
-    text = first.transform_filter("datum.n_samples == datum.first").mark_text(
-        align="left", dx=8, dy=-12, fontSize=13, fontWeight="bold"
+def _line_names(mean: alt.Chart, what: str, last: bool = False) -> alt.Chart:
+    """The name of each line: above its first point, or to the right of its last."""
+    value = "last_value(n_samples)" if last else "first_value(n_samples)"
+    end = mean.transform_window(end=value, groupby=[what], frame=[None, None])
+    text = end.transform_filter("datum.n_samples == datum.end").mark_text(
+        align="left", dx=8, dy=0 if last else -12, fontSize=13, fontWeight="bold"
     )
     return text.encode(text=f"{what}:N")
 
 
 def _invisible(y: alt.Y) -> alt.Chart:
-    return alt.Chart(named("frame")).mark_point(opacity=0, tooltip=None, aria=False).encode(x=samples_x(), y=y)
+    return alt.Chart(named("frame")).mark_point(size=1, opacity=0, tooltip=None, aria=False).encode(x=samples_x(), y=y)
 
 
 @cache
@@ -279,9 +281,9 @@ def _loss_close_to_one() -> dict[str, Any]:
         selected_rule(samples_x()),
         rules.mark_rule(color=GREY, strokeDash=[2, 3]).encode(y=y()),
         *(
-            rules.mark_text(color=GREY, align="left", dx=6, dy=-7 if above else 8, fontSize=11)
+            rules.mark_text(color=GREY, dy=-7 if above else 8, fontSize=11)
             .transform_filter(alt.datum.above == above)
-            .encode(x=alt.value(0), y=y(), text="label:N")
+            .encode(x=alt.value(alt.ExprRef("width / 2")), y=y(), text="label:N")
             for above in (True, False)
         ),
         points.mark_line(opacity=0.3, strokeWidth=1, clip=True, color=GREEN).encode(
@@ -292,7 +294,7 @@ def _loss_close_to_one() -> dict[str, Any]:
             x=samples_x(), y=y(), tooltip=tooltip
         ),
     )
-    return stretched(layers, "Test loss close to that of the output 0", 190)
+    return stretched(layers, "Test loss close to that of the output 0", 220)
 
 
 @cache
@@ -314,10 +316,14 @@ def _norms_over_samples() -> dict[str, Any]:
         alt.Tooltip("seed:N", title="seed"),
         alt.Tooltip("norm:Q", title="norm", format=".3~g"),
     ]
+    room = alt.Chart(named("frame")).mark_point(
+        size=1, opacity=0, tooltip=None, aria=False
+    )  # for the names of the lines
     layers = alt.layer(
+        room.encode(x=samples_x()),
         selected_rule(samples_x()),
         mean.mark_line(strokeWidth=2.5).encode(x=samples_x(), y=y, color=color, strokeDash=dash),
-        _line_names(mean, "what").encode(x=samples_x(), y=y, color=color),
+        _line_names(mean, "what", last=True).encode(x=samples_x(), y=y, color=color),
         points.mark_point(filled=True, size=30, opacity=0.7).encode(
             x=samples_x(), y=y, color=color, shape=shape, tooltip=tooltip
         ),
