@@ -174,6 +174,15 @@ def test_moments_that_fade_become_zero_and_never_denormal():
         assert np.abs(values[values != 0]).min() >= 1e-30
 
 
+@pytest.mark.parametrize("kind", ONE_OF_EACH)
+def test_a_training_that_blows_up_says_so_at_once_as_in_the_reference(kind):
+    tried = experiment(**ONE_OF_EACH[kind] | {"bias_offset": 100.0}, optimizer="sgd", steps=400, lr=10.0)
+    expected, found = reference.Trainer(tried).advance(0, 30), fused.Trainer(tried).advance(0, 30)
+    assert not np.isfinite(expected[-1])
+    assert not np.isfinite(found[-1])
+    assert abs(np.isfinite(found).argmin() - np.isfinite(expected).argmin()) <= 2
+
+
 ENDS = {
     "fresh batches": experiment(n_samples=None, n_features=8, sparsity=0.7, n_hidden=3, batch_size=64),
     "classes": experiment(arch="unembed", task="classify_hard", n_features=30, n_samples=40, n_hidden=2),

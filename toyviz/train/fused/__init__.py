@@ -11,11 +11,8 @@ from toyviz.model import Parameters
 from toyviz.train.fused.storage import Flat
 
 MANY_SAMPLES = 80  # from here on neighbourhoods of samples pay
-FEW_HIDDEN, MOST_HIDDEN, MOST_WIDE = (
-    8,
-    128,
-    1024,
-)  # hidden units from which blocked matrix products win, and win no more
+FEW_HIDDEN, MOST_HIDDEN = 16, 128  # with more hidden units, blocked matrix products win: linear output, ReLU output
+MOST_WIDE = 1024  # with more, PyTorch's do
 
 
 def covers(experiment: Experiment) -> bool:

@@ -290,10 +290,10 @@ def softmax_error(net, t, at, top):
     if t < net.n_samples:
         for e in range(start[t], start[t + 1]):
             loss += value[e] * (top - error[at + get(column, e)])
-    maximum = splat(top)
+    highest = splat(top)
     sums = splat(np.float32(0))
     for i in range(at, at + n, LANES):
-        a = exp2(sub(load(error, i), maximum))
+        a = exp2(sub(load(error, i), highest))
         sums = add(sums, a)
         store(error, i, a)
     sum_of_all = total(sums)
@@ -312,12 +312,8 @@ def backward_first(net, t):
     h, g, n, row, error, V = net.hidden, net.gradient, net.n_outputs, net.row, net.error, net.scaled
     at = t * row
     x0, x1, x2, x3 = spread(h, at), spread(h, at + row), spread(h, at + 2 * row), spread(h, at + 3 * row)
-    y0, y1, y2, y3 = (
-        spread(h, at + 1),
-        spread(h, at + row + 1),
-        spread(h, at + 2 * row + 1),
-        spread(h, at + 3 * row + 1),
-    )
+    y0, y1 = spread(h, at + 1), spread(h, at + row + 1)
+    y2, y3 = spread(h, at + 2 * row + 1), spread(h, at + 3 * row + 1)
     zero = splat(np.float32(0))
     dx0 = dx1 = dx2 = dx3 = dy0 = dy1 = dy2 = dy3 = squares_a = squares_b = zero
     for i in range(0, n, LANES):
@@ -345,12 +341,8 @@ def backward_pair(net, t, k):
     h, g, n, row, error, V = net.hidden, net.gradient, net.n_outputs, net.row, net.error, net.scaled
     at, a, b = t * row + k, k * n, (k + 1) * n
     x0, x1, x2, x3 = spread(h, at), spread(h, at + row), spread(h, at + 2 * row), spread(h, at + 3 * row)
-    y0, y1, y2, y3 = (
-        spread(h, at + 1),
-        spread(h, at + row + 1),
-        spread(h, at + 2 * row + 1),
-        spread(h, at + 3 * row + 1),
-    )
+    y0, y1 = spread(h, at + 1), spread(h, at + row + 1)
+    y2, y3 = spread(h, at + 2 * row + 1), spread(h, at + 3 * row + 1)
     zero = splat(np.float32(0))
     dx0 = dx1 = dx2 = dx3 = dy0 = dy1 = dy2 = dy3 = zero
     for i in range(0, n, LANES):

@@ -249,10 +249,10 @@ def absolute(typingctx: Any, a: Any) -> Any:
 
 @intrinsic
 def positive_bits(typingctx: Any, a: Any) -> Any:
-    """A whole number whose bit k is set where lane k is positive."""
+    """A whole number whose bit k is set where lane k is positive, or not a number."""
 
     def build(builder: Any, a: Any) -> Any:
-        bits = builder.fcmp_ordered(">", a, _full(0, a))
+        bits = builder.fcmp_unordered(">", a, _full(0, a))
         return builder.zext(builder.bitcast(bits, ir.IntType(a.type.count)), ir.IntType(64))
 
     return types.uint64(a), _operation(build)

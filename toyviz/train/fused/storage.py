@@ -10,7 +10,7 @@ from toyviz.experiment import Experiment
 from toyviz.model import Parameters, initial_parameters
 from toyviz.train.fused.simd import LANES, padded
 
-WIDE = 2 * LANES
+WIDE = 2 * LANES  # what the kernels take at a time
 
 
 def apart(size: int) -> int:
