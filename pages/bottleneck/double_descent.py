@@ -392,7 +392,8 @@ def over_sizes():
         wanted.sort(key=lambda e: (e.seed, e.n_samples * (e.n_hidden + 4)))
         results = ui.trained(wanted, show, watch, at_once=recipe == "quick")
         ridge = (
-            "- **A ridge.** In most rows the test loss is highest for a middle $T$.\n"
+            "- **A ridge.** In the lower rows the test loss is highest for a middle $T$. The wider the network, the "
+            "more samples it can store, and the further to the right the ridge lies.\n"
             "- **To the right of it** the loss falls, the further the wider the network, and the accuracy rises above "
             "chance, 1/n."
         )

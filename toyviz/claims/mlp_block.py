@@ -342,6 +342,10 @@ RANK = (
     "double descent, of the classical kind: at T = m + 1, where its rank is used up."
 )
 SLOW = "Up to T = 5000 no feature stands out: the test loss still comes down from its peak."
+MOVES = (
+    "Every width has a transition, but a wider network stores more samples, and has it later: the peak lies at T = 500 "
+    "for m = 2 and 3, at 1000 for m = 4, at about 2000 for m = 8, and past 2000 for m = 16, beyond the map."
+)
 FEW = (
     "With m = 2 it names two to three times as many as chance, which 10,000 new samples cannot tell in every seed; "
     "with a dead unit it has one hidden number left. With m = 16 it is some percent."
@@ -411,7 +415,7 @@ def _double_descent(arch: str, suffix: str, which: str) -> tuple[Claim, ...]:
             _over(arch, n_hidden=MAP_WIDTHS, n_samples=MAP_SIZES),
             descent_at_every_width(arch),
             published_size="quick",
-            note=RANK if literal else "",
+            note=RANK if literal else MOVES,
         ),
     )
 
