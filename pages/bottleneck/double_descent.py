@@ -31,6 +31,12 @@ base = (setting.quick if recipe == "quick" else setting.post).with_(
 baselines = theory.held_out_baselines(base.with_(n_samples=1))
 zero, rules = baselines["zero"], {"output 0": baselines["zero"], "best constant output": baselines["constant"]}
 
+projected = (
+    f"Drawn along two of the {n_hidden} hidden directions: the first two left singular vectors of the trained W1."
+    if n_hidden > 2
+    else ""
+)
+
 overview, row, inside = st.container(), st.container(), st.container()
 with inside:
     if sizes:
@@ -76,11 +82,8 @@ def look_inside(result, frame):
         f"At the end the train loss is {result.metrics['train_loss']:.3g}, the test loss "
         f"{result.metrics['test_loss']:.4g}, and {big} can be told apart: at least {tables.BIG} of a dimension each."
     )
-    if n_hidden > 2:
-        st.caption(
-            f"Drawn along two of the {n_hidden} hidden directions: the first two left singular vectors of the trained "
-            "W1."
-        )
+    if projected:
+        st.caption(projected)
 
 
 with overview:
@@ -103,7 +106,7 @@ with row:
         st.caption(
             f"Seed {seed}. Above: what each feature writes into the hidden layer, a column of W1. Below: where each "
             "training sample ends up, W1 x. The corner tells the scale of a square. At most "
-            f"{charts.RAYS} vectors a square are drawn."
+            f"{charts.RAYS} vectors a square are drawn. {projected}"
         )
     ui.notes(
         "- **Memorising.** With few samples the network stores each of them: the train loss is small, the hidden "

@@ -47,8 +47,10 @@ def show(results):
     table["best"] = table["key"].isin(best)
     left, right = st.columns(2, gap="medium")
     pick = lambda point: ui.remember(look=point["density"])  # noqa: E731
-    ui.draw(charts.summary(table, "represented", n_hidden, density), key="represented", pick=pick, where=left)
-    ui.draw(charts.summary(table, "superposition", None, density), key="shared", pick=pick, where=right)
+    ui.draw(
+        charts.summary(table, "represented", densities, n_hidden, density), key="represented", pick=pick, where=left
+    )
+    ui.draw(charts.summary(table, "superposition", densities, None, density), key="shared", pick=pick, where=right)
 
 
 def watch(experiment, job):
@@ -87,18 +89,6 @@ with overview:
     sparsities = [round(1 - d, 6) for d in densities]
     wanted = sorted(sweep(base, seed=range(seeds), sparsity=sparsities), key=lambda e: e.seed)
     results = ui.trained(wanted, show, watch, at_once=recipe == "quick")
-    ui.notes(
-        "- **Dense** (left): the $m$ most important features get a direction each, and the rest is given up. Its bias "
-        "is the mean of the feature, a guess.\n"
-        "- **Sparser**: the least important of these give way first and pair up: two features point in opposite "
-        "directions (orange cells), since they are seldom active at once.\n"
-        "- **Sparse** (right): many features share every direction, the bars turn yellow, and the bias turns negative "
-        "to cut off what the others leak.",
-        "- The one solution: another seed finds another arrangement. Shown is the best of the seeds, by the loss on "
-        "10,000 samples that are the same for all of them.\n"
-        "- Another start: with a bias that does not start at 0, results look quite different. Try it.\n"
-        "- Colours of features that are hardly there: they are faded, since a tiny column has no meaningful direction.",
-    )
 best = best_of_each(results)
 if best:
     with row:
@@ -120,10 +110,25 @@ if best:
             "each feature's column of W1; its colour is the superposition, how much the others lie along its "
             "direction. The dashed line stands after feature m."
         )
-    if density in best:
-        with inside:
-            here = best[density]
-            same = [r for r in results if r.experiment.sparsity == here.experiment.sparsity and r is not here]
-            others = [r.metrics["test_loss"] for r in same]
-            ui.replay(here, lambda frame: look_inside(here, others, frame))
-        ui.behind("superposition", here, tables.runs(results))
+with row:
+    ui.notes(
+        "- **Dense** (left): the $m$ most important features get a direction each, and the rest is given up. Its bias "
+        "is the mean of the feature, a guess.\n"
+        "- **Sparser**: the least important of these give way first and pair up: two features point in opposite "
+        "directions (orange cells), since they are seldom active at once.\n"
+        "- **Sparse** (right): many features share every direction, the bars turn yellow, and the bias turns negative "
+        "to cut off what the others leak.",
+        "- The one solution: another seed finds another arrangement. Shown is the best of the seeds, by the loss on "
+        "10,000 samples that are the same for all of them.\n"
+        "- Another start: with a bias that does not start at 0, results look quite different. Try it.\n"
+        "- Colours of features that are hardly there: they are faded, since a tiny column has no meaningful direction.",
+    )
+if density in best:
+    with inside:
+        here = best[density]
+        same = [r for r in results if r.experiment.sparsity == here.experiment.sparsity and r is not here]
+        others = [r.metrics["test_loss"] for r in same]
+        ui.replay(here, lambda frame: look_inside(here, others, frame))
+    ui.behind("superposition", here, tables.runs(results))
+elif densities:
+    inside.caption("This network is not trained yet.")
