@@ -59,8 +59,8 @@ FIGURES = {
     "overlaps, large": charts.overlaps([("", W1, B2)], large=True),
     "norm_bars": charts.norm_bars([("1 − S = 1", np.ones(6), np.zeros(6))], 2),
     "norm_bars, large": charts.norm_bars([("", np.ones(6), np.zeros(6))], 2, large=True),
-    "summary": charts.summary(SUMMARY, "represented", 5, 0.1),
-    "summary of superposition": charts.summary(SUMMARY, "superposition"),
+    "summary": charts.summary(SUMMARY, "represented", (1.0, 0.1, 0.01), 5, 0.1),
+    "summary of superposition": charts.summary(SUMMARY, "superposition", (1.0, 0.1)),
 }
 figures = pytest.mark.parametrize("figure", FIGURES.values(), ids=FIGURES.keys())
 

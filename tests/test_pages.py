@@ -1,5 +1,6 @@
 """Every page, and every state that a visitor can find it in, without a browser; training is done by a stand-in."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from toyviz.model import initial_parameters
 from toyviz.store import Store
 from toyviz.train import train
 from toyviz.ui import training
+from toyviz.ui.controls import CONTROLS
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("pages/*/*.py"))
@@ -298,6 +300,29 @@ def test_nothing_chosen_is_told(path, jobs):
     app = open_page(path, **{name: ""})
     assert "Nothing chosen." in text(app)
     assert not jobs.submitted
+
+
+def extremes():
+    """The first and the last choice of every control that a page has, as its address says it."""
+    for path in SMALL:
+        used = set(re.findall(r'ui\.control\("(\w+)"', (ROOT / path).read_text(encoding="utf-8")))
+        assert used > {"recipe", "seeds", "n_hidden"}
+        for name in sorted(used - {"recipe", "seeds", "n_features", "n_hidden"}):
+            row = CONTROLS[name]
+            for choice in (row.choices[0], row.choices[-1]):
+                yield pytest.param(path, name, row.text(choice).lower(), id=f"{Path(path).stem}-{name}-{choice}")
+
+
+@pytest.mark.parametrize(("path", "name", "choice"), list(extremes()))
+def test_the_extremes_of_every_control_can_be_trained_and_drawn(path, name, choice, jobs):
+    app = open_page(path, **{name: choice, "seeds": "1"})
+    value = app.session_state[name]
+    assert [CONTROLS[name].text(each).lower() for each in (value if isinstance(value, list) else [value])] == [choice]
+    if not jobs.submitted:
+        button(app, "Train").click()
+        again(app)
+    jobs.finish()
+    assert "networks." in text(again(app)) or "1 network." in text(app)
 
 
 @pytest.mark.parametrize("address", [{"sparsity": "evil"}, {"n_features": "100000"}, {"recipe": "-1"}, {"T": "7"}])

@@ -131,13 +131,14 @@ def warm_up(slot: int) -> Iterator[None]:
     """Compile the kernels, or load them from their cache on disk, by one step of each named experiment."""
     every = [setting.quick for setting in settings.EXPERIMENTS.values()]
     for experiment in every[:: -1 if slot % 2 else 1]:  # so that two workers do not compile the same one at once
-        small = experiment.with_(n_samples=3) if experiment.n_samples else experiment
-        try:
-            if fused.covers(small):
-                fused.Trainer(small).advance(0, 1)
-        except Exception as error:
-            log.warning("warming up failed for %s: %r", small, error)
-        yield
+        few = [experiment.with_(n_samples=3)] if experiment.n_samples else []  # small sets have a kernel of their own
+        for each in (*few, experiment):
+            try:
+                if fused.covers(each):
+                    fused.Trainer(each).advance(0, 1)
+            except Exception as error:
+                log.warning("warming up failed for %s: %r", each, error)
+            yield
 
 
 if __name__ == "__main__":

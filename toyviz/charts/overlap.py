@@ -77,11 +77,17 @@ def norm_bars(columns: Sequence[tuple[str, np.ndarray, np.ndarray]], n_hidden: i
     return Figure(_norm_bars(len(columns) or 1, n, large), {"bars": bars}, said, square=True)
 
 
-def summary(rows: pd.DataFrame, what: str, level: float | None = None, selected: float | None = None) -> Figure:
+def summary(
+    rows: pd.DataFrame,
+    what: str,
+    densities: Sequence[float],
+    level: float | None = None,
+    selected: float | None = None,
+) -> Figure:
     """One number of each network over the density 1 - S: the best seed as a line, the other seeds as ticks.
 
-    rows: columns density, seed, test_loss, best (bool) and one of SUMMARIES. level: a dashed line, at m for instance.
-    Clicking a point picks its density.
+    rows: columns density, seed, test_loss, best (bool) and one of SUMMARIES. densities: all of the sweep. level: a
+    dashed line, at m for instance. Clicking a point picks its density.
     """
     title, _ = SUMMARIES[what]
     points = rows[["density", "seed", "test_loss", "best"]].assign(value=rows[what].astype(float))
@@ -89,6 +95,7 @@ def summary(rows: pd.DataFrame, what: str, level: float | None = None, selected:
     data = {
         "points": points[~points["best"]],
         "best": best,
+        "frame": pd.DataFrame({"density": list(densities)}),
         "selected": records([{"density": selected}] if selected is not None else [], "density"),
         "lines": records([{"value": level, "label": f"m = {level:g}"}] if level is not None else [], "value", "label"),
     }
@@ -221,6 +228,7 @@ def _summary(what: str) -> dict[str, Any]:
     ]
     best, points, lines = (alt.Chart(named(name)) for name in ("best", "points", "lines"))
     layers = alt.layer(
+        alt.Chart(named("frame")).mark_point(size=1, opacity=0, tooltip=None, aria=False).encode(x=x),
         selected_rule(x),
         lines.mark_rule(color=GREY, strokeDash=[2, 3]).encode(y=y),
         lines.mark_text(color=GREY, align="right", dx=-4, dy=9, fontSize=11).encode(

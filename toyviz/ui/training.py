@@ -199,7 +199,7 @@ def _status(experiments: Sequence[Experiment], now: Progress) -> None:
 
 def step(job: Any) -> str:
     """Where one training stands, in words."""
-    left = "" if job.seconds_left is None else f", {duration(job.seconds_left)} left"
+    left = f", {duration(job.seconds_left)} left" if job.seconds_left else ""
     loss = "" if job.loss is None else f", loss {job.loss:.3g}"
     return f"Step {job.step:,} of {job.steps:,}{loss}{left}."
 
@@ -218,14 +218,18 @@ def _live_status(total: int, done: int, now: Progress) -> None:
 
 
 def _watch(now: Progress, watch: Callable[[Experiment, Any], None]) -> None:
-    """The network in training that the visitor is most likely to care for: the first that is wanted."""
+    """The network in training that comes first among the wanted; between two of them, the last one stays."""
+    jobs = ((experiment, now.jobs[experiment.key]) for experiment in now.live)
+    seen = next(((experiment, job) for experiment, job in jobs if job.frame is not None), None)
+    last = st.session_state.get("watched")
+    if seen is None and last and last[0] in {result.experiment for result in now.done}:
+        seen = last
+    st.session_state["watched"] = seen
     with st.container(key="live"):
-        for experiment in now.live:
-            job = now.jobs[experiment.key]
-            if job.frame is not None:
-                watch(experiment, job)
-                return
-        st.skeleton(height=310)
+        if seen:
+            watch(*seen)
+        else:
+            st.skeleton(height=310)
 
 
 def _button(label: str, icon: str, experiments: Sequence[Experiment], now: Progress) -> None:

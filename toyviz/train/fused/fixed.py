@@ -18,6 +18,7 @@ from toyviz.train.fused.optimizers import coefficients, update
 from toyviz.train.fused.simd import (
     LANES,
     add,
+    add_at,
     count_bits,
     exp2,
     fma,
@@ -195,7 +196,7 @@ def prepare(net):
                 net.rows[i * net.row + k] = net.scaled[k * n + i]
     for k in range(net.pairs):
         for c in range(net.used.size):
-            net.columns[c * net.row + k] = p[net.W1 + k * net.n_inputs + net.used[c]]
+            net.columns[c * net.row + k] = get(p, net.W1 + k * net.n_inputs + get(net.used, c))
 
 
 @part
@@ -431,4 +432,4 @@ def learn_inputs(net):
     )
     for k in range(net.pairs):
         for c in range(net.used.size):
-            g[net.W1 + k * net.n_inputs + net.used[c]] += net.columns_gradient[c * row + k]
+            add_at(g, net.W1 + k * net.n_inputs + get(net.used, c), get(net.columns_gradient, c * row + k))

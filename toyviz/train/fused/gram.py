@@ -14,7 +14,22 @@ from toyviz.experiment import Experiment
 from toyviz.train.fused import fixed, sparse
 from toyviz.train.fused.compiled import kernel, part
 from toyviz.train.fused.optimizers import update
-from toyviz.train.fused.simd import LANES, add, fma, get, load, mul, narrow, splat, spread, store, sub, total, widen
+from toyviz.train.fused.simd import (
+    LANES,
+    add,
+    add_at,
+    fma,
+    get,
+    load,
+    mul,
+    narrow,
+    splat,
+    spread,
+    store,
+    sub,
+    total,
+    widen,
+)
 from toyviz.train.fused.storage import Flat
 
 
@@ -85,7 +100,7 @@ def sum_weights(gram):
                 bias_square = dot
     for k in range(net.pairs):
         for c in range(net.used.size):
-            gram.columns[c * row + k] = V[k * n + net.used[c]]
+            gram.columns[c * row + k] = get(V, k * n + get(net.used, c))
     gram.columns_gradient[:] = 0
     gram.hidden[:] = 0
     gram.hidden_sum[:] = 0
@@ -143,4 +158,4 @@ def learn_outputs(gram):
             store(g, net.V + k * n + i, gradient)
     for k in range(net.pairs):
         for c in range(net.used.size):
-            g[net.V + k * n + net.used[c]] -= gram.columns_gradient[c * row + k]
+            add_at(g, net.V + k * n + get(net.used, c), -get(gram.columns_gradient, c * row + k))

@@ -19,6 +19,7 @@ from toyviz.train.fused.simd import (
     LANES,
     absolute,
     add,
+    add_at,
     add_where_positive,
     fma,
     fma_where_positive,
@@ -134,12 +135,12 @@ def prepare(plane):
     plane.columns_gradient[:] = 0
     plane.rows_gradient[:] = 0
     for c in range(net.used.size):
-        i = net.used[c]
-        plane.columns[c * ROW] = p[net.W1 + i]
-        plane.columns[c * ROW + 1] = p[net.W1 + net.n_inputs + i]
-        plane.rows[c * ROW] = net.scaled[i]
-        plane.rows[c * ROW + 1] = net.scaled[n + i]
-        plane.rows[c * ROW + 2] = net.scaled[2 * n + i]
+        i = get(net.used, c)
+        plane.columns[c * ROW] = get(p, net.W1 + i)
+        plane.columns[c * ROW + 1] = get(p, net.W1 + net.n_inputs + i)
+        plane.rows[c * ROW] = get(net.scaled, i)
+        plane.rows[c * ROW + 1] = get(net.scaled, n + i)
+        plane.rows[c * ROW + 2] = get(net.scaled, 2 * n + i)
 
 
 @part
@@ -317,9 +318,9 @@ def cross(plane):
                     store(plane.x_gradient, s, fma(out, v, load(plane.x_gradient, s)))
                     store(plane.y_gradient, s, fma(out, u, load(plane.y_gradient, s)))
         if met:
-            g[net.V + i] += total(gv)
-            g[net.V + n + i] += total(gu)
-            g[net.b2 + i] += total(gb)
+            add_at(g, net.V + i, total(gv))
+            add_at(g, net.V + n + i, total(gu))
+            add_at(g, net.b2 + i, total(gb))
     return loss + total(squares)
 
 
@@ -356,10 +357,10 @@ def learn_inputs(plane):
     net = plane.net
     g, n = net.gradient, net.n_outputs
     for c in range(net.used.size):
-        i = net.used[c]
-        g[net.V + i] += plane.rows_gradient[c * ROW]
-        g[net.V + n + i] += plane.rows_gradient[c * ROW + 1]
-        g[net.b2 + i] += plane.rows_gradient[c * ROW + 2]
+        i = get(net.used, c)
+        add_at(g, net.V + i, plane.rows_gradient[c * ROW])
+        add_at(g, net.V + n + i, plane.rows_gradient[c * ROW + 1])
+        add_at(g, net.b2 + i, plane.rows_gradient[c * ROW + 2])
     for i in range(0, n, LANES):
         scale = load(net.gradient_scale, i)
         store(g, net.V + i, mul(load(g, net.V + i), scale))
@@ -382,8 +383,8 @@ def learn_inputs(plane):
     if net.V != net.W1:
         g[net.W1 : net.W1 + 2 * net.n_inputs] = 0
     for c in range(net.used.size):
-        i = net.used[c]
-        g[net.W1 + i] += plane.columns_gradient[c * ROW]
-        g[net.W1 + net.n_inputs + i] += plane.columns_gradient[c * ROW + 1]
+        i = get(net.used, c)
+        add_at(g, net.W1 + i, plane.columns_gradient[c * ROW])
+        add_at(g, net.W1 + net.n_inputs + i, plane.columns_gradient[c * ROW + 1])
     if net.hidden_bias:
         store(g, net.b1, bias)

@@ -132,6 +132,18 @@ def store(typingctx: Any, array: Any, offset: Any, value: Any) -> Any:
 
 
 @intrinsic
+def add_at(typingctx: Any, array: Any, offset: Any, value: Any) -> Any:
+    """Add one number to array[offset], without a look whether the offset is negative."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        address = _address(context, builder, signature.args[0], *values[:2])
+        builder.store(builder.fadd(builder.load(address), values[2]), address)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, value), generate
+
+
+@intrinsic
 def splat(typingctx: Any, value: Any) -> Any:
     """One number, sixteen times."""
     return _KINDS[value, LANES](value), _operation(lambda builder, value: _repeat(builder, value, LANES))
