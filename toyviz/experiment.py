@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache
 from typing import Any
 
 ENGINE_VERSION = 1  # part of every key: raise it when the same experiment gives other weights than before
@@ -240,13 +241,19 @@ class Experiment:
     @property
     def key(self) -> str:
         """The name of this experiment's result in the store: 16 hex digits."""
-        text = json.dumps([ENGINE_VERSION, asdict(self)], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return _key(self, ENGINE_VERSION)
 
     def with_(self, **changes: Any) -> Experiment:
         """This experiment with some fields changed. Raises ValueError for a field that does not exist."""
         _check_names(changes)
         return replace(self, **changes)
+
+
+@lru_cache(maxsize=8192)
+def _key(experiment: Experiment, version: int) -> str:
+    """Kept, since a page with hundreds of networks asks for each key again and again."""
+    text = json.dumps([version, asdict(experiment)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 FIELD_NAMES = tuple(field.name for field in fields(Experiment))
