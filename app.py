@@ -12,6 +12,20 @@ PAGES = {
         st.Page("pages/bottleneck/superposition.py", title="Superposition", icon=":material/stacks:"),
         st.Page("pages/bottleneck/double_descent.py", title="Double descent", icon=":material/show_chart:"),
     ],
+    "MLP block": [
+        st.Page(
+            "pages/mlp_block/privileged_basis.py", title="Privileged basis", icon=":material/align_vertical_bottom:"
+        ),
+    ],
+    "Final layer": [
+        st.Page("pages/final_layer/unembedding.py", title="Toy unembedding", icon=":material/format_list_numbered:"),
+    ],
+    "Appendix": [
+        st.Page("pages/appendix/dictionaries.py", title="Dictionaries", icon=":material/dictionary:"),
+        st.Page("pages/appendix/decompiler.py", title="Decompiler", icon=":material/manage_search:"),
+        st.Page("pages/appendix/starting_as_dictionary.py", title="Starting as a dictionary", icon=":material/flag:"),
+    ],
+    "Claims": [st.Page("pages/claims/claims.py", title="Claims", icon=":material/fact_check:")],
 }
 
 page = st.navigation(PAGES, position="top")

@@ -41,6 +41,7 @@ def rows():
                 kinds[f"{arch}, {task}, m={m}"] = experiment(arch=arch, task=task, n_hidden=m)
             kinds[f"{arch}, {task}, empty samples"] = experiment(arch=arch, task=task, sparsity=0.99)
             kinds[f"{arch}, {task}, one_hot"] = experiment(arch=arch, task=task, data="one_hot", n_features=9)
+            kinds[f"no output bias, {task}"] = experiment(arch="unembed_no_bias", task=task, bias_init="zeros")
         if arch != "unembed_tied":
             kinds[f"{arch}, antipodal classes"] = experiment(
                 arch=arch, task="classify_hard", data="antipodal", n_features=9

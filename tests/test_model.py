@@ -38,7 +38,7 @@ def torch_forward(experiment, parameters, inputs):
         if experiment.arch in ("relu_hidden", "mlp", "mlp_relu_output")
         else hidden_pre
     )
-    output_pre = torch.nn.functional.linear(hidden, weights["W1"].T if tied else weights["W2"], weights["b2"])
+    output_pre = torch.nn.functional.linear(hidden, weights["W1"].T if tied else weights["W2"], weights.get("b2"))
     ends_in_relu = experiment.arch in ("relu_output", "relu_output_untied", "relu_hidden", "mlp_relu_output")
     output = torch.nn.functional.relu(output_pre) if ends_in_relu else output_pre
     return [stage.numpy() for stage in (hidden_pre, hidden, output_pre, output)]
@@ -82,7 +82,7 @@ def pytorch_start(init, shape):
     ).numpy()
 
 
-@pytest.mark.parametrize("init", INITS)
+@pytest.mark.parametrize("init", [name for name, init in INITS.items() if not init.keys])
 @pytest.mark.parametrize("name", ["W1", "W2"])
 def test_weights_start_with_the_spread_of_pytorchs_own_initialisations(init, name):
     experiment = Experiment(arch="mlp", n_features=400, n_hidden=60, init=init)

@@ -20,7 +20,9 @@ ROWS = [
 def small(arch="relu_output", task="autoencode", **changes):
     fish = {"n_embed": 4} if TASKS[task].embedded else {}
     base = {"arch": arch, "task": task, "n_features": 7, "n_hidden": 3, "n_samples": 11, "sparsity": 0.6}
-    return Experiment(**base | fish | {"steps": 20, "lr": 0.01, "bias_init": "normal", "seed": 3} | changes)
+    biased = ARCHS[arch].hidden_bias or ARCHS[arch].output_bias
+    start = {"bias_init": "normal"} if biased else {}
+    return Experiment(**base | fish | start | {"steps": 20, "lr": 0.01, "seed": 3} | changes)
 
 
 def numpy_loss(experiment, parameters):

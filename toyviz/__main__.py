@@ -23,6 +23,7 @@ from toyviz import settings
 from toyviz.experiment import FIELD_NAMES, Experiment, parse, sweep
 
 if TYPE_CHECKING:
+    from toyviz.claims import Claim
     from toyviz.result import Result
     from toyviz.train import Frame
 
@@ -117,7 +118,7 @@ class _Store:
     """
 
     def __init__(self, arguments: argparse.Namespace) -> None:
-        self.engine, self.store = arguments.engine, None
+        self.engine, self.store, self.display = arguments.engine, None, arguments.display
         self.told: str | None = None  # the store's problem, which is told once
         if not arguments.no_cache:
             from toyviz.store import default_store
@@ -131,7 +132,9 @@ class _Store:
         return result
 
     def put(self, result: Result) -> None:
-        if self.store and self.engine == "auto" and not self.store.put(result) and self.store.problem != self.told:
+        if not self.store or self.engine != "auto" or self.store.put(result, display=self.display):
+            return
+        if self.store.problem != self.told:
             self.told = self.store.problem
             _tell(self.told)
 
@@ -287,6 +290,61 @@ def _cell(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
+# ---- claims
+
+
+def _claims(arguments: argparse.Namespace) -> int:
+    from toyviz.claims import CLAIMS, SEEDS, report
+    from toyviz.claims import published as telling
+
+    unknown = [name for name in arguments.ids if name not in CLAIMS]
+    if unknown:
+        refuse(f"{unknown[0]!r} is not a claim; the claims are {', '.join(CLAIMS)}")
+    if arguments.publish and arguments.seeds < SEEDS:
+        refuse(f"--seeds must be at least {SEEDS} to publish; got {arguments.seeds}")
+    names = dict.fromkeys(arguments.ids or CLAIMS)
+    if arguments.published:
+        _tell_claims((row for name, row in telling.published().items() if name in names), arguments.json)
+        return 0
+
+    def train(claim: Claim, experiments: list[Experiment]) -> Iterator[Result | str]:
+        arguments.name = claim.id
+        return (outcome for _, outcome, _ in _outcomes(experiments, arguments))
+
+    standard = {name: CLAIMS[name].published_size if arguments.publish else "quick" for name in names}
+    wanted = [(CLAIMS[name], arguments.size or standard[name]) for name in names]
+    rows: list[dict[str, Any]] = []
+    problems: list[str] = []
+
+    def told() -> Iterator[dict[str, Any]]:
+        for claim, size, verdict in report.verdicts(wanted, arguments.seeds, train):
+            if isinstance(verdict, str):
+                problems.append(verdict)
+                _tell(verdict)
+            else:
+                rows.append(telling.row(claim, verdict, size))
+                yield rows[-1]
+
+    try:
+        _tell_claims(told(), arguments.json)
+    except BrokenExecutor:
+        _tell("a training process died, perhaps for want of memory: try fewer --jobs")
+        return 1
+    if arguments.publish:
+        telling.publish(rows)
+    return 1 if problems else 0
+
+
+def _tell_claims(rows: Iterable[dict[str, Any]], as_json: bool) -> None:
+    """A line for each claim as soon as it is judged, or one JSON list of all of them."""
+    if as_json:
+        print(json.dumps(list(rows), allow_nan=False, ensure_ascii=False))
+        return
+    for row in rows:
+        seeds = "1 seed" if row["seeds"] == 1 else f"{row['seeds']} seeds"
+        print(f"{row['verdict']:<7}{row['id']:<34}{seeds}, {row['size']}: {row['measured']}", flush=True)
+
+
 # ---- list, cache, bench, gallery
 
 
@@ -428,6 +486,7 @@ def _count(text: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m toyviz", description="Train the networks of the post, from the command line.")
+    parser.set_defaults(display=False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     def command(name: str, run: Callable[[argparse.Namespace], int], about: str) -> argparse.ArgumentParser:
@@ -457,6 +516,18 @@ def _parser() -> argparse.ArgumentParser:
     over.add_argument("--jobs", type=_count, default=1, metavar="N", help="train N at a time (default: 1)")
     over.add_argument("--out", type=Path, metavar="FILE.csv", help="write the table, with all digits")
     over.add_argument("--json", action="store_true", help="one JSON object a line instead of the table")
+    claims = command("claims", _claims, "judge the post's claims: train their evidence, and tell their verdicts")
+    claims.add_argument("ids", nargs="*", metavar="ID", help="some claims (default: all)")
+    claims.add_argument("--size", choices=("quick", "post"), help="of the evidence (default: quick)")
+    claims.add_argument("--seeds", type=_count, default=4, metavar="K", help="seeds 0 ... K - 1 (default: 4)")
+    claims.add_argument("--jobs", type=_count, default=1, metavar="N", help="train N at a time (default: 1)")
+    claims.add_argument("--json", action="store_true", help="one JSON list instead of the table")
+    which = claims.add_mutually_exclusive_group()
+    which.add_argument(
+        "--publish", action="store_true", help="write CLAIMS.md and its data, each claim at the size it is published at"
+    )
+    which.add_argument("--published", action="store_true", help="tell what is published; nothing is trained")
+    claims.set_defaults(engine="auto", no_cache=False, display=True)  # the store keeps a short history of evidence
     command("list", _list, "name the experiments, pages and figures").add_argument("--json", action="store_true")
     cache = command("cache", _cache, "look at the store, check every stored result, or empty it")
     cache.add_argument("action", choices=("info", "verify", "clear"))

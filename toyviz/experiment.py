@@ -34,6 +34,16 @@ class Task:
     target: str  # "features" X, "input" X E, "reembedded" X E', "label" argmax X
 
 
+@dataclass(frozen=True)
+class Init:
+    """How the weights start: drawn, or W1 written as the keys of a lookup table and W2 as its values."""
+
+    distribution: str  # "normal" or "uniform"
+    scale: str  # the variance: "xavier" 2 / (fan_in + fan_out), "linear" (nn.Linear's default) 1 / (3 fan_in)
+    keys: str | None = None  # each row of W1: a training "points", a k-means "centres" of them, one of the "one_hots"
+    values: bool = False  # each column of W2 is the target that belongs to the row of W1
+
+
 ARCHS = {
     "relu_output": Arch(tied=True, hidden_relu=False, output_relu=True, hidden_bias=False, output_bias=True),
     "relu_output_untied": Arch(tied=False, hidden_relu=False, output_relu=True, hidden_bias=False, output_bias=True),
@@ -42,6 +52,7 @@ ARCHS = {
     "mlp_relu_output": Arch(tied=False, hidden_relu=True, output_relu=True, hidden_bias=True, output_bias=True),
     "unembed": Arch(tied=False, hidden_relu=False, output_relu=False, hidden_bias=False, output_bias=True),
     "unembed_tied": Arch(tied=True, hidden_relu=False, output_relu=False, hidden_bias=False, output_bias=True),
+    "unembed_no_bias": Arch(tied=False, hidden_relu=False, output_relu=False, hidden_bias=False, output_bias=False),
 }
 TASKS = {
     "autoencode": Task(loss="mse", embedded=False, target="features"),
@@ -52,11 +63,15 @@ TASKS = {
     "classify_soft": Task(loss="cross_entropy", embedded=False, target="features"),
 }
 DATASETS = ("sparse", "one_hot", "antipodal")
-INITS = {  # (distribution, scale): Xavier has variance 2 / (fan_in + fan_out); nn.Linear's default has 1 / (3 fan_in)
-    "xavier_normal": ("normal", "xavier"),
-    "xavier_uniform": ("uniform", "xavier"),
-    "linear_uniform": ("uniform", "linear"),
-    "linear_normal": ("normal", "linear"),
+INITS = {
+    "xavier_normal": Init("normal", "xavier"),
+    "xavier_uniform": Init("uniform", "xavier"),
+    "linear_uniform": Init("uniform", "linear"),
+    "linear_normal": Init("normal", "linear"),
+    "training_points": Init("uniform", "linear", keys="points"),
+    "kmeans_centres": Init("uniform", "linear", keys="centres"),
+    "one_hots": Init("uniform", "linear", keys="one_hots"),
+    "lookup_table": Init("uniform", "linear", keys="points", values=True),
 }
 BIAS_INITS = ("zeros", "normal", "linear_uniform", "linear_normal")
 OPTIMIZERS = ("adamw", "sgd")
@@ -137,6 +152,7 @@ class Experiment:
                 f"arch {self.arch!r} is tied, so task {self.task!r} with {self.n_inputs} inputs and "
                 f"{self.n_outputs} outputs needs an untied one, such as 'mlp'"
             )
+        self._refuse_keys()
         if self.task_row.embedded and self.n_embed is None:
             raise ValueError(f"n_embed must be set for task {self.task!r}: the width of the random projection")
         if self.task == "classify_soft" and self.data == "antipodal":
@@ -167,6 +183,21 @@ class Experiment:
             default = type(self).__dataclass_fields__[name].default
             if not used and getattr(self, name) != default:
                 raise ValueError(f"{name} must be left at {default} here, since {why}; got {getattr(self, name)}")
+
+    def _refuse_keys(self) -> None:
+        init = INITS[self.init]
+        if init.keys in ("points", "centres") and self.fresh:
+            raise ValueError(f"init {self.init!r} needs a training set: n_samples must not be none")
+        if init.values and self.arch_row.tied:
+            raise ValueError(
+                f"init {self.init!r} writes into W2, which arch {self.arch!r} does not have: use an untied"
+            )
+        most, what = (self.n_inputs, "inputs") if init.keys == "one_hots" else (self.training_size, "training samples")
+        if init.keys and most is not None and self.n_hidden > most:
+            raise ValueError(
+                f"n_hidden must be at most {most} with init {self.init!r}, since there are no more {what}; "
+                f"got {self.n_hidden}"
+            )
 
     @property
     def arch_row(self) -> Arch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+STANDS_FOR = 0.3  # a neuron stands for a feature if its weight is larger than this in size
 TINY = 1e-8  # a vector shorter than this has no direction
 
 
@@ -46,6 +47,33 @@ def squareness(points: np.ndarray) -> float:
     """Q95(|p|_2) / Q95(|p|_inf): a filled axis-aligned square 1.23, its outline 1.38, a Gaussian 1.10, a disc 1.06, a
     circle 1.00. points: (n, 2)."""
     return float(np.quantile(norms(points), 0.95) / np.quantile(np.abs(points).max(axis=1), 0.95))
+
+
+def petals(points: np.ndarray) -> float:
+    """How much further the points reach along the diagonals than along the axes: the mean length within 15 degrees of
+    a diagonal over that within 15 degrees of an axis; a ring or a disc 1, a four-petalled rose more. points: (n, 2).
+    NaN where one of the sectors is empty."""
+    beyond_axis = np.degrees(np.arctan2(points[:, 1], points[:, 0])) % 90
+    diagonal, axis = np.abs(beyond_axis - 45) <= 15, np.abs(beyond_axis - 45) >= 30
+    if not diagonal.any() or not axis.any():
+        return float("nan")
+    return float(norms(points[diagonal]).mean() / norms(points[axis]).mean())
+
+
+def turned(points: np.ndarray, degrees: float) -> np.ndarray:
+    """The points, (n, 2), turned about the origin."""
+    angle = np.radians(degrees)
+    return points @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+
+
+def features_of_neurons(W1: np.ndarray) -> np.ndarray:
+    """How many features each neuron stands for: the weights in its row with |w| > STANDS_FOR, (m,). W1: (m, n)."""
+    return (np.abs(W1) > STANDS_FOR).sum(axis=1)
+
+
+def neuron_order(W1: np.ndarray) -> np.ndarray:
+    """The neurons by the number of their largest feature, (m,): the first is that of the lowest. W1: (m, n)."""
+    return np.argsort(np.abs(W1).argmax(axis=1), kind="stable")
 
 
 def mse(output: np.ndarray, targets: np.ndarray, importance: np.ndarray | float = 1.0) -> np.ndarray:

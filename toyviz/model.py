@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from toyviz import data
 from toyviz.data import stream
 from toyviz.experiment import INITS, Arch, Experiment
 
@@ -39,15 +40,47 @@ def initial_parameters(experiment: Experiment) -> Parameters:
     for name, shape in shapes(experiment).items():
         rng = stream(experiment.seed, f"init {name}")
         if name.startswith("W"):
-            distribution, scale = INITS[experiment.init]
+            init = INITS[experiment.init]
             fan_out, fan_in = shape
-            variance = 2 / (fan_in + fan_out) if scale == "xavier" else 1 / (3 * fan_in)
-            values = _draw(rng, distribution, variance, shape)
+            variance = 2 / (fan_in + fan_out) if init.scale == "xavier" else 1 / (3 * fan_in)
+            values = _draw(rng, init.distribution, variance, shape)
         else:
             fan_in = experiment.n_inputs if name == "b1" else experiment.n_hidden
             values = _initial_bias(rng, experiment.bias_init, fan_in, shape) + experiment.bias_offset
         parameters[name] = np.ascontiguousarray(values, dtype=np.float32)
-    return parameters
+    return parameters | _dictionary(experiment)
+
+
+def _dictionary(experiment: Experiment) -> Parameters:
+    """The parameters that start as a lookup table: keys are rows of W1, their values columns of W2."""
+    init = INITS[experiment.init]
+    if not init.keys:
+        return {}
+    rng, m = stream(experiment.seed, "init keys"), experiment.n_hidden
+    if init.keys == "one_hots":
+        keys = np.eye(experiment.n_inputs)[rng.choice(experiment.n_inputs, m, replace=False)]
+        return {"W1": np.ascontiguousarray(keys, dtype=np.float32)}
+    samples = data.training_samples(experiment)
+    if init.keys == "centres":
+        return {"W1": kmeans(samples.inputs, m, rng)}
+    chosen = rng.choice(len(samples.inputs), m, replace=False)
+    W1, W2 = samples.inputs[chosen], samples.targets[chosen].T
+    return {"W1": np.ascontiguousarray(W1), **({"W2": np.ascontiguousarray(W2)} if init.values else {})}
+
+
+def kmeans(points: np.ndarray, k: int, rng: np.random.Generator, rounds: int = 50) -> np.ndarray:
+    """k centres of the points, (T, d), by Lloyd's rounds from k random points, (k, d); an empty one stays."""
+    centres = points[rng.choice(len(points), k, replace=False)]
+    for _ in range(rounds):
+        nearest = (points @ centres.T - (centres**2).sum(axis=1) / 2).argmax(axis=1)
+        members = np.eye(k, dtype=points.dtype)[nearest]  # (T, k)
+        moved = np.where(
+            members.any(axis=0)[:, None], members.T @ points / members.sum(axis=0).clip(1)[:, None], centres
+        )
+        if np.array_equal(moved, centres):
+            break
+        centres = moved
+    return centres.astype(np.float32)
 
 
 def complete(experiment: Experiment, parameters: Parameters) -> Parameters:
@@ -82,4 +115,4 @@ def _initial_bias(rng: np.random.Generator, name: str, fan_in: int, shape: tuple
         return np.zeros(shape)
     if name == "normal":
         return rng.standard_normal(shape)
-    return _draw(rng, INITS[name][0], 1 / (3 * fan_in), shape)
+    return _draw(rng, INITS[name].distribution, 1 / (3 * fan_in), shape)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from toyviz import data, metrics
@@ -10,6 +12,26 @@ from toyviz.model import Activations, Parameters, complete, forward
 from toyviz.result import Result
 
 ROWS = 1000  # samples at a time: what stays in the processor's cache
+
+
+class LogitTerms(NamedTuple):
+    """The logits of one sample, taken apart: W2 h + b2 = sum_k h_k W2[:, k] + b2."""
+
+    hidden: np.ndarray  # (n_hidden,)
+    terms: np.ndarray  # (n_outputs, n_hidden): h_k W2[c, k]
+    bias: np.ndarray  # (n_outputs,)
+    logits: np.ndarray  # (n_outputs,): the network's own
+    error: float  # the largest difference between terms plus bias and the logits
+
+
+class Votes(NamedTuple):
+    """The hidden vector of one sample, taken apart: h = sum_i x_i W1[:, i] + b1 over its active features i."""
+
+    features: np.ndarray  # (k,) int: the active ones
+    values: np.ndarray  # (k,): x_i
+    votes: np.ndarray  # (k, n_hidden): x_i W1[:, i]
+    hidden: np.ndarray  # (n_hidden,): the network's own, before any ReLU
+    error: float  # the largest difference between the votes' sum plus b1 and it
 
 
 def evaluate(experiment: Experiment, parameters: Parameters) -> dict[str, float | None]:
@@ -47,6 +69,41 @@ def hidden_vectors(result: Result) -> np.ndarray:
     """W1 x + b1 of each training sample, (n_samples, n_hidden): what the post calls the hidden vectors."""
     samples = seen_samples(result)
     return samples.inputs @ result.W1.T + result.b1
+
+
+def logit_terms(result: Result, x: np.ndarray) -> LogitTerms:
+    """The logits of one sample as the network makes them, and the terms that they consist of: h_k W2[c, k] and b2[c].
+
+    x: (n_inputs,). Raises ValueError for another shape, AssertionError if the terms do not add up to the logits within
+    float32's rounding: 1e-5 of the largest term.
+    """
+    flow = forward(result.experiment.arch_row, result.complete(), _row(result, x))
+    hidden, logits = flow.hidden[0], flow.output_pre[0]
+    terms = hidden.astype(np.float64) * result.W2
+    error = float(np.abs(terms.sum(axis=1) + result.b2 - logits).max())
+    assert error <= 1e-5 * max(1.0, float(np.abs(terms).max()), float(np.abs(result.b2).max())), error
+    return LogitTerms(hidden, terms, result.b2, logits, error)
+
+
+def hidden_votes(result: Result, x: np.ndarray) -> Votes:
+    """What each active feature of one sample adds to its hidden vector, x_i W1[:, i].
+
+    x: (n_inputs,). Raises ValueError for another shape, AssertionError if the votes do not add up to the hidden vector
+    within float32's rounding.
+    """
+    hidden = forward(result.experiment.arch_row, result.complete(), _row(result, x)).hidden_pre[0]
+    features = np.flatnonzero(x)
+    votes = x[features, None].astype(np.float64) * result.W1.T[features]
+    error = float(np.abs(votes.sum(axis=0) + result.b1 - hidden).max())
+    assert error <= 1e-5 * max(1.0, float(np.abs(votes).max(initial=0.0)), float(np.abs(result.b1).max())), error
+    return Votes(features, x[features], votes, hidden, error)
+
+
+def _row(result: Result, x: np.ndarray) -> np.ndarray:
+    """x as a batch of one. Raises ValueError for another length than the network's."""
+    if x.shape != (result.experiment.n_inputs,):
+        raise ValueError(f"x must have the shape ({result.experiment.n_inputs},); got {x.shape}")
+    return x[None]
 
 
 def _loss_and_accuracy(

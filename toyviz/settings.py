@@ -14,7 +14,19 @@ from toyviz.experiment import Experiment, sweep
 
 SAMPLE_SIZES = (3, 5, 6, 8, 10, 15, 30, 50, 100, 200, 500, 1000, 2000)  # T [ARENA]
 DENSITIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)  # 1 - S [NB]
+NEURON_DENSITIES = (1.0, 0.75, 0.35, 0.15, 0.1, 0.06, 0.02, 0.01)  # 1 and [ARENA]
+STARTS = 100  # random starts of which the best is shown; [TMS] has 1000
+MAP_SIZES = (5, 10, 30, 100, 200, 500, 1000, 2000)  # T and m of the maps [R]
+MAP_WIDTHS = (2, 3, 4, 8, 16)
+START_SIZES = (5, 30, 100, 500)  # T at which the columns of features that are never active are shown [R]
 SPARSITIES = tuple(round(1 - density, 6) for density in DENSITIES)
+BIAS_STARTS: dict[str, tuple[str, float]] = {  # bias_init and bias_offset [R]: the post names no start but 0
+    "0": ("zeros", 0.0),
+    "normal": ("normal", 0.0),
+    "uniform": ("linear_uniform", 0.0),
+    "-1": ("zeros", -1.0),
+    "1": ("zeros", 1.0),
+}
 
 # Sum of lr = 25 in both: an AdamW step moves a weight by about lr, so fewer steps must be larger.
 QUICK_RECIPE: dict[str, Any] = {"schedule": "warmup_cosine", "steps": 5_000, "warmup": 250, "lr": 1e-2}  # [R]
@@ -51,15 +63,15 @@ _FISH = {  # [S] for the data; grids and recipe [R]
     "lr": 3e-3,
 }
 _FISH_QUICK, _FISH_POST = {"steps": 1_500}, {"steps": 5_000}
-_ONE_HOT = {
-    **_LINEAR_DEFAULT,
-    "arch": "mlp",
-    "data": "one_hot",
-    "n_features": 20,
-    "n_hidden": 10,
-    "lr": 1e-2,
-}  # [S], lr [R]
+_ONE_HOT = {**_LINEAR_DEFAULT, "arch": "mlp", "data": "one_hot", "n_features": 20, "n_hidden": 10}  # [S]
 _CLASSES = {"task": "classify_hard", "data": "one_hot"}
+_UNEMBEDDING = _MEMORISED | _LINEAR_DEFAULT | {"arch": "unembed", "task": "classify_hard", "n_samples": 500}  # [S]
+# Gentle steps: W1 fills its square the better, the smaller they are. 5,000 steps up to 1e-2 give it rounded corners.
+_UNEMBEDDING_QUICK = {"steps": 10_000, "lr": 2e-3}  # [R]
+# SGD learns T = 500 as well as AdamW does from a peak of 10 on; at 0.1 it hardly starts. Its decay would be of the
+# gradient, not of the weight, and so it has none.
+_SGD_QUICK = QUICK_RECIPE | {"optimizer": "sgd", "lr": 10.0, "weight_decay": 0.0}  # [R]
+_SGD_POST = PAPER_RECIPE | {"optimizer": "sgd", "lr": 10.0, "weight_decay": 0.0}  # [R]
 
 EXPERIMENTS: dict[str, Setting] = {
     "superposition": _setting(
@@ -78,6 +90,28 @@ EXPERIMENTS: dict[str, Setting] = {
         QUICK_RECIPE,
         PAPER_RECIPE,
         n_samples=SAMPLE_SIZES,
+    ),
+    "superposition_linear": _setting(
+        "Bottleneck: the same without the ReLU, the control",
+        {"arch": "unembed_tied", "n_features": 20, "n_hidden": 5, "importance_decay": 0.7},  # [TMS]
+        {"steps": 3_000, "lr": 3e-3},  # [R]
+        {"steps": 10_000, "lr": 1e-3},  # [NB]
+        sparsity=SPARSITIES,
+    ),
+    "dimensions_per_feature": _setting(
+        "Bottleneck: how many dimensions a feature gets",
+        {"n_features": 200, "n_hidden": 20},  # [NB, ARENA]
+        {"steps": 3_000, "lr": 3e-3},  # [R]
+        {"steps": 10_000, "lr": 1e-3},  # [NB]
+        sparsity=tuple(round(1 - 20 ** (-k / 19), 6) for k in range(20)),  # [ARENA]
+    ),
+    "phase_diagram": _setting(
+        "Bottleneck: one feature more than there are dimensions",
+        {"n_features": 2, "n_hidden": 1},  # [TMS]
+        {"steps": 3_000, "lr": 3e-3},  # [R]
+        {"steps": 10_000, "lr": 1e-3},  # [R]
+        importance_decay=tuple(round(10 ** (-k / 5), 6) for k in range(6)),  # [TMS]: 0.1 ... 10, by symmetry
+        sparsity=tuple(round(1 - 10 ** (-k / 4.5), 6) for k in range(10)),  # [TMS]: density 1 ... 0.01
     ),
     "limits": _setting(
         "Bottleneck: limits of reconstruction",
@@ -101,7 +135,7 @@ EXPERIMENTS: dict[str, Setting] = {
         {"arch": "relu_hidden", "n_features": 10, "n_hidden": 5, "importance_decay": 0.75},  # [S, TMS]
         {"steps": 3_000, "lr": 3e-3},  # [R]
         {"steps": 10_000, "lr": 1e-3},  # [R]
-        sparsity=(0.0, 0.25, 0.65, 0.85, 0.9, 0.94, 0.98, 0.99),  # 0 and [ARENA]
+        sparsity=tuple(round(1 - density, 6) for density in NEURON_DENSITIES),
     ),
     "mlp": _setting(
         "MLP block: double descent, as the post writes it",
@@ -110,9 +144,19 @@ EXPERIMENTS: dict[str, Setting] = {
         PAPER_RECIPE,
         n_samples=SAMPLE_SIZES,
     ),
+    "mlp_at_its_rank": _setting(
+        "MLP block: the double descent of the MLP as the post writes it",
+        # [R] Small weights and live units: from nn.Linear's start, a large W2 hides it (seeds 10 to 13).
+        _MEMORISED | {"arch": "mlp", "n_hidden": 8, "init": "xavier_normal", "bias_offset": 0.1},
+        QUICK_RECIPE,
+        PAPER_RECIPE,
+        n_samples=(3, 5, 6, 7, 8, 9, 10, 12, 15, 20, 30, 100, 2000),
+    ),
     "mlp_relu_output": _setting(
         "MLP block: double descent with a ReLU on the output",
-        _MEMORISED | _LINEAR_DEFAULT | {"arch": "mlp_relu_output"},
+        # [R] Uniform as nn.Linear's start, but with Xavier's width and biases at 0: from nn.Linear's own start W2 is
+        # large, hidden units die, and nothing is memorised (seeds 10 to 13, T = 5 to 2000).
+        _MEMORISED | {"arch": "mlp_relu_output", "init": "xavier_uniform"},
         QUICK_RECIPE,
         PAPER_RECIPE,
         n_samples=SAMPLE_SIZES,
@@ -121,42 +165,104 @@ EXPERIMENTS: dict[str, Setting] = {
     "small_fish": _setting("MLP block: small fish", _FISH | {"task": "small_fish"}, _FISH_QUICK, _FISH_POST),
     "reproject": _setting("MLP block: re-projector", _FISH | {"task": "reproject"}, _FISH_QUICK, _FISH_POST),
     "unembedding": _setting(
-        "Final layer: toy unembedding",
-        _MEMORISED | _LINEAR_DEFAULT | {"arch": "unembed", "task": "classify_hard", "n_samples": 500},
-        QUICK_RECIPE,
-        PAPER_RECIPE | {"lr": 1e-2},  # [R]: at 1e-3 the training set is not learned
-        n_samples=SAMPLE_SIZES,
+        "Final layer: toy unembedding", _UNEMBEDDING, _UNEMBEDDING_QUICK, PAPER_RECIPE, n_samples=SAMPLE_SIZES
     ),
     "unembedding_soft": _setting(
         "Final layer: toy unembedding with soft labels",
-        _MEMORISED | _LINEAR_DEFAULT | {"arch": "unembed", "task": "classify_soft", "n_samples": 500},
-        QUICK_RECIPE,
-        PAPER_RECIPE | {"lr": 1e-2},  # [R]
+        _UNEMBEDDING | {"task": "classify_soft"},
+        _UNEMBEDDING_QUICK,
+        PAPER_RECIPE,
         n_samples=SAMPLE_SIZES,
     ),
+    "unembedding_xavier": _setting(
+        "Final layer: toy unembedding from a Xavier start",
+        _UNEMBEDDING | {"init": "xavier_normal", "bias_init": "zeros"},
+        _UNEMBEDDING_QUICK,
+        PAPER_RECIPE,
+        n_samples=SAMPLE_SIZES,
+    ),
+    "unembedding_tied": _setting(
+        "Final layer: toy unembedding with W2 = W1ᵀ",
+        _UNEMBEDDING | {"arch": "unembed_tied"},
+        _UNEMBEDDING_QUICK,
+        PAPER_RECIPE,
+        n_samples=SAMPLE_SIZES,
+    ),
+    "unembedding_sgd": _setting(
+        "Final layer: toy unembedding trained by SGD", _UNEMBEDDING, _SGD_QUICK, _SGD_POST, n_samples=SAMPLE_SIZES
+    ),
+    # The rates, steps and decays below are [R]: searched on the seeds 10 to 41, reported on others. Biases that start
+    # at 0 lose no neuron; with PyTorch's own start most networks of ten lose one, and end above the lowest loss.
     "dictionary": _setting(
-        "Appendix: a dictionary of one-hots, MSE", _ONE_HOT, {"steps": 3_000}, {"steps": 3_000}, n_hidden=(10,)
+        "Appendix: a dictionary of one-hots, squared error",
+        _ONE_HOT | {"bias_init": "zeros", "lr": 1e-3, "weight_decay": 0.1, "steps": 3_000},
+        {},
+        {},
+        n_hidden=(10,),
     ),
     "dictionary_cross_entropy": _setting(
         "Appendix: a dictionary of one-hots, cross-entropy",
-        _ONE_HOT | _CLASSES,
+        _ONE_HOT | _CLASSES | {"lr": 1e-3},  # PyTorch's own AdamW: 1e-3 and 0.01
         {"steps": 1_000},
         {"steps": 3_000},
         steps=(1_000, 3_000),  # [S]
     ),
     "dictionary_64": _setting(
         "Appendix: 64 one-hots through two neurons",
-        _ONE_HOT | _CLASSES | {"n_features": 64, "n_hidden": 2},
-        {"steps": 10_000},
-        {"steps": 10_000},
+        _ONE_HOT | _CLASSES | {"n_features": 64, "n_hidden": 2, "lr": 1e-2, "steps": 10_000},
+        {},
+        {},
     ),
     "dictionary_antipodal": _setting(
         "Appendix: a dictionary of antipodal inputs",
-        _ONE_HOT | _CLASSES | {"data": "antipodal", "n_features": 10, "weight_decay": 0.1},
-        {"steps": 3_000},
-        {"steps": 3_000},
+        _ONE_HOT
+        | _CLASSES
+        | {"data": "antipodal", "n_features": 10, "bias_init": "zeros", "weight_decay": 1.0, "lr": 3e-3},
+        {"steps": 10_000},
+        {"steps": 10_000},
         n_features=(10, 20),
     ),
+    "dictionary_sizes": _setting(
+        "Appendix: hidden size against dataset size, squared error",
+        _ONE_HOT | {"bias_init": "zeros", "lr": 1e-3, "steps": 3_000},
+        {},
+        {},
+        n_features=(4, 8, 16, 32, 64),
+        n_hidden=(2, 4, 8, 16, 32, 64),
+    ),
+    "dictionary_sizes_cross_entropy": _setting(
+        "Appendix: hidden size against dataset size, cross-entropy",
+        _ONE_HOT | _CLASSES | {"bias_init": "zeros", "lr": 0.1, "weight_decay": 0.0, "steps": 3_000},
+        {},
+        {},
+        n_features=(4, 8, 16, 32, 64),
+        n_hidden=(2, 4, 8, 16, 32, 64),
+    ),
+    "starting_as_dictionary": _setting(
+        "Appendix: starting as a lookup table",
+        {
+            **_LINEAR_DEFAULT,
+            "arch": "mlp_relu_output",
+            "n_features": 100,
+            "n_hidden": 25,
+            "n_samples": 50,
+            "sparsity": 0.9,
+            "normalize": True,
+            "lr": 1e-3,
+            "steps": 5_000,
+        },
+        {},
+        {},
+        init=("linear_uniform", "training_points", "kmeans_centres", "one_hots", "lookup_table"),
+    ),
+}
+
+
+DESCENTS = {  # the named experiment of each network that the double descent page offers
+    "relu_output": "double_descent",
+    "relu_output_untied": "double_descent_untied",
+    "mlp": "mlp",
+    "mlp_relu_output": "mlp_relu_output",
 }
 
 
@@ -174,12 +280,102 @@ FIGURES: dict[str, Figure] = {  # numbered in the post's order
     "F3": Figure("Test loss over the size of the training set", "double_descent", ("double_descent",)),
     "F4": Figure("Columns of W1 and hidden vectors over T", "double_descent", ("double_descent",)),
     "F5": Figure("Dimensionality of features and samples over T", "double_descent", ("double_descent",)),
+    "F9": Figure("W1 over density, ReLU on the hidden layer", "privileged_basis", ("privileged_basis",)),
+    "F10": Figure("Stack plots: what each neuron stands for", "privileged_basis", ("privileged_basis",)),
+    "F11": Figure("Loss and accuracy over T, MLP", "double_descent", ("mlp", "mlp_relu_output")),
+    "F12": Figure("Columns of W1 and hidden vectors after the ReLU", "double_descent", ("mlp", "mlp_relu_output")),
+    "F13": Figure("Columns of W1 and hidden vectors before the ReLU", "double_descent", ("mlp", "mlp_relu_output")),
+    "F14": Figure("Dimensionality over T, MLP", "double_descent", ("mlp", "mlp_relu_output")),
+    "F15": Figure("Hidden vectors before the bias, and the bias", "double_descent", ("mlp", "mlp_relu_output")),
+    "F16": Figure("Uniform against normal start", "double_descent", ("mlp", "mlp_relu_output")),
+    "F17": Figure("Loss and accuracy over hidden size and T", "double_descent", ("mlp", "mlp_relu_output")),
+    "F22": Figure("Cross-entropy and accuracy over T", "unembedding", ("unembedding",)),
+    "F23": Figure("Columns of W1, hidden vectors and rows of W2 over T", "unembedding", ("unembedding",)),
+    "F24": Figure("T = 500: the square, the rose and the circle", "unembedding", ("unembedding",)),
+    "F25": Figure("The two terms of every class's logit", "unembedding", ("unembedding",)),
+    "F26": Figure("The sum of the terms, and the bias", "unembedding", ("unembedding",)),
+    "F27": Figure("The weighted vote that makes a hidden vector", "unembedding", ("unembedding",)),
+    "F28": Figure("Squares from a Xavier start", "unembedding", ("unembedding_xavier",)),
+    "F34": Figure("Loss and accuracy over T, ReLU on the output", "double_descent", ("mlp_relu_output",)),
+    "F35": Figure("Shapes in W1, ReLU on the output", "double_descent", ("mlp_relu_output",)),
+    "F29": Figure("Weights and activations of a dictionary of one-hots", "dictionaries", ("dictionary",)),
+    "F30": Figure("What the first bias does", "dictionaries", ("dictionary",)),
+    "F31": Figure("What the second bias does", "dictionaries", ("dictionary",)),
+    "F32": Figure("Hidden size against dataset size, squared error", "dictionaries", ("dictionary_sizes",)),
+    "F33": Figure("Cosines of hidden vectors, squared error", "dictionaries", ("dictionary_sizes",)),
+    "F36": Figure("64 one-hots through two neurons", "dictionaries", ("dictionary_64",)),
+    "F37": Figure("Cross-entropy after 1,000 epochs", "dictionaries", ("dictionary_cross_entropy",)),
+    "F38": Figure("Cross-entropy after 3,000 epochs", "dictionaries", ("dictionary_cross_entropy",)),
+    "F39": Figure("The biases with cross-entropy", "dictionaries", ("dictionary_cross_entropy",)),
+    "F40": Figure("Weight decay from 0 to 1", "dictionaries", ("dictionary_cross_entropy",)),
+    "F41": Figure("Inputs in opposite directions", "dictionaries", ("dictionary_antipodal",)),
+    "F42": Figure(
+        "Hidden size against dataset size, cross-entropy", "dictionaries", ("dictionary_sizes_cross_entropy",)
+    ),
+    "F43": Figure("Shapes and losses with soft labels", "unembedding", ("unembedding_soft",)),
+    "F44": Figure("Double descent with W1 and W2", "double_descent", ("double_descent_untied",)),
+    "F45": Figure("Cosines of hidden vectors, cross-entropy", "dictionaries", ("dictionary_cross_entropy",)),
 }
 
 
+def descents() -> list[Experiment]:
+    """What the double descent page ships of its views, the bottleneck's first view aside: all but the maps."""
+    every: list[Experiment] = []
+    for name in DESCENTS.values():
+        base = EXPERIMENTS[name].quick
+        every += sweep(base, seed=range(4), n_samples=SAMPLE_SIZES)
+        if not base.arch_row.tied:
+            scale = base.init.split("_")[0]
+            every += sweep(base, init=(f"{scale}_uniform", f"{scale}_normal"), n_samples=START_SIZES)
+    return list({experiment.key: experiment for experiment in every}.values())
+
+
 def gallery() -> list[Experiment]:
-    """What the pages show at their defaults: trained beforehand and shipped, so that the first visit need not wait."""
+    """What is trained beforehand and shipped, so that the first visit need not wait: most views at their defaults.
+
+    Not yet shipped: the maps over hidden size and T, dimensions per feature, the phases, the privileged basis.
+    """
     return [
         *sweep(EXPERIMENTS["double_descent"].quick, seed=range(4), n_samples=SAMPLE_SIZES),
         *sweep(EXPERIMENTS["superposition"].quick, seed=range(4), sparsity=SPARSITIES),
+        *sweep(EXPERIMENTS["superposition_linear"].quick, seed=range(4), sparsity=SPARSITIES),
+        *(
+            experiment
+            for start, offset in BIAS_STARTS.values()
+            for experiment in sweep(
+                EXPERIMENTS["superposition"].quick.with_(bias_init=start, bias_offset=offset),
+                seed=range(4),
+                sparsity=SPARSITIES,
+            )
+            if (start, offset) != ("zeros", 0.0)
+        ),
+        *sweep(EXPERIMENTS["unembedding"].quick, seed=range(2), n_samples=SAMPLE_SIZES),
+        *(EXPERIMENTS[name].quick for name in ("unembedding_soft", "unembedding_xavier", "unembedding_tied")),
+        EXPERIMENTS["unembedding_sgd"].quick,
+        EXPERIMENTS["unembedding_sgd"].quick.with_(init="xavier_normal", bias_init="zeros"),
+        EXPERIMENTS["double_descent_untied"].quick.with_(n_samples=500),
+        *descents(),
+        *_dictionaries(),
     ]
+
+
+def _dictionaries() -> list[Experiment]:
+    """The tiny networks of the appendix, each once, though several tabs show some of them."""
+    entropy = EXPERIMENTS["dictionary_cross_entropy"].post
+    sizes, names = EXPERIMENTS["dictionary_sizes"], EXPERIMENTS["dictionary_sizes_cross_entropy"]
+    few = sizes.quick.with_(n_features=64, n_hidden=4)
+    starting = EXPERIMENTS["starting_as_dictionary"]
+    every = [
+        *sweep(EXPERIMENTS["dictionary"].quick, seed=range(8)),
+        *sweep(entropy, steps=(1_000, 3_000), seed=range(4)),
+        *sweep(entropy, weight_decay=(0.0, 0.01, 0.1, 1.0), seed=range(4)),
+        *sweep(entropy, n_hidden=(2, 3, 4, 6, 8, 10, 16, 32), seed=range(4)),
+        *sweep(EXPERIMENTS["dictionary_antipodal"].quick, seed=range(4)),
+        *sweep(EXPERIMENTS["dictionary_64"].quick, seed=range(8)),
+        *sweep(sizes.quick, **sizes.over),
+        *sweep(names.quick, **names.over),
+        few.with_(arch="unembed"),
+        *sweep(few.with_(lr=1e-2), arch=("mlp_relu_output", "relu_output")),
+        *sweep(starting.quick, seed=range(4), **starting.over),
+    ]
+    return list(dict.fromkeys(every))

@@ -29,7 +29,8 @@ from toyviz.result import Result
 ROOT = Path(__file__).resolve().parents[1]
 GALLERY = ROOT / "cache" / "gallery"
 MEMORY_LIMIT = 256 * 2**20  # bytes of unpacked results that one process keeps at hand
-DISPLAY_FRAMES = 12  # of the history that a gallery file keeps
+DISPLAY_FRAMES = 12  # of the history that a gallery file keeps at most
+DISPLAY_BYTES = 30_000  # that the inner ones of these may take: the wider a network, the fewer are kept
 RETRY_AFTER = 30.0  # seconds before a cache that could not be opened is tried again
 STRAY_AFTER = 3600.0  # seconds after which a value file that no row names is a leftover
 TROUBLE = (sqlite3.Error, diskcache.Timeout, OSError)
@@ -47,12 +48,15 @@ def default_store() -> Store:
 def pack(result: Result, *, display: bool = False) -> bytes:
     """The result as a safetensors file whose metadata holds its experiment, metrics, provenance and its own SHA-256.
 
-    display keeps 12 frames of the history, the inner ones rounded to float16; first, last and the weights stay exact.
+    display keeps up to 12 frames of the history, the inner ones rounded to float16; first, last and the weights stay
+    exact.
     Raises ValueError for a metric that is not a finite number.
     """
     histories, frame_steps, provenance = result.frames, result.frame_steps, dict(result.provenance)
     if display:
-        kept = np.unique(np.linspace(0, len(frame_steps) - 1, DISPLAY_FRAMES).round().astype(int))
+        a_frame = sum(2 * values.size for values in result.parameters.values())
+        count = 2 + min(DISPLAY_FRAMES - 2, DISPLAY_BYTES // a_frame)
+        kept = np.unique(np.linspace(0, len(frame_steps) - 1, count).round().astype(int))
         histories = {name: _half(values[kept[1:-1]]) for name, values in histories.items()}
         frame_steps = frame_steps[kept]
         provenance["note"] = f"history of {len(kept)} frames, the inner ones rounded to 16 bits"
@@ -121,12 +125,15 @@ class Store:
             self._remember(result)
         return result
 
-    def put(self, result: Result) -> bool:
-        """Keep the result, and say if it is on disk: if not, problem says why, and it can still be read from memory."""
+    def put(self, result: Result, *, display: bool = False) -> bool:
+        """Keep the result, and say if it is on disk: if not, problem says why, and it can still be read from memory.
+
+        display keeps a short history on disk: see pack().
+        """
         self._remember(result)
         if self.runs is None:
             return False
-        blob = pack(result)
+        blob = pack(result, display=display)
         if len(blob) > self.size_limit:
             self.problem = (
                 f"This result is kept in memory only: it has {len(blob) / 1e6:.0f} MB, and the cache on disk "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
@@ -12,15 +13,17 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import pandas as pd
 
-from toyviz import metrics, probe
+from toyviz import data, metrics, probe, theory
 from toyviz.experiment import FIELD_NAMES
-from toyviz.model import Parameters
+from toyviz.model import Parameters, initial_parameters
 from toyviz.result import Result
 
 KEPT = 1024  # results whose derived arrays stay in memory
 BIG = 0.15  # a feature with more dimensionality than this stands out
 RISEN = 1.05  # a test loss this many times that of the output 0 is on the bump
 REPRESENTED = 0.5  # a column of W1 longer than this stands for its feature
+
+SPREAD = np.sqrt([2, 3, 5, 7, 11, 13])  # multiples of these, modulo 1, cover a cube evenly
 
 COLUMNS = (
     *("key", *FIELD_NAMES, "density", "train_loss", "test_loss", "train_accuracy", "test_accuracy"),
@@ -63,22 +66,28 @@ class Vectors(NamedTuple):
     sample_norms: np.ndarray  # (T,)
 
 
-@by_key
-def vectors(result: Result) -> Vectors:
-    """Columns of W1 and hidden vectors at the end of the training."""
-    return _vectors(result, result.complete())
+STAGES = ("pre", "bare", "after")  # of a hidden vector: W1 x + b1, W1 x, ReLU(W1 x + b1)
 
 
-def vectors_at(result: Result, frame: int) -> Vectors:
+def vectors(result: Result, stage: str = "pre") -> Vectors:
+    """Columns of W1 and hidden vectors at the end of the training; stage is one of STAGES."""
+    return _KEPT_VECTORS[stage](result)
+
+
+def vectors_at(result: Result, frame: int, stage: str = "pre") -> Vectors:
     """The same as they were at frame_steps[frame], drawn along the same directions."""
     if frame == len(result.frame_steps) - 1:
-        return vectors(result)
-    return _vectors(result, result.frame(frame))
+        return vectors(result, stage)
+    return _vectors(result, result.frame(frame), stage)
 
 
-def _vectors(result: Result, parameters: Parameters) -> Vectors:
+def _vectors(result: Result, parameters: Parameters, stage: str) -> Vectors:
     columns = parameters["W1"].T
-    hidden = probe.seen_samples(result).inputs @ columns + parameters["b1"]
+    hidden = probe.seen_samples(result).inputs @ columns
+    if stage != "bare":
+        hidden = hidden + parameters["b1"]
+    if stage == "after" and result.experiment.arch_row.hidden_relu:
+        hidden = np.maximum(hidden, 0)
     basis = plane(result.W1)
     arrays = (
         columns @ basis,
@@ -93,6 +102,50 @@ def _vectors(result: Result, parameters: Parameters) -> Vectors:
     return Vectors(*arrays)
 
 
+def _of_stage(stage: str) -> Callable[[Result], Vectors]:
+    return by_key(lambda result: _vectors(result, result.complete(), stage))
+
+
+_KEPT_VECTORS = {stage: _of_stage(stage) for stage in STAGES}
+
+
+@by_key
+def rank_floor(result: Result) -> float | None:
+    """The least train loss that its rank allows this network, or None where its output is no linear function."""
+    experiment = result.experiment
+    if experiment.arch_row.output_relu or experiment.task_row.loss != "mse" or experiment.fresh:
+        return None
+    return theory.rank_floor(probe.seen_samples(result).targets, experiment.n_hidden)
+
+
+class NeverActive(NamedTuple):
+    """The columns of W1 whose feature is active in no training sample: all that training does to them is decay."""
+
+    columns: np.ndarray  # (k, m): as they are at the end
+    others: np.ndarray  # (n - k, m): the columns of features that are active
+    factor: float  # what is left of the start, by theory
+    deviation: float  # the largest difference between a column and its start times factor, over the largest column
+    squareness: float | None  # of the columns, for m = 2 and at least FEW of them
+
+
+FEW = 20  # fewer points than this have no shape
+
+
+@by_key
+def never_active(result: Result) -> NeverActive:
+    """The columns of W1 that training has left alone. Raises ValueError for a tied network, where there are none."""
+    experiment = result.experiment
+    if experiment.arch_row.tied:
+        raise ValueError(f"arch {experiment.arch!r} is tied: its output trains every column of W1")
+    active = probe.seen_samples(result).X.any(axis=0)
+    columns, start = result.W1.T[~active], initial_parameters(experiment)["W1"].T[~active]
+    factor = theory.never_active_factor(experiment)
+    off = np.abs(columns - factor * start).max(initial=0.0) / max(np.abs(columns).max(initial=0.0), 1e-12)
+    shaped = experiment.n_hidden == 2 and len(columns) >= FEW
+    square = metrics.squareness(columns) if shaped else None
+    return NeverActive(columns, result.W1.T[active], factor, float(off), square)
+
+
 def plane(W1: np.ndarray) -> np.ndarray:
     """The two directions along which a network with this W1, (m, n), is drawn, (m, 2).
 
@@ -104,6 +157,53 @@ def plane(W1: np.ndarray) -> np.ndarray:
     basis = np.linalg.svd(W1.astype(np.float64), full_matrices=False)[0][:, :2]
     largest = basis[np.abs(basis).argmax(axis=0), [0, 1]]
     return (basis * np.sign(largest)).astype(W1.dtype)
+
+
+class Unembedding(NamedTuple):
+    """What a network with two hidden values makes of its features, samples and classes."""
+
+    columns: np.ndarray  # (n, 2): the columns of W1
+    active: np.ndarray  # (n,) bool: the feature was active in some training sample
+    hidden: np.ndarray  # (T, 2): the hidden vectors
+    labels: np.ndarray  # (T,) int: the correct class of each sample; -1 where nothing is active
+    rows: np.ndarray  # (n_classes, 2): the rows of W2
+    seen: np.ndarray  # (n_classes,) bool: the class was a target of some training sample
+    biases: np.ndarray  # (n_classes,): b2
+
+
+@by_key
+def unembedding(result: Result) -> Unembedding:
+    """Columns of W1, hidden vectors and rows of W2 at the end, and which of them the training has seen.
+
+    Raises ValueError unless n_hidden is 2.
+    """
+    if result.experiment.n_hidden != 2:
+        raise ValueError(f"n_hidden must be 2 for a picture of the rows of W2; got {result.experiment.n_hidden}")
+    samples = probe.seen_samples(result)
+    labels = np.where(samples.targets.any(axis=1), samples.targets.argmax(axis=1), -1)
+    hidden = samples.inputs @ result.W1.T + result.b1
+    active, seen = np.any(samples.X, axis=0), np.any(samples.targets, axis=0)
+    return Unembedding(result.W1.T, active, hidden, labels, result.W2, seen, result.b2)
+
+
+def logit_rows(found: probe.LogitTerms, label: int, top: int = 5) -> pd.DataFrame:
+    """The classes with the largest logits, and the correct one: their terms, sum, bias, logit and ranks."""
+    total = found.terms.sum(axis=1)
+    order = list(np.argsort(-found.logits, kind="stable")[:top])
+    classes = np.array(order if label in order or label < 0 else [*order, label])
+    return pd.DataFrame(
+        {
+            "class": classes,
+            "correct": classes == label,
+            "h_x W2[c, 0]": found.terms[classes, 0],
+            "h_y W2[c, 1]": found.terms[classes, 1],
+            "sum": total[classes],
+            "rank of the sum": [int((total > total[c]).sum()) + 1 for c in classes],
+            "b2[c]": found.bias[classes],
+            "logit": found.logits[classes],
+            "rank": [int((found.logits > found.logits[c]).sum()) + 1 for c in classes],
+        }
+    )
 
 
 @by_key
@@ -181,3 +281,70 @@ def descent(table: pd.DataFrame, zero_loss: float, n_hidden: int) -> Descent:
 def best_of(results: Sequence[Result]) -> Result:
     """The one with the lowest test loss: all are tested on one common batch that no seed decides."""
     return min(results, key=lambda result: float("inf" if (loss := result.metrics["test_loss"]) is None else loss))
+
+
+def phases(results: Iterable[Result]) -> pd.DataFrame:
+    """What became of the extra feature in networks with one feature more than they have dimensions, beside theory.
+
+    Each network stands in two cells: its least important feature is the extra one, or its most important. One row a
+    cell: importance of the extra feature, where that at the other end has 1; density; phase and theory, both of
+    theory.PHASES; differs; loss, expected, as a multiple of the closed form's; the result's key. The best of the
+    seeds, by expected loss. Where all weigh the same, the extra feature is the one that fares worst.
+    """
+    by_cell: dict[tuple[float, float], list[Result]] = {}
+    for result in results:
+        e = result.experiment
+        by_cell.setdefault((e.importance_decay, round(e.feature_probability, 9)), []).append(result)
+    rows = []
+    for (decay, density), group in by_cell.items():
+        best = min(group, key=expected_loss)
+        n = best.experiment.n_features
+        losses = theory.solutions(data.importance(best.experiment), density)
+        solution = min(losses, key=lambda each: losses[each])
+        reached = [phase(best.W1, feature) for feature in range(n)]
+        expected = [theory.phase(solution, feature) for feature in range(n)]
+        for extra, importance in ((n - 1, decay ** (n - 1)), (0, decay ** (1 - n)))[: 1 if decay == 1 else 2]:
+            trained, on_paper = reached[extra], expected[extra]
+            if decay == 1:
+                trained, on_paper = (min(every, key=theory.PHASES.index) for every in (reached, expected))
+            rows.append(
+                {
+                    "importance": round(importance, 3),
+                    "density": density,
+                    "phase": trained,
+                    "theory": on_paper,
+                    "differs": trained != on_paper,
+                    "loss": expected_loss(best) / losses[solution],
+                    "key": best.experiment.key,
+                }
+            )
+    return pd.DataFrame(rows, columns=["importance", "density", "phase", "theory", "differs", "loss", "key"])
+
+
+@by_key
+def expected_loss(result: Result) -> float:
+    """The loss without the luck of which features are active: sum over sets A of p^|A| (1-p)^(n-|A|) E[loss | A].
+
+    For at most six features at a low density, where 10,000 samples hardly have two active at once. Each set is covered
+    by 2,000 evenly spread points, a Kronecker sequence. Raises ValueError for more features.
+    """
+    e = result.experiment
+    p, n = e.feature_probability, e.n_features
+    if n > len(SPREAD):
+        raise ValueError(f"n_features must be at most {len(SPREAD)} for the expected loss; got {n}")
+    values = (np.arange(1, 2001)[:, None] * SPREAD[:n] % 1).astype(np.float32)
+    total = 0.0
+    for active in itertools.product((0, 1), repeat=n):
+        X = values * np.array(active, np.float32)
+        output = probe.activations(result, data.samples(e, X)).output
+        weight = p ** sum(active) * (1 - p) ** (n - sum(active))
+        total += weight * float(metrics.mse(output, X, data.importance(e)).mean(dtype=np.float64))
+    return total
+
+
+def phase(W1: np.ndarray, feature: int) -> str:
+    """One of theory.PHASES: given up if its column is not longer than REPRESENTED, in a pair if it has more than half
+    a superposition, else alone."""
+    if np.linalg.norm(W1[:, feature]) <= REPRESENTED:
+        return "given up"
+    return "in a pair" if metrics.superposition(W1.T)[feature] > 0.5 else "alone"

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from toyviz import data
-from toyviz.experiment import Experiment
+from toyviz.experiment import INITS, Experiment
 from toyviz.model import Parameters
 from toyviz.train.schedules import learning_rates
 
@@ -20,6 +20,8 @@ PLATEAUS = {
     "pentagon": 2 / 5,
     "square antiprism": 3 / 8,
 }
+
+PHASES = ("given up", "in a pair", "alone")  # what can become of a feature where there is one too many
 
 
 def polygon(X: np.ndarray) -> Parameters:
@@ -58,8 +60,9 @@ def rank_floor(targets: np.ndarray, n_hidden: int) -> float:
     lies in an m-dimensional affine space.
     """
     centred = targets.astype(np.float64) - targets.mean(axis=0, dtype=np.float64)
-    sigma = np.linalg.svd(centred, compute_uv=False)
-    return float((sigma[n_hidden:] ** 2).sum() / len(targets))
+    smaller = centred @ centred.T if len(centred) < centred.shape[1] else centred.T @ centred
+    squares = np.linalg.eigvalsh(smaller)  # sigma^2, ascending
+    return float(max(squares[: max(len(squares) - n_hidden, 0)].sum(), 0.0) / len(targets))
 
 
 def best_constant_loss(targets: np.ndarray, importance: np.ndarray | float = 1.0) -> float:
@@ -88,9 +91,41 @@ def held_out_baselines(experiment: Experiment) -> dict[str, float]:
     return {"zero": float(weights.sum() * square), "constant": float(weights.sum() * (square - mean**2))}
 
 
+def solutions(importance: np.ndarray, density: float) -> dict[tuple[int, ...], float]:
+    """What a bottleneck of m = n - 1 can do with n features, and the loss of each: (i,) gives feature i up, (i, j)
+    stores i and j in opposite directions, and the others have a direction each.
+
+    With p = 1 - S, the density: I_i Var(x_i) = I_i (p/3 - p^2/4), and p^2 (I_i + I_j) / 6, since only where both are
+    active the smaller is lost, twice, and E[min(x_i, x_j)^2] = 1/6. Columns of length 1, the bias 0 or the mean. [TMS]
+    """
+    p, n = density, len(importance)
+    given_up: dict[tuple[int, ...], float] = {(i,): float(importance[i] * (p / 3 - p**2 / 4)) for i in range(n)}
+    pairs: dict[tuple[int, ...], float] = {
+        (i, j): float(p**2 * (importance[i] + importance[j]) / 6) for i in range(n) for j in range(i + 1, n)
+    }
+    return given_up | pairs
+
+
+def phase(solution: tuple[int, ...], feature: int) -> str:
+    """What one of solutions() makes of a feature: one of PHASES."""
+    if feature not in solution:
+        return "alone"
+    return "given up" if len(solution) == 1 else "in a pair"
+
+
 def uniform_cross_entropy(n_classes: int) -> float:
     """ln n: the cross-entropy of saying that every class is as likely."""
     return float(np.log(n_classes))
+
+
+def start_bound(experiment: Experiment) -> float:
+    """The largest entry that W1 can have where it starts uniform: sqrt(6 / (n + m)) for Xavier, 1 / sqrt(n) for
+    nn.Linear. Raises ValueError for a start that has no bound."""
+    init = INITS[experiment.init]
+    if init.distribution != "uniform" or init.keys:
+        raise ValueError(f"init {experiment.init!r} has no bound")
+    n, m = experiment.n_inputs, experiment.n_hidden
+    return float(np.sqrt(6 / (n + m)) if init.scale == "xavier" else 1 / np.sqrt(n))
 
 
 def never_active_factor(experiment: Experiment) -> float:

@@ -1,59 +1,70 @@
-"""When a bottleneck stops storing its samples and starts to learn features."""
+"""When a network stops storing its samples and starts to learn features."""
 
 import streamlit as st
 
 from toyviz import charts, metrics, settings, tables, theory, ui
 from toyviz.experiment import sweep
 
+OVER_T, BIAS, START, SIZES = VIEWS = ["Over T", "What the bias does", "What is left of the start", "Hidden size and T"]
+FORMULAS = {
+    "relu_output": "$x' = \\mathrm{ReLU}(W_1^\\top W_1 x + b_2)$",
+    "relu_output_untied": "$x' = \\mathrm{ReLU}(W_2 W_1 x + b_2)$",
+    "mlp": "$x' = W_2\\, \\mathrm{ReLU}(W_1 x + b_1) + b_2$",
+    "mlp_relu_output": "$x' = \\mathrm{ReLU}(W_2\\, \\mathrm{ReLU}(W_1 x + b_1) + b_2)$",
+}
+CLAIMS = {  # in each view; those whose evidence is not there say nothing
+    OVER_T: (
+        *("double_descent", "ten_times_earlier", "memorises_then_generalises", "dimensions_change_hands"),
+        *("same_size_for_all_seeds", "untied_has_no_squares"),
+        *("mlp_double_descent", "mlp_literal_double_descent", "mlp_dimensions", "mlp_literal_dimensions"),
+        *("mlp_generalises", "mlp_literal_generalises", "mlp_literal_peaks_at_its_rank"),
+    ),
+    BIAS: ("bias_lifts_the_ring", "bias_lifts_the_ring_literal"),
+    START: ("squares_are_the_start", "squares_are_the_start_literal"),
+    SIZES: ("descent_at_every_width", "descent_at_every_width_literal"),
+}
+RANK_VIEW = ("xavier_lifted", 8)  # start and m at which the MLP as the post writes it has its own double descent
+STAGES = {"pre": "W1 x + b1", "bare": "W1 x", "after": "after the ReLU"}
+
 ui.title("Double descent", "When does a network stop memorising its samples and start to generalise?")
+view = st.segmented_control(
+    "View", VIEWS, default=OVER_T, required=True, key="descent", bind="query-params", label_visibility="collapsed"
+)
+arch = ui.control("block", "relu_output")
 st.markdown(
     "A sample has $n$ features, few of them active. The network squeezes it through $m$ hidden values and gives it "
-    "back: $x' = \\mathrm{ReLU}(W_1^\\top W_1 x + b_2)$. Every point below is a network of its own, trained on $T$ "
+    f"back: {FORMULAS[arch]}. Every point below is a network of its own, trained on $T$ "
     "fixed samples and tested on 10,000 others. The loss is the squared error, summed over features."
 )
 
 recipe = ui.control("recipe", "quick")
-sizes = ui.control("n_samples", settings.SAMPLE_SIZES)
-seeds = ui.control("seeds", 4)
+if view == SIZES:
+    sizes = ui.control("map_samples", settings.MAP_SIZES)
+    widths = ui.control("widths", settings.MAP_WIDTHS)
+    seeds, n_hidden = ui.control("map_seeds", 1), 2
+else:
+    sizes = ui.control("n_samples", settings.SAMPLE_SIZES)
+    seeds = ui.control("seeds", 4)
+    n_hidden = ui.control("n_hidden", 2)
 sparsity = ui.control("sparsity", 0.99)
 n_features = ui.control("n_features", 1000)
-n_hidden = ui.control("n_hidden", 2)
 more = st.sidebar.expander("More settings")
-setting = settings.EXPERIMENTS["double_descent"]
-base = (setting.quick if recipe == "quick" else setting.post).with_(
+name = settings.DESCENTS[arch]
+own = settings.EXPERIMENTS[name].quick if recipe == "quick" else settings.EXPERIMENTS[name].post
+start = ui.control("start", "own", where=more)
+if start != "own":
+    init, bias_init, bias_offset = ui.STARTS[start]
+    own = own.with_(init=init, bias_init=bias_init, bias_offset=bias_offset)
+base = own.with_(
     sparsity=sparsity,
     n_features=n_features,
     n_hidden=n_hidden,
     weight_decay=ui.control("weight_decay", 0.01, where=more),
-    init=ui.control("init", "xavier_normal", where=more),
     normalize=ui.control("normalize", True, where=more),
 )
-baselines = theory.held_out_baselines(base.with_(n_samples=1))
+baselines = theory.held_out_baselines(base.with_(n_samples=1, n_hidden=2))
 zero, rules = baselines["zero"], {"output 0": baselines["zero"], "best constant output": baselines["constant"]}
-
-projected = (
-    f"Drawn along two of the {n_hidden} hidden directions: the first two left singular vectors of the trained W1."
-    if n_hidden > 2
-    else ""
-)
-
 overview, row, inside = st.container(), st.container(), st.container()
-with inside:
-    if sizes:
-        st.subheader("Inside one network", anchor=False)
-    picks = st.container(horizontal=True, gap="large")
-    T = ui.shown("T", "Training samples T", sizes, 10, where=picks)
-    seed = ui.shown("seed", "Seed", range(seeds), 0, where=picks)
-
-
-def show(results):
-    table = tables.runs(results)
-    found = tables.descent(table, zero, n_hidden)
-    ui.draw(
-        charts.loss_over_samples(table, rules, found.regimes, sizes, found.peak, T),
-        key="loss",
-        pick=lambda point: ui.remember(T=int(point["n_samples"]), seed=int(point["seed"])),
-    )
 
 
 def watch(experiment, job):
@@ -62,12 +73,30 @@ def watch(experiment, job):
     columns, norms, share = W1.T @ tables.plane(W1), metrics.norms(W1.T), metrics.dimensionality(W1.T)
     figure = charts.closeup(columns, charts.FEATURES, norms, share, at_most=charts.RAYS)
     ui.draw(figure, key="live-columns", where=left)
-    right.markdown(f"**In training:** T = {experiment.n_samples:,}, seed {experiment.seed}. {ui.step(job)}")
+    width = f", m = {experiment.n_hidden}" if view == SIZES else ""
+    right.markdown(f"**In training:** T = {experiment.n_samples:,}{width}, seed {experiment.seed}. {ui.step(job)}")
     ui.draw(charts.training_curve(*job.losses), key="live-curve", where=right)
 
 
-def look_inside(result, frame):
-    now, end = tables.vectors_at(result, frame), tables.vectors(result)
+def choice_of_stage():
+    """Which hidden vectors to draw: only an MLP has more than one kind."""
+    if not base.arch_row.hidden_relu:
+        return "pre"
+    return st.segmented_control(
+        "Hidden vectors",
+        list(STAGES),
+        default="pre",
+        required=True,
+        format_func=STAGES.__getitem__,
+        key="stage",
+        bind="query-params",
+        help="The post's hidden vectors are W1 x + b1. A large bias b1 turns all of them into one direction, and hides "
+        "from the dimensionality how they differ; W1 x alone shows it.",
+    )
+
+
+def look_inside(result, stage, frame):
+    now, end = tables.vectors_at(result, frame, stage), tables.vectors(result, stage)
     left, middle, right = st.columns(3, gap="medium")
     lim = max(charts.limit(now.features), charts.limit(end.features))
     figure = charts.closeup(now.features, charts.FEATURES, now.feature_norms, now.feature_dimensionality, lim)
@@ -77,38 +106,26 @@ def look_inside(result, frame):
     ui.draw(figure, key="hidden", where=middle)
     figure = charts.training_curve(result.loss_steps, result.losses, int(result.frame_steps[frame]))
     ui.draw(figure, key="curve", where=right)
+    found, floor, width = result.metrics, tables.rank_floor(result), result.experiment.n_hidden
     big = ui.many((end.feature_dimensionality >= tables.BIG).sum(), "feature")
     right.markdown(
-        f"At the end the train loss is {result.metrics['train_loss']:.3g}, the test loss "
-        f"{result.metrics['test_loss']:.4g}, and {big} can be told apart: at least {tables.BIG} of a dimension each."
+        f"At the end the train loss is {found['train_loss']:.3g}{f' (rank floor {floor:.3g})' if floor else ''}, the "
+        f"test loss {found['test_loss']:.4g}; accuracy {found['train_accuracy']:.1%} on the training set, "
+        f"{found['test_accuracy']:.2%} on new samples. {big} can be told apart: at least {tables.BIG} of a dimension "
+        "each."
     )
-    if projected:
-        st.caption(projected)
-
-
-with overview:
-    wanted = sorted(sweep(base, seed=range(seeds), n_samples=sizes), key=lambda e: (e.seed != seed, e.n_samples != T))
-    results = ui.trained(wanted, show, watch, at_once=recipe == "quick")
-table = tables.runs(results)
-here = sorted((r for r in results if r.experiment.seed == seed), key=lambda r: r.experiment.n_samples)
-vectors = {result.experiment.n_samples: tables.vectors(result) for result in here}
-chosen = next((result for result in here if result.experiment.n_samples == T), None)
-
-with row:
-    if here:
-        st.subheader("Features and samples, size by size", anchor=False)
-        common = st.toggle("One scale for all squares", key="common_scale", bind="query-params")
-        pictures = [
-            (f"T = {size:,}", {charts.FEATURES: found.features, charts.SAMPLES: found.samples})
-            for size, found in vectors.items()
-        ]
-        ui.draw(charts.panels(pictures, common), key="panels", where=ui.wide())
+    if width != 2:
         st.caption(
-            f"Seed {seed}. Above: what each feature writes into the hidden layer, a column of W1. Below: where each "
-            "training sample ends up, W1 x. The corner tells the scale of a square. At most "
-            f"{charts.RAYS} vectors a square are drawn. {projected}"
+            f"Drawn along two of the {width} hidden directions: the first two left singular vectors of the trained W1."
+            if width > 2
+            else "The hidden layer has one value only: it is drawn along the horizontal axis."
         )
-    ui.notes(
+
+
+# -- over T ------------------------------------------------------------------------------------------------------------
+
+FINDINGS = {  # what to look for, and what is not shown, for each network
+    "relu_output": (
         "- **Memorising.** With few samples the network stores each of them: the train loss is small, the hidden "
         "vectors (red) are the corners of a polygon, and a new sample means nothing to it.\n"
         "- **In between.** There are too many samples to store and too few to see what they have in common. The test "
@@ -119,13 +136,103 @@ with row:
         "steps; that is the paper recipe.\n"
         "- The best network there is: an optimiser that stops elsewhere moves the peak and the start of generalising.\n"
         "- A large network: with $m = 2$ at most a handful of the features can ever be represented.",
-    )
-with inside:
-    if chosen:
-        ui.replay(chosen, lambda frame: look_inside(chosen, frame))
-    elif sizes:
-        st.caption("This network is not trained yet.")
-if here:
+    ),
+    "relu_output_untied": (
+        "- **The same story with twice the weights.** W1 reads and W2 writes, and they need not agree.\n"
+        "- **Round shapes.** The hidden vectors lie on rings, but of unequal lengths: the polygons are less perfect.",
+        "- A difference that must be: another recipe changes the heights, not the order of events.",
+    ),
+    "mlp": (
+        "- **The rank floor** (broad line). The output is linear in the $m$ hidden numbers, so "
+        "the train loss cannot go below it, whatever the ReLU does. More than $m + 1$ samples cannot be memorised.\n"
+        "- **Its own double descent.** From a small start with live units, the test loss peaks where there are as many "
+        "samples as the rank can store, $T = m + 1$, whatever $n$ is. The button below shows it for $m = 8$.\n"
+        "- **A shelf up to T = n.** From nn.Linear's own start, W2 is large. The network silences it on its samples by "
+        "making W1 x + b1 the same for all of them. That takes as many weights as there are samples, so it works up "
+        "to about $T = n$; a new sample is not the same, and costs dearly. Beyond $T = n$ the loss drops at once.",
+        "- The post's picture: it has a second peak, at some hundred samples and $m = 2$. We have found no recipe "
+        "that gives it without a ReLU on the output.\n"
+        "- Accuracy near 100 % on the training set, for the same reason.",
+    ),
+    "mlp_relu_output": (
+        "- **Double descent is back.** The ReLU on the output lifts the rank floor: two hidden numbers can now tell "
+        "many samples apart, as in the bottleneck.\n"
+        "- **Horseshoe.** The hidden vectors before the ReLU lie on a part of a ring in the first quadrant; see What "
+        "the bias does.\n"
+        "- **Accuracy.** After the peak the network names the largest feature of a new sample a few times more often "
+        "than chance.",
+        "- nn.Linear's own start: from there a hidden unit often dies and nothing is memorised. Here weights start "
+        "uniform, as there, but with Xavier's width, and biases at 0. Try the other under More settings.\n"
+        "- The end of the descent: up to $T = 5000$ the test loss stays above that of saying 0.",
+    ),
+}
+
+
+def over_T():
+    with inside:
+        if sizes:
+            st.subheader("Inside one network", anchor=False)
+        picks = st.container(horizontal=True, gap="large")
+        T = ui.shown("T", "Training samples T", sizes, 10, where=picks)
+        seed = ui.shown("seed", "Seed", range(seeds), 0, where=picks)
+
+    def open_network(point):
+        ui.remember(T=int(point["n_samples"]), seed=int(point["seed"]))
+
+    def show(results):
+        table = tables.runs(results)
+        found = tables.descent(table, zero, n_hidden)
+        of_seed = [r for r in results if r.experiment.seed == seed]
+        floor = {r.experiment.n_samples: value for r in of_seed if (value := tables.rank_floor(r)) is not None}
+        if not base.arch_row.output_relu:  # its rank leaves it no regimes to tell apart
+            found = tables.descent(table.iloc[:0], zero, n_hidden)
+        figure = charts.loss_over_samples(table, rules, found.regimes, sizes, found.peak, T, floor)
+        ui.draw(figure, key="loss", pick=open_network)
+
+    with overview:
+        wanted = sorted(
+            sweep(base, seed=range(seeds), n_samples=sizes), key=lambda e: (e.seed != seed, e.n_samples != T)
+        )
+        results = ui.trained(wanted, show, watch, at_once=recipe == "quick")
+    table = tables.runs(results)
+    here = sorted((r for r in results if r.experiment.seed == seed), key=lambda r: r.experiment.n_samples)
+    chosen = next((result for result in here if result.experiment.n_samples == T), None)
+    with overview:
+        if results:
+            ui.draw(charts.loss_close_to_one(table, rules, sizes, T), key="near")
+            chance = ("chance, 1/n", 1 / base.n_outputs)
+            ui.draw(charts.over_samples(table, "accuracy", chance, sizes, T), key="accuracy", pick=open_network)
+        ui.notes(*FINDINGS[arch])
+        if arch == "mlp" and (start, n_hidden) != RANK_VIEW:
+            values = dict(zip(("start", "n_hidden"), RANK_VIEW, strict=True))
+            st.button(
+                "Show the double descent at its rank", icon=":material/stairs:", on_click=ui.remember, args=[values]
+            )
+    with row:
+        if not here:
+            return
+        left, right = st.columns([3, 1], vertical_alignment="bottom")
+        left.subheader("Features and samples, size by size", anchor=False)
+        common = right.toggle("One scale for all", key="common_scale", bind="query-params")
+        stage = choice_of_stage()
+        vectors = {result.experiment.n_samples: tables.vectors(result, stage) for result in here}
+        with ui.wide():
+            pictures = [
+                (f"T = {size:,}", {charts.FEATURES: found.features, charts.SAMPLES: found.samples})
+                for size, found in vectors.items()
+            ]
+            ui.draw(charts.panels(pictures, common), key="panels")
+        drawn = STAGES[stage] if base.arch_row.hidden_relu else "W1 x"
+        st.caption(
+            f"Seed {seed}. Above: what each feature writes into the hidden layer, a column of W1. Below: where each "
+            f"training sample ends up, {drawn}. Each square has its own scale, written in its corner. At most "
+            f"{charts.RAYS} vectors a square are drawn."
+        )
+    with inside:
+        if chosen:
+            ui.replay(chosen, lambda frame: look_inside(chosen, stage, frame))
+        elif sizes:
+            st.caption("This network is not trained yet.")
     st.subheader("What fills the hidden dimensions", anchor=False)
     features = {size: found.feature_dimensionality for size, found in vectors.items()}
     samples = {size: found.sample_dimensionality for size, found in vectors.items()}
@@ -134,16 +241,187 @@ if here:
         "The dimensionality of a vector, $D_i = |v_i|^2 / \\sum_j (\\hat v_i \\cdot v_j)^2$, is the share of a hidden "
         "dimension that it has to itself. Samples in a regular polygon have $m/T$ each. Where the red falls and a few "
         "blue dots rise, samples give way to features."
+        + (
+            ""
+            if not base.arch_row.hidden_bias
+            else " Samples all in one direction, as a large bias makes them, have $1/T$ each."
+        )
     )
-if results:
-    st.subheader("A closer look", anchor=False)
-    left, right = st.columns(2, gap="medium")
-    ui.draw(charts.loss_close_to_one(table, rules, sizes, T), key="near", where=left)
-    ui.draw(charts.norms_over_samples(table, T), key="norms", where=right)
-    st.markdown(
-        "Left: only where the test loss is below that of the best constant output has the network learned something "
-        "about features. Right: at the post's size, storing many samples takes large weights and even larger biases; "
-        "both collapse where the network generalises."
+    ui.draw(charts.norms_over_samples(table, T), key="norms")
+    for id in CLAIMS[OVER_T]:
+        ui.claim(id, results)
+    if chosen:
+        ui.behind(name, chosen, table)
+
+
+# -- what the bias does ------------------------------------------------------------------------------------------------
+
+
+def lift(result):
+    """The hidden vectors of a network before and after its bias and its ReLU, in the plane where it is drawn."""
+    bare, pre, after = (tables.vectors(result, stage).samples for stage in ("bare", "pre", "after"))
+    return charts.Lift(bare, result.b1 @ tables.plane(result.W1), pre, after)
+
+
+def what_the_bias_does():
+    if not base.arch_row.hidden_bias:
+        st.info("This network has no hidden bias. Choose an MLP block as the network.", icon=":material/tune:")
+        return
+    with overview:
+        picks = st.container(horizontal=True, gap="large")
+    T = ui.shown("T", "Training samples T", sizes, 100, where=picks)
+    seed = ui.shown("seed", "Seed", range(seeds), 0, where=picks)
+
+    def show(results):
+        by_size = {r.experiment.n_samples: r for r in sorted(results, key=lambda r: r.experiment.n_samples)}
+        with ui.wide():
+            ui.draw(charts.horseshoe([(f"T = {size:,}", lift(r)) for size, r in by_size.items()]), key="horseshoes")
+        if T not in by_size:
+            return
+        left, right = st.columns(2, gap="large", vertical_alignment="center")
+        result, found = by_size[T], lift(by_size[T])
+        ui.draw(charts.horseshoe([(f"T = {T:,}", found)]), key="horseshoe", where=left)
+        biases = ", ".join(f"{value:.3g}" for value in result.b1)
+        right.markdown(
+            f"**T = {T:,}, seed {result.experiment.seed}.** The bias b1 is {biases}. Of the values W1 x, "
+            f"{(found.bare < 0).mean():.0%} are negative; after the bias {(found.pre > 0).mean():.0%} are positive, "
+            "and pass the ReLU unchanged.\n\n"
+            "A hidden ReLU deletes what is negative. To keep its samples apart on a ring, as the bottleneck does, the "
+            "network has to move the ring to where both values are positive: that is what b1 is for. What still lies "
+            "beyond an axis is flattened onto it, and the ring becomes a horseshoe. The longer the hidden vectors, the "
+            "smaller is the bias beside them."
+        )
+
+    with overview:
+        wanted = [base.with_(seed=seed, n_samples=size) for size in sorted(sizes, key=lambda size: size != T)]
+        results = ui.trained(wanted, show, watch, at_once=recipe == "quick")
+        ui.notes(
+            "- **Orange**: the hidden vectors without the bias, around the origin, in all directions.\n"
+            "- **Purple**: the bias. It is positive along both axes.\n"
+            "- **Blue and red rings**: with the bias; rings are what the ReLU makes of it. Where a blue dot lies in "
+            "its ring, the ReLU has done nothing.",
+            "- That the bias must be positive: a hidden unit that is negative on all samples gets no gradient, and "
+            "stays as it started. From nn.Linear's own start this happens often.",
+        )
+    for id in CLAIMS[BIAS]:
+        ui.claim(id, results)
+    chosen = next((r for r in results if r.experiment.n_samples == T), None)
+    if chosen:
+        ui.behind(name, chosen, tables.runs(results))
+
+
+# -- what is left of the start -----------------------------------------------------------------------------------------
+
+
+def what_is_left():
+    if base.arch_row.tied or n_hidden != 2:
+        why = "is tied: its output trains all of W1" if base.arch_row.tied else "has no plane: choose m = 2"
+        st.info(f"This network {why}. Choose another one.", icon=":material/tune:")
+        return
+    with overview:
+        seed = ui.shown("seed", "Seed", range(seeds), 0)
+    scale = base.init.split("_")[0]
+    inits = {"uniform": f"{scale}_uniform", "normal": f"{scale}_normal"}
+    few = settings.START_SIZES
+    wanted = [base.with_(seed=seed, n_samples=T, init=init) for init in inits.values() for T in few]
+
+    def show(results):
+        found = {(r.experiment.init, r.experiment.n_samples): r for r in results}
+        pictures, lines = [], []
+        for word, init in inits.items():
+            for T in few:
+                if (init, T) in found:
+                    left = tables.never_active(found[init, T])
+                    half = theory.start_bound(found[init, T].experiment) if word == "uniform" else None
+                    half = half * left.factor if half else None
+                    pictures.append((word, f"T = {T:,}", left.columns, left.others, half))
+                    square = f"{left.squareness:.3f}" if left.squareness else "too few"
+                    lines.append(f"| {word} | {T:,} | {len(left.columns):,} | {square} | {left.deviation:.1e} |")
+        with ui.wide():
+            ui.draw(charts.starts(pictures), key="starts")
+        factor = theory.never_active_factor(base)
+        st.markdown(
+            "| start | T | never active | squareness | deviation |\n|---|---|---|---|---|\n" + "\n".join(lines) + "\n\n"
+            "A feature that no training sample has gets no gradient: its column of W1 only decays, to "
+            f"$\\prod_t (1 - \\eta_t \\lambda) = {factor:.4f}$ of where it started. Deviation: the largest difference "
+            "from that, over the largest entry. Squareness: 1.23 for a filled square, 1.10 for a Gaussian, 1.06 for a "
+            "disc."
+        )
+
+    with overview:
+        results = ui.trained(wanted, show, watch, at_once=recipe == "quick")
+        ui.notes(
+            "- **Above**, weights start uniform: the blue dots fill a square. The dashed line is where theory puts its "
+            "border.\n"
+            "- **Below**, they start from a normal distribution: the blue dots make a round cloud.\n"
+            "- **From left to right** there are more samples, so fewer features are never active, $S^T$ of them, and "
+            "the shape goes away.",
+            "- Learning: what looks like structure in W1 at small $T$ is the random start, and nothing else.\n"
+            "- Columns (red) that lie outside the frame: those of active features can be far longer.",
+        )
+    for id in CLAIMS[START]:
+        ui.claim(id, results)
+    if results:
+        ui.behind(name, results[0], tables.runs(results))
+
+
+# -- hidden size and T -------------------------------------------------------------------------------------------------
+
+
+def over_sizes():
+    with overview:
+        picks = st.container(horizontal=True, gap="large")
+    T = ui.shown("T", "Training samples T", sizes, 500, where=picks)
+    width = ui.shown("m", "Hidden size m", widths, 2, where=picks)
+    seed = ui.shown("seed", "Seed", range(seeds), 0, where=picks)
+
+    def open_cell(point):
+        ui.remember(T=int(point["n_samples"]), m=int(point["n_hidden"]))
+
+    def show(results):
+        cells = tables.runs(results).groupby(["n_samples", "n_hidden"], as_index=False)
+        cells = cells.agg(
+            test_loss=("test_loss", "mean"), test_accuracy=("test_accuracy", "mean"), seeds=("seed", "size")
+        )
+        selected = {"n_samples": T, "n_hidden": width}
+        for what in ("test_loss", "test_accuracy"):
+            ui.draw(charts.map_over_sizes(cells, what, sizes, widths, selected), key=what, pick=open_cell)
+
+    with overview:
+        wanted = sweep(base, seed=range(seeds), n_hidden=widths, n_samples=sizes)
+        wanted.sort(key=lambda e: (e.seed, e.n_samples * (e.n_hidden + 4)))
+        results = ui.trained(wanted, show, watch, at_once=recipe == "quick")
+        ridge = (
+            "- **A ridge.** In the lower rows the test loss is highest for a middle $T$. The wider the network, the "
+            "more samples it can store, and the further to the right the ridge lies.\n"
+            "- **To the right of it** the loss falls, the further the wider the network, and the accuracy rises above "
+            "chance, 1/n."
+        )
+        shelf = (
+            "- **No ridge in the middle.** From nn.Linear's own start the loss is high for few samples, and stays "
+            "above 1 up to $T = n$; single cells at small $T$ escape it, where all hidden units happen to be dead.\n"
+            "- **Beyond** $T = n$ it is below 1 for every width, and the accuracy is the higher the wider the network."
+        )
+        ui.notes(
+            shelf if arch == "mlp" else ridge,
+            "- More than one seed a cell, unless you ask for it: single cells can be off.\n"
+            "- Cells that you have not asked for: choose more sizes at the left. Large ones take a minute each.",
+        )
+    chosen = next(
+        (r for r in results if (r.experiment.n_samples, r.experiment.n_hidden, r.experiment.seed) == (T, width, seed)),
+        None,
     )
-if chosen:
-    ui.behind("double_descent", chosen, table)
+    with inside:
+        st.subheader("Inside one cell", anchor=False)
+        if chosen:
+            stage = choice_of_stage()
+            ui.replay(chosen, lambda frame: look_inside(chosen, stage, frame))
+        else:
+            st.caption("Choose a cell that is trained.")
+    for id in CLAIMS[SIZES]:
+        ui.claim(id, results)
+    if chosen:
+        ui.behind(name, chosen, tables.runs(results))
+
+
+{OVER_T: over_T, BIAS: what_the_bias_does, START: what_is_left, SIZES: over_sizes}[view]()

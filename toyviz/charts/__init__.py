@@ -4,26 +4,64 @@ A figure is a specification that never changes, built once with Altair against n
 moment. So drawing again sends new data to a chart that stands, and costs no building and no checking.
 """
 
+from toyviz.charts.dictionary import bars, cosine_histograms, lines, matrices, planes, size_map
 from toyviz.charts.figure import RAYS, Figure
+from toyviz.charts.final_layer import (
+    CLASSES,
+    logit_plane,
+    logit_stages,
+    over_samples,
+    shape,
+    shapes_over_samples,
+    squareness_turned,
+    votes,
+)
 from toyviz.charts.geometry import FEATURES, SAMPLES, closeup, dimensionality, limit, panels
 from toyviz.charts.loss import loss_close_to_one, loss_over_samples, norms_over_samples
+from toyviz.charts.mlp_block import Lift, horseshoe, map_over_sizes, starts
+from toyviz.charts.neurons import neuron_weights, spread, stacks
 from toyviz.charts.overlap import norm_bars, overlaps, summary
+from toyviz.charts.superposition import by_start, dimensions_per_feature, phases
 from toyviz.charts.training import training_curve
 
 __all__ = [
+    "CLASSES",
     "FEATURES",
     "RAYS",
     "SAMPLES",
     "Figure",
+    "Lift",
+    "bars",
+    "by_start",
     "closeup",
+    "cosine_histograms",
     "dimensionality",
+    "dimensions_per_feature",
+    "horseshoe",
     "limit",
+    "lines",
+    "logit_plane",
+    "logit_stages",
     "loss_close_to_one",
     "loss_over_samples",
+    "map_over_sizes",
+    "matrices",
+    "neuron_weights",
     "norm_bars",
     "norms_over_samples",
+    "over_samples",
     "overlaps",
     "panels",
+    "phases",
+    "planes",
+    "shape",
+    "shapes_over_samples",
+    "size_map",
+    "spread",
+    "squareness_turned",
+    "stacks",
+    "starts",
     "summary",
     "training_curve",
+    "votes",
 ]

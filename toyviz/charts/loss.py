@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -37,12 +37,14 @@ def loss_over_samples(
     peak: tuple[int, float] | None = None,
     selected: int | None = None,
     height: int = 380,
+    floor: Mapping[int, float] | None = None,
 ) -> Figure:
     """Train and test loss over T: a faint line and a point a seed, their mean, and the lowest to the highest seed.
 
     runs: columns n_samples, seed, train_loss, test_loss. baselines: loss by name, drawn as rules. regimes: columns
     low, high (in T), name. sizes: every T of the sweep, trained or not. peak: the T of the highest mean test loss, and
-    that loss. Clicking a point picks its n_samples and seed.
+    that loss. floor: T -> the least train loss there can be, where that is known. Clicking a point picks its n_samples
+    and seed.
     """
     points = _points(runs)
     mean = _means(points)
@@ -55,6 +57,7 @@ def loss_over_samples(
         "mean": mean,
         "baselines": records([{"loss": loss, "name": name} for name, loss in baselines.items()], "loss", "name"),
         "regimes": _placed(regimes),
+        "floor": _floor(floor or {}),
         "peak": records(labels, "n_samples", "loss", "label", "late"),
         "selected": records([{"n_samples": selected}] if selected else [], "n_samples"),
         "frame": _frame(sizes, FLOOR, max(highest, 1.0) * 8),
@@ -144,6 +147,12 @@ def _placed(regimes: pd.DataFrame) -> pd.DataFrame:
     return regimes.assign(middle=np.sqrt(regimes["low"].astype(float) * regimes["high"].astype(float)))
 
 
+def _floor(floor: Mapping[int, float]) -> pd.DataFrame:
+    """The floor at each T, not drawn below FLOOR; "last" is where it carries its name."""
+    rows = [{"n_samples": T, "shown": max(floor[T], FLOOR), "last": max(floor) == T} for T in sorted(floor)]
+    return records(rows, "n_samples", "shown", "last")
+
+
 def _frame(sizes: Sequence[int], low: float, high: float) -> pd.DataFrame:
     """Two corners that nobody sees: they hold the axes open."""
     return pd.DataFrame(
@@ -200,9 +209,14 @@ def _loss_over_samples(height: int) -> dict[str, Any]:
     names = alt.Chart(named("regimes")).mark_text(color=GREY, fontStyle="italic", baseline="top", fontSize=12)
     mean = alt.Chart(named("mean"))
     points = alt.Chart(named("points"))
+    floor = alt.Chart(named("floor"))
     layers = alt.layer(
         _invisible(y),
         selected_rule(samples_x()),
+        floor.mark_line(color=VERMILLION, strokeWidth=8, opacity=0.25).encode(x=samples_x(), y=y),
+        floor.transform_filter("datum.last")
+        .mark_text(color=VERMILLION, align="right", dy=14, fontSize=11)
+        .encode(x=samples_x(), y=y, text=alt.value("rank floor of the train loss")),
         borders.encode(x=samples_x("low")).transform_filter("datum.name != 'memorising'"),
         names.encode(x=samples_x("middle"), y=alt.value(4), text="name:N"),
         rules.encode(

@@ -18,6 +18,7 @@ LEFT = 30  # pixels of room for labels at the left: figures above each other sta
 SUMMARIES = {  # what can be drawn over the density: its title, and the top of its axis
     "represented": ("Features represented", None),
     "superposition": ("Mean superposition of these features", None),
+    "polysemantic": ("Neurons that stand for several features", None),
 }
 
 

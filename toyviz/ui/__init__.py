@@ -1,14 +1,18 @@
 """What the pages share of Streamlit: their frame, their controls, and the training that a visitor watches."""
 
-from toyviz.ui.controls import BIASES, control, remember, shown
+from toyviz.ui.controls import BIASES, LIST_NETWORK_NAMES, STARTS, control, remember, shown
 from toyviz.ui.frame import ICON, draw, duration, frame, many, notes, title, wide
 from toyviz.ui.inside import behind, command, replay
 from toyviz.ui.training import step, stored, trained
+from toyviz.ui.verdicts import claim, published_claim
 
 __all__ = [
     "BIASES",
     "ICON",
+    "LIST_NETWORK_NAMES",
+    "STARTS",
     "behind",
+    "claim",
     "command",
     "control",
     "draw",
@@ -16,6 +20,7 @@ __all__ = [
     "frame",
     "many",
     "notes",
+    "published_claim",
     "remember",
     "replay",
     "shown",

@@ -30,12 +30,35 @@ def _number(value: float) -> str:
     return f"{value:g}"
 
 
-BIASES = {  # one choice for bias_init and bias_offset
-    "0": ("zeros", 0.0),
-    "normal": ("normal", 0.0),
-    "uniform": ("linear_uniform", 0.0),
-    "-1": ("zeros", -1.0),
-    "1": ("zeros", 1.0),
+BIASES = settings.BIAS_STARTS  # one choice for bias_init and bias_offset
+LABEL_NAMES = {"classify_hard": "Hard", "classify_soft": "Soft"}
+NETWORK_NAMES = {
+    "unembed": "W1, W2 and b2",
+    "unembed_tied": "tied: W2 = W1ᵀ",
+    "unembed_no_bias": "no bias",
+}
+OPTIMIZER_NAMES = {"adamw": "AdamW", "sgd": "SGD"}
+LIST_NETWORK_NAMES = {
+    "mlp": "ReLU in the middle (the post's)",
+    "unembed": "no ReLU",
+    "mlp_relu_output": "ReLU in the middle and on the output",
+    "relu_output": "ReLU on the output (the bottleneck)",
+}
+COUNTS_NAMES = {1.0: "the strongest alone", 0.5: "those at least half as strong", 0.0: "all"}
+TASK_NAMES = {"autoencode": "squared error", "classify_hard": "cross-entropy"}
+TO_STORE_NAMES = {"sparse": "50 sparse samples", "one_hot": "one-hots"}
+STARTS = {  # one choice for init, bias_init and bias_offset
+    "xavier_normal": ("xavier_normal", "zeros", 0.0),
+    "xavier_uniform": ("xavier_uniform", "zeros", 0.0),
+    "xavier_lifted": ("xavier_normal", "zeros", 0.1),
+    "linear_uniform": ("linear_uniform", "linear_uniform", 0.0),
+    "linear_normal": ("linear_normal", "linear_normal", 0.0),
+}
+BLOCK_NAMES = {
+    "relu_output": "bottleneck, one matrix",
+    "relu_output_untied": "bottleneck, W1 and W2",
+    "mlp": "MLP, as the post writes it",
+    "mlp_relu_output": "MLP, ReLU on the output",
 }
 CONTROLS: dict[str, Control] = {
     "recipe": Control(
@@ -100,17 +123,130 @@ CONTROLS: dict[str, Control] = {
         "look quite different when it does not start at 0.",
         kind="list",
     ),
+    "block": Control(
+        "Network",
+        tuple(BLOCK_NAMES),
+        "The bottleneck uses one matrix twice. The MLP block has a ReLU in the middle and two biases; as the post "
+        "writes it, its output is linear.",
+        kind="list",
+        text=BLOCK_NAMES.__getitem__,
+    ),
+    "start": Control(
+        "Initial weights",
+        ("own", *STARTS),
+        "How the weights are drawn before the first step; own: as usual for this network. With Xavier the biases start "
+        "at 0, or lifted at 0.1; with nn.Linear as there.",
+        kind="list",
+    ),
+    "map_samples": Control(
+        "Training samples T",
+        (*settings.SAMPLE_SIZES, 5000),
+        "The columns of the maps. Each cell is a network of its own.",
+        kind="pills",
+        text=_number,
+    ),
+    "widths": Control(
+        "Hidden sizes m",
+        (2, 3, 4, 6, 8, 12, 16, 32),
+        "The rows of the maps. Wide networks with many samples take a minute each.",
+        kind="pills",
+    ),
+    "map_seeds": Control(
+        "Seeds a cell", (1, 2, 4), "How many networks each cell of the maps is the mean of.", kind="choice"
+    ),
+    "starts": Control(
+        "Random starts",
+        (8, 32, 100),
+        "How many networks for each density, each from its own start. Shown is the one with the lowest loss.",
+        kind="choice",
+    ),
+    "labels": Control(
+        "Labels",
+        tuple(LABEL_NAMES),
+        "Hard: the largest feature is the one correct class. Soft: every active feature counts, by its value.",
+        kind="choice",
+        text=LABEL_NAMES.__getitem__,
+    ),
+    "network": Control(
+        "Network",
+        tuple(NETWORK_NAMES),
+        "Two matrices and an output bias; one matrix used twice; or no bias.",
+        kind="list",
+        text=NETWORK_NAMES.__getitem__,
+    ),
+    "optimizer": Control(
+        "Optimiser",
+        tuple(OPTIMIZER_NAMES),
+        "SGD has momentum 0.9, a learning rate of its own, and no weight decay.",
+        kind="choice",
+        text=OPTIMIZER_NAMES.__getitem__,
+    ),
+    "one_hots": Control("Inputs n", (5, 10, 20, 40, 64), "How many one-hots are stored, each of length n."),
+    "neurons": Control("Neurons m", (2, 3, 4, 6, 8, 10, 16, 32), "How many neurons, or hidden values, there are."),
+    "lr": Control(
+        "Learning rate",
+        (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 1.0),
+        "How large a step is; the post does not say.",
+        text=_number,
+    ),
+    "list_network": Control(
+        "Network",
+        tuple(LIST_NETWORK_NAMES),
+        "Where the network for the squared error has a ReLU. The one for the cross-entropy stays the same.",
+        kind="list",
+        text=LIST_NETWORK_NAMES.__getitem__,
+    ),
+    "levels": Control(
+        "Levels of a neuron",
+        (2, 3, 5, 9),
+        "How finely the activations are read: 2 is off or on.",
+        kind="choice",
+    ),
+    "active": Control("Active inputs", (1, 2, 3, 4, 6), "How many inputs lie on top of each other.", kind="choice"),
+    "noise": Control(
+        "Noise",
+        (0.0, 0.05, 0.1, 0.2, 0.3, 0.5),
+        "The standard deviation of what is added to every number of the input.",
+        text=_number,
+    ),
+    "counts_from": Control(
+        "Inputs that count",
+        tuple(COUNTS_NAMES),
+        "Which of the stored inputs in a mixture the table looks up: all of them add up what they switch on.",
+        kind="list",
+        text=COUNTS_NAMES.__getitem__,
+    ),
+    "task": Control(
+        "Loss",
+        tuple(TASK_NAMES),
+        "Give back the input with a small squared error, or name its largest feature with cross-entropy.",
+        kind="choice",
+        text=TASK_NAMES.__getitem__,
+    ),
+    "to_store": Control(
+        "Training set",
+        tuple(TO_STORE_NAMES),
+        "What is memorised. Of one-hots, training points, k-means centres and one-hots are the same but for their "
+        "order.",
+        kind="choice",
+        text=TO_STORE_NAMES.__getitem__,
+    ),
     "normalize": Control(
         "Samples of unit length", (True, False), "Divide every sample by its length, |x| = 1.", kind="toggle"
     ),
 }
 
 
-def control(name: str, default: Any, choices: Sequence[Any] | None = None, where: Any = None) -> Any:
-    """The value that the visitor chose for a row of CONTROLS; it lives in the address under its name."""
+def control(
+    name: str, default: Any, choices: Sequence[Any] | None = None, where: Any = None, key: str | None = None
+) -> Any:
+    """The value that the visitor chose for a row of CONTROLS; it lives in the address under its name, or under key.
+
+    A key of its own is for a tab whose default differs from that of another tab.
+    """
     row, where = CONTROLS[name], where or st.sidebar
     options = list(choices or row.choices)
-    shared: dict[str, Any] = {"key": name, "help": row.help, "bind": "query-params"}
+    shared: dict[str, Any] = {"key": key or name, "help": row.help, "bind": "query-params"}
     if row.kind == "toggle":
         return where.toggle(row.label, value=default, **shared)
     shared["format_func"] = row.text

@@ -49,6 +49,8 @@ def _family(experiment: Experiment) -> str | None:
     """The module whose kernel trains this experiment."""
     task, arch, m = experiment.task_row, experiment.arch_row, experiment.n_hidden
     softmax = task.loss == "cross_entropy"
+    if not (softmax or arch.output_bias):
+        return None  # only the kernel of the fixed sets can do without b2
     if experiment.fresh:
         return None if task.embedded or softmax or m > MOST_HIDDEN else "fresh"
     if softmax:

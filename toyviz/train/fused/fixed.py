@@ -52,6 +52,7 @@ class Network(NamedTuple):
     hidden_relu: bool
     hidden_bias: bool
     few: bool  # whether samples with few errors are worth a way of their own
+    output_bias: bool
     adamw: bool
     # sizes
     n_samples: int
@@ -117,6 +118,7 @@ def network(experiment: Experiment, flat: Flat) -> Network:
         hidden_relu=experiment.arch_row.hidden_relu,
         hidden_bias=experiment.arch_row.hidden_bias,
         few=few,
+        output_bias=experiment.arch_row.output_bias,
         adamw=experiment.optimizer == "adamw",
         n_samples=n_samples,
         pairs=padded(experiment.n_hidden, 2),
@@ -409,6 +411,8 @@ def learn_inputs(net):
         for k in range(net.pairs):
             for i in range(n):
                 g[net.V + k * n + i] += net.rows_gradient[i * row + k]
+    if not net.output_bias:
+        g[net.b2 : net.b2 + n] = 0  # and b2 stays at zero
     for i in range(0, n, LANES):
         scale = load(net.gradient_scale, i)
         for k in range(net.pairs):

@@ -1,0 +1,92 @@
+"""What the post claims, and what came out: the published verdicts."""
+
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from toyviz import claims, ui
+from toyviz.claims import published
+
+MARKS = {"holds": "✓", "partly": "◐", "fails": "✗"}
+
+ui.title("Claims", "What does the post claim, and does it come out?")
+rows = published.published()
+covered = {number for id in rows for number in claims.CLAIMS[id].post_claims} & claims.TESTABLE
+st.markdown(
+    f"Each claim that can be tested is a check on trained networks. {len(rows)} checks stand for {len(covered)} of the "
+    f"{len(claims.TESTABLE)} testable claims of the post. A verdict is that of more than half of the seeds; the "
+    "thresholds were set on other seeds than these. The same checks run on every page, on what you train there."
+)
+
+counts = published.counts(rows.values())
+for column, (verdict, count) in zip(st.columns(3), counts.items(), strict=True):
+    column.metric({"holds": "hold", "partly": "hold partly", "fails": "fail"}[verdict], count, border=True)
+
+with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
+    chosen = st.pills(
+        "Verdict", claims.VERDICTS, selection_mode="multi", default=None, key="verdict", bind="query-params"
+    )
+    sections = st.pills(
+        "Section", list(claims.SECTIONS), selection_mode="multi", default=None, key="section", bind="query-params"
+    )
+    layout = st.segmented_control(
+        "Shown as", ["List", "Table"], default="List", required=True, key="layout", bind="query-params"
+    )
+words = st.text_input("Words, or the number of a claim of the post", key="words", bind="query-params", max_chars=80)
+
+pages = {path.stem: path.as_posix() for path in Path("pages").glob("*/*.py")}
+
+
+def fits(row, section):
+    """Whether the visitor asked for this claim."""
+    text = f"{row['id']} {row['statement']} {row['measured']}".lower()
+    wanted = words.lower().split()
+    return (
+        (not chosen or row["verdict"] in chosen)
+        and (not sections or section in sections)
+        and all(int(word) in row["post_claims"] if word.isdigit() else word in text for word in wanted)
+    )
+
+
+def as_list(section, there):
+    """The claims of a section, one under the other."""
+    votes = ", ".join(f"{count} {verdict}" for verdict, count in published.counts(there).items() if count)
+    st.subheader(section, anchor=False, help=votes)
+    for row in there:
+        ui.published_claim(row, pages[claims.CLAIMS[row["id"]].page])
+
+
+def as_table(found):
+    """All of them in one table, to sort and to take along."""
+    table = [
+        {
+            "verdict": f"{MARKS[row['verdict']]} {row['verdict']}",
+            "section": section,
+            "claim": row["statement"],
+            "in the post": published.numbers(claims.CLAIMS[row["id"]]),
+            "measured": row["measured"],
+            "seeds": row["seeds"],
+            "size": row["size"],
+            "id": row["id"],
+        }
+        for section, there in found.items()
+        for row in there
+    ]
+    st.dataframe(pd.DataFrame(table), hide_index=True, height=600, column_config={"claim": {"width": 420}})
+
+
+found = {
+    section: [rows[claim.id] for claim in members if claim.id in rows and fits(rows[claim.id], section)]
+    for section, members in claims.SECTIONS.items()
+}
+if not rows:
+    st.markdown("Nothing is published yet: `python -m toyviz claims --publish` trains the evidence and writes it down.")
+elif not any(found.values()):
+    st.markdown("No claim fits all of these. Take away a word or a choice.")
+elif layout == "Table":
+    as_table(found)
+else:
+    for section, there in found.items():
+        if there:
+            as_list(section, there)

@@ -1,0 +1,328 @@
+"""Small networks as matrices, and what becomes of them over size, noise and start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from toyviz.charts.figure import GREY, Figure, compiled, named, powers, records, stretched
+
+BINS = np.linspace(-1, 1, 41)  # of the cosines
+
+
+def matrices(panels: Sequence[tuple[str, np.ndarray]], rows: str = "row", columns: str = "column") -> Figure:
+    """Matrices side by side as heat maps, each on its own scale around 0, which is written above it.
+
+    panels: (label, (r, c)) each. Orange is negative, blue positive. rows, columns: what they are, for the tooltips.
+    """
+    frames = []
+    for place, (label, values) in enumerate(panels):
+        i, j = np.indices(values.shape)
+        largest = float(np.abs(values).max(initial=0)) or 1.0
+        frames.append(
+            pd.DataFrame(
+                {
+                    "panel": f"{label} (±{largest:.2g})",
+                    "place": place,
+                    "row": i.ravel(),
+                    "column": j.ravel(),
+                    "value": values.ravel().astype(float),
+                    "share": values.ravel().astype(float) / largest,
+                    "top": i.ravel() / len(values),
+                    "bottom": (i.ravel() + 1) / len(values),
+                    "left": j.ravel() / values.shape[1],
+                    "right": (j.ravel() + 1) / values.shape[1],
+                }
+            )
+        )
+    cells = pd.concat(frames, ignore_index=True) if frames else records([], "panel", "place", "share")
+    said = "Heat maps of " + ", ".join(f"{label}, {values.shape[0]} by {values.shape[1]}" for label, values in panels)
+    return Figure(_matrices(rows, columns), {"cells": cells}, said + ".", square=True)
+
+
+def planes(panels: Sequence[tuple[str, np.ndarray]]) -> Figure:
+    """Vectors in the plane as numbered dots, a square for each label, each on its own scale around 0.
+
+    panels: (label, (n, 2)) each.
+    """
+    frames = []
+    for place, (label, points) in enumerate(panels):
+        reach = 1.1 * (float(np.abs(points).max(initial=0)) or 1.0)
+        dots = pd.DataFrame({"number": np.arange(len(points)), "x": points[:, 0], "y": points[:, 1], "frame": False})
+        corners = pd.DataFrame({"number": -1, "x": [-reach, reach], "y": [-reach, reach], "frame": True})
+        frames.append(pd.concat([dots, corners]).assign(panel=label, place=place))
+    data = (
+        pd.concat(frames, ignore_index=True) if frames else records([], "panel", "place", "number", "x", "y", "frame")
+    )
+    said = "Vectors in the plane: " + ", ".join(f"{len(points)} {label}" for label, points in panels) + "."
+    return Figure(_planes(), {"points": data}, said, square=True)
+
+
+def bars(values: Mapping[str, np.ndarray], title: str, entries: str) -> Figure:
+    """The entries of some vectors as bars, one row of bars for each vector. values: name -> (n,)."""
+    frames = [pd.DataFrame({"vector": name, "entry": np.arange(len(v)), "value": v}) for name, v in values.items()]
+    rows = pd.concat(frames, ignore_index=True) if frames else records([], "vector", "entry", "value")
+    said = f"{title}: " + "; ".join(f"{name} from {v.min():.2g} to {v.max():.2g}" for name, v in values.items()) + "."
+    return Figure(_bars(title, entries, tuple(values)), {"bars": rows.astype({"value": float})}, said)
+
+
+def size_map(cells: pd.DataFrame, title: str, legend: str, *, logarithmic: bool = True) -> Figure:
+    """A number of each network over hidden size (x) and size of the training set (y), as coloured cells.
+
+    cells: columns n_hidden, training_size, value; for the tooltip also seed, floor. Where a value is exactly 0 its
+    logarithm is none: such a cell is white and says 0.
+    """
+    drawn = cells.assign(
+        zero=cells["value"] == 0, text=[f"{v:.1g}" if logarithmic else f"{v:.2g}" for v in cells["value"]]
+    )
+    ends = drawn[~drawn["zero"]]["value"] if logarithmic else drawn["value"]
+    low, high = (float(ends.min()), float(ends.max())) if len(ends) else (0.1, 1.0)
+    shades = np.log(np.maximum(drawn["value"].astype(float), 1e-30)) if logarithmic else drawn["value"].astype(float)
+    bottom, top = (np.log(low), np.log(high)) if logarithmic else (0.0, 1.0)
+    drawn["bright"] = (shades - bottom) / max(top - bottom, 1e-12) > 0.55  # dark text on a bright cell
+    said = f"{title}: from {low:.2g} to {high:.2g} over {len(cells)} networks, {int(drawn['zero'].sum())} of them 0."
+    return Figure(
+        _size_map(title, legend, logarithmic, low, high if high > low else low * 1.01), {"cells": drawn}, said
+    )
+
+
+def cosine_histograms(panels: Sequence[tuple[str, str, np.ndarray]], row_title: str, column_title: str) -> Figure:
+    """Histograms of cosine similarities, a small panel for each (row, column, values)."""
+    frames = []
+    for row, column, values in panels:
+        counts, _ = np.histogram(np.clip(values, -1, 1), BINS)
+        share = counts / max(len(values), 1)
+        frames.append(pd.DataFrame({"row": row, "column": column, "low": BINS[:-1], "high": BINS[1:], "share": share}))
+    data = pd.concat(frames, ignore_index=True) if frames else records([], "row", "column", "low", "high", "share")
+    order = (tuple(dict.fromkeys(r for r, _, _ in panels)), tuple(dict.fromkeys(c for _, c, _ in panels)))
+    spread = [float(np.std(values)) for _, _, values in panels] or [0.0]
+    said = f"Histograms of cosines; their standard deviations go from {min(spread):.2g} to {max(spread):.2g}."
+    return Figure(_cosine_histograms(row_title, column_title, *order), {"bins": data}, said, square=True)
+
+
+def lines(
+    rows: pd.DataFrame,
+    title: str,
+    x_title: str,
+    y_title: str,
+    order: Sequence[str],
+    *,
+    logarithmic_x: bool = False,
+    logarithmic_y: bool = False,
+    share: bool = False,
+    rule: float | None = None,
+) -> Figure:
+    """The mean of a number over x for each line, and each seed as a faint dot.
+
+    rows: columns x, y, line, seed. order: the names of the lines, which fix their colours. share: y goes from 0 to 1.
+    rule: a dashed line at this y.
+    """
+    mean = rows.groupby(["line", "x"], as_index=False)["y"].mean() if len(rows) else records([], "line", "x", "y")
+    data = {"points": rows, "mean": mean, "rule": records([{"y": rule}] if rule is not None else [], "y")}
+    ends = [f"{name}: {part['y'].iloc[0]:.2g} to {part['y'].iloc[-1]:.2g}" for name, part in mean.groupby("line")]
+    spec = _lines(title, x_title, y_title, tuple(order), logarithmic_x, logarithmic_y, share)
+    return Figure(spec, data, f"{title}. {'; '.join(ends)}.")
+
+
+@cache
+def _matrices(rows: str, columns: str) -> dict[str, Any]:
+    scale = alt.Scale(domain=[0, 1], nice=False)
+    tooltip = [
+        alt.Tooltip("row:Q", title=rows),
+        alt.Tooltip("column:Q", title=columns),
+        alt.Tooltip("value:Q", format=".3f"),
+    ]
+    cells = (
+        alt.Chart(named("cells"))
+        .mark_rect()
+        .encode(
+            x=alt.X("left:Q", axis=None, scale=scale),
+            x2="right:Q",
+            y=alt.Y("top:Q", axis=None, scale=alt.Scale(domain=[1, 0], nice=False)),
+            y2="bottom:Q",
+            color=alt.Color(
+                "share:Q",
+                title="of the scale",
+                scale=alt.Scale(domain=[-1, 1], domainMid=0, interpolate="rgb"),
+                legend=alt.Legend(orient="right", gradientLength=80, gradientThickness=8, values=[-1, 0, 1]),
+            ),
+            tooltip=tooltip,
+        )
+        .properties(width=150, height=190)
+    )
+    return compiled(
+        cells.facet(
+            column=alt.Column(
+                "panel:N",
+                title=None,
+                sort=alt.EncodingSortField("place", op="min", order="ascending"),
+                header=alt.Header(labelFontSize=11, labelPadding=4, labelLimit=190),
+            ),
+            spacing=12,
+        )
+    )
+
+
+@cache
+def _planes() -> dict[str, Any]:
+    plain = "format(datum.value, '~r')"
+    axis = alt.Axis(title=None, grid=False, domain=False, tickCount=4, labelColor=GREY, tickColor=GREY, labelExpr=plain)
+    x = alt.X("x:Q", axis=axis, scale=alt.Scale(nice=False, zero=False))
+    y = alt.Y("y:Q", axis=axis, scale=alt.Scale(nice=False, zero=False))
+    tooltip = [alt.Tooltip("number:Q"), alt.Tooltip("x:Q", format=".3f"), alt.Tooltip("y:Q", format=".3f")]
+    base = alt.Chart().encode(x=x, y=y)
+    layers = alt.layer(
+        base.transform_filter("datum.frame").mark_point(opacity=0, tooltip=None),
+        alt.Chart().mark_rule(color=GREY, opacity=0.4).encode(x=alt.datum(0)),
+        alt.Chart().mark_rule(color=GREY, opacity=0.4).encode(y=alt.datum(0)),
+        base.transform_filter("!datum.frame").mark_circle(size=30, opacity=0.85).encode(tooltip=tooltip),
+        data=named("points"),
+    ).properties(width=170, height=170)
+    header = alt.Header(labelFontSize=11, labelPadding=4)
+    order = alt.EncodingSortField("place", op="min", order="ascending")
+    facet = layers.facet(column=alt.Column("panel:N", title=None, sort=order, header=header), spacing=14)
+    return compiled(facet.resolve_scale(x="independent", y="independent"))
+
+
+@cache
+def _bars(title: str, entries: str, order: tuple[str, ...]) -> dict[str, Any]:
+    x = alt.X("entry:O", title=entries, axis=alt.Axis(labelAngle=0, labelOverlap=True, ticks=False))
+    y = alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=3, gridOpacity=0.5))
+    color = alt.Color("vector:N", title=None, sort=list(order), scale=alt.Scale(domain=list(order)))
+    chart = (
+        alt.Chart(named("bars"))
+        .mark_bar()
+        .encode(
+            x=x,
+            xOffset=alt.XOffset("vector:N", sort=list(order)),
+            y=y,
+            color=color.legend(None if len(order) == 1 else alt.Legend(orient="top")),
+            tooltip=["vector:N", alt.Tooltip("entry:O", title=entries), alt.Tooltip("value:Q", format=".3f")],
+        )
+    )
+    return stretched(chart, title, 130)
+
+
+@cache
+def _size_map(title: str, legend: str, logarithmic: bool, low: float, high: float) -> dict[str, Any]:
+    x = alt.X("n_hidden:O", title="hidden size m", axis=alt.Axis(labelAngle=0, ticks=False))
+    y = alt.Y("training_size:O", title="training samples", sort="descending", axis=alt.Axis(ticks=False))
+    scale = (
+        alt.Scale(type="log", scheme="viridis", domain=[low, high])
+        if logarithmic
+        else alt.Scale(scheme="viridis", domain=[0, 1])
+    )
+    color = alt.Color(
+        "value:Q",
+        title=legend,
+        scale=scale,
+        legend=alt.Legend(orient="top", gradientLength=160, format=".0e" if logarithmic else "%"),
+    )
+    tooltip = [
+        alt.Tooltip("training_size:O", title="training samples"),
+        alt.Tooltip("n_hidden:O", title="hidden size"),
+        alt.Tooltip("value:Q", title=legend, format=".4~g"),
+        alt.Tooltip("floor:Q", title="lowest possible", format=".4~g"),
+        alt.Tooltip("seed:N", title="seed"),
+    ]
+    base = alt.Chart(named("cells")).encode(x=x, y=y, tooltip=tooltip)
+    positive = base.mark_rect().encode(color=color)
+    if logarithmic:
+        positive = positive.transform_filter("!datum.zero")
+    layers = [
+        positive,
+        base.transform_filter("datum.zero && datum.value == 0").mark_rect(fill="white", stroke=GREY, strokeWidth=0.5)
+        if logarithmic
+        else base.mark_rect(opacity=0),
+        base.mark_text(fontSize=10).encode(
+            text="text:N",
+            color=alt.condition(
+                "datum.bright || (datum.zero && " + ("true" if logarithmic else "false") + ")",
+                alt.value("#222"),
+                alt.value("#fff"),
+            ),
+        ),
+    ]
+    return stretched(alt.layer(*layers), title, 230)
+
+
+@cache
+def _cosine_histograms(
+    row_title: str, column_title: str, rows: tuple[str, ...], columns: tuple[str, ...]
+) -> dict[str, Any]:
+    axis = alt.Axis(values=[-1, 0, 1], format="d", grid=False, labelFontSize=9, title=None)
+    chart = (
+        alt.Chart(named("bins"))
+        .mark_rect()
+        .encode(
+            x=alt.X("low:Q", axis=axis, scale=alt.Scale(domain=[-1, 1])),
+            x2="high:Q",
+            y=alt.Y("share:Q", axis=None),
+            y2=alt.datum(0),
+            tooltip=[
+                alt.Tooltip("low:Q", title="cosine from", format=".2f"),
+                alt.Tooltip("high:Q", title="to", format=".2f"),
+                alt.Tooltip("share:Q", title="of the pairs", format=".1%"),
+            ],
+        )
+        .properties(width=130, height=70)
+    )
+    header = alt.Header(labelFontSize=11, labelPadding=4)
+    facet = chart.facet(
+        row=alt.Row("row:N", title=row_title or None, sort=list(rows), header=header),
+        column=alt.Column("column:N", title=column_title or None, sort=list(columns), header=header),
+        spacing={"row": 8, "column": 18},
+    ).resolve_scale(y="independent")
+    return compiled(facet)
+
+
+@cache
+def _lines(
+    title: str,
+    x_title: str,
+    y_title: str,
+    order: tuple[str, ...],
+    logarithmic_x: bool,
+    logarithmic_y: bool,
+    share: bool,
+) -> dict[str, Any]:
+    x = alt.X(
+        "x:Q",
+        title=x_title,
+        scale=alt.Scale(type="log", nice=False, padding=10) if logarithmic_x else alt.Scale(nice=False, padding=10),
+        axis=alt.Axis(grid=False, tickCount=6, format="~s" if logarithmic_x else "~g"),
+    )
+    y = alt.Y(
+        "y:Q",
+        title=y_title,
+        scale=alt.Scale(type="log", nice=False)
+        if logarithmic_y
+        else alt.Scale(domain=[0, 1.02], nice=False)
+        if share
+        else alt.Scale(),
+        axis=alt.Axis(gridOpacity=0.5, tickCount=5, labelExpr=powers() if logarithmic_y else "datum.label"),
+    )
+    columns = 2 if max(map(len, order), default=0) < 18 else 1  # a narrow screen has no room for two long names
+    legend = alt.Legend(orient="top", columns=columns, labelLimit=300)
+    color = alt.Color("line:N", title=None, scale=alt.Scale(domain=list(order)), legend=legend)
+    shape = alt.Shape("line:N", title=None, scale=alt.Scale(domain=list(order)), legend=None)
+    mean, points = alt.Chart(named("mean")), alt.Chart(named("points"))
+    tooltip = [
+        alt.Tooltip("line:N", title=" "),
+        alt.Tooltip("x:Q", title=x_title, format=".3~g"),
+        alt.Tooltip("y:Q", title=y_title, format=".4~g"),
+    ]
+    layers = alt.layer(
+        alt.Chart(named("rule")).mark_rule(color=GREY, strokeDash=[3, 3]).encode(y="y:Q"),
+        points.mark_circle(size=16, opacity=0.35).encode(
+            x=x, y=y, color=color, tooltip=[*tooltip, alt.Tooltip("seed:N")]
+        ),
+        mean.mark_line(strokeWidth=2).encode(x=x, y=y, color=color),
+        mean.mark_point(filled=True, size=45).encode(x=x, y=y, color=color, shape=shape, tooltip=tooltip),
+    )
+    return stretched(layers, title, 260)

@@ -1,0 +1,454 @@
+"""Claims of the MLP block: the privileged basis, double descent, the fish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from toyviz import data, metrics, probe, tables
+from toyviz.claims.claim import Claim, Finding
+from toyviz.experiment import Experiment, sweep
+from toyviz.result import Result
+from toyviz.settings import EXPERIMENTS, MAP_SIZES, MAP_WIDTHS, NEURON_DENSITIES, SAMPLE_SIZES, STARTS
+from toyviz.tables import BIG, best_of
+
+Check = Callable[[Sequence[Result]], Finding | None]
+
+QUICK_DENSITIES = (1.0, 0.35, 0.1, 0.01)
+ALONE = (0.8, 1.2)  # the weight of a feature that has a neuron for itself
+
+# -- the privileged basis ----------------------------------------------------------------------------------------------
+
+
+def _starts(size: str, seed: int, densities: Sequence[float]) -> list[Experiment]:
+    """One group of starts, each at all of these densities: the seed-th STARTS of them."""
+    base: Experiment = getattr(EXPERIMENTS["privileged_basis"], size)
+    sparsities = [round(1 - density, 6) for density in densities]
+    return sweep(base, seed=range(seed * STARTS, (seed + 1) * STARTS), sparsity=sparsities)
+
+
+def _best_by_density(results: Sequence[Result]) -> list[dict[float, Result]]:
+    """In each group of starts the best network of each density."""
+    groups: dict[int, dict[float, list[Result]]] = {}
+    for result in results:
+        if result.experiment.arch == "relu_hidden" and result.experiment.fresh:
+            density = round(result.experiment.feature_probability, 9)
+            groups.setdefault(result.experiment.seed // STARTS, {}).setdefault(density, []).append(result)
+    return [{density: best_of(found) for density, found in group.items()} for group in groups.values()]
+
+
+def _most(parts: Sequence[dict[str, bool]]) -> dict[str, bool]:
+    """What is so in more than half of the groups."""
+    return {name: sum(part[name] for part in parts) > len(parts) / 2 for name in parts[0]}
+
+
+def dense_neurons_are_monosemantic(results: Sequence[Result]) -> Finding | None:
+    """At S = 0 each neuron has exactly one weight |w| > 0.3, close to 1, and together they hold features 0 ... m-1."""
+    best = [group[1.0] for group in _best_by_density(results) if 1.0 in group]
+    if not best:
+        return None
+    parts = []
+    for result in best:
+        largest = np.abs(result.W1).max(axis=1)
+        held = sorted(np.abs(result.W1).argmax(axis=1).tolist())
+        parts.append(
+            {
+                "every neuron stands for one feature": bool((metrics.features_of_neurons(result.W1) == 1).all()),
+                "its weight is close to 1": bool(((largest > ALONE[0]) & (largest < ALONE[1])).all()),
+                "they are the most important ones": held == list(range(result.experiment.n_hidden)),
+            }
+        )
+    clean = sum(all(part.values()) for part in parts)
+    features = metrics.features_of_neurons(best[0].W1).tolist()
+    return Finding(
+        _most(parts), f"the best start has {features} features a neuron; so in {clean} of {len(parts)} groups of starts"
+    )
+
+
+def sparse_neurons_are_polysemantic(results: Sequence[Result]) -> Finding | None:
+    """Neurons with several weights |w| > 0.3: more of them the sparser (one fewer is allowed), none at S = 0, all at
+    density 0.01; and more superposition in the sparser half of the densities than in the denser."""
+    groups = [
+        group for group in _best_by_density(results) if len(group) >= 4 and max(group) == 1 and min(group) <= 0.01
+    ]
+    if not groups:
+        return None
+    parts, told = [], []
+    for group in groups:
+        networks = [group[density] for density in sorted(group, reverse=True)]
+        several = [int((metrics.features_of_neurons(r.W1) > 1).sum()) for r in networks]
+        shared = [_superposition(r.W1) for r in networks]
+        half = len(networks) // 2
+        parts.append(
+            {
+                "none where all features are active": several[0] == 0,
+                "all neurons at density 0.01": several[-1] == networks[-1].experiment.n_hidden,
+                "never two fewer at a sparser one": bool((np.diff(several) >= -1).all()),
+                "superposition grows": bool(np.mean(shared[half:]) > np.mean(shared[:half])),
+            }
+        )
+        told.append(several)
+    return Finding(
+        _most(parts),
+        f"polysemantic neurons from dense to sparse: {told[0]}; all so in "
+        f"{sum(all(part.values()) for part in parts)} of {len(parts)} groups of starts",
+    )
+
+
+def _superposition(W1: np.ndarray) -> float:
+    """Its mean over the features that are represented."""
+    columns = W1.T
+    return float(metrics.superposition(columns)[metrics.norms(columns) > 0.5].mean())
+
+
+# -- double descent ----------------------------------------------------------------------------------------------------
+
+LITERAL, WITH_RELU = "mlp", "mlp_relu_output"
+MARGIN = 0.003  # a bump must stand out by this much of the loss of saying 0
+HORSESHOE_SIZES = (100, 200, 500)  # T around the transition
+WIDE = 16  # m at which some percent of new samples are named right
+RISE = 1.15  # the peak at T = m + 1 over the lowest loss before it; on seeds 10 ... 13 it is 1.32 to 1.43
+
+
+def _base(name: str, size: str, seed: int) -> Experiment:
+    base: Experiment = getattr(EXPERIMENTS[name], size)
+    return base.with_(seed=seed)
+
+
+def _by_size(results: Sequence[Result], arch: str, n_hidden: int = 2) -> dict[int, Result]:
+    """The networks of this architecture and width by T, smallest first; of several starts, the usual one's."""
+    found: dict[int, Result] = {}
+    usual = EXPERIMENTS[arch].quick.init
+    for result in results:
+        experiment = result.experiment
+        fits = experiment.arch == arch and experiment.n_hidden == n_hidden and experiment.n_samples is not None
+        if fits and (experiment.n_samples not in found or experiment.init == usual):
+            found[experiment.n_samples or 0] = result
+    return dict(sorted(found.items()))
+
+
+def _losses(runs: dict[int, Result], from_size: int = 0) -> dict[int, float]:
+    return {T: run.metrics["test_loss"] or 0.0 for T, run in runs.items() if from_size <= T}
+
+
+def _inside(losses: dict[int, float]) -> int | None:
+    """The T of the highest loss, if there are lower ones on both sides of it."""
+    sizes = list(losses)
+    top = max(sizes, key=losses.__getitem__)
+    return top if sizes[0] < top < sizes[-1] else None
+
+
+def loss_peaks_in_between(arch: str) -> Check:
+    """An interior maximum of the test loss over T >= 15, higher than what lies before it and after it."""
+
+    def check(results: Sequence[Result]) -> Finding | None:
+        losses = _losses(_by_size(results, arch), 15)
+        if len(losses) < 4 or max(losses) < 1000:
+            return None
+        top = _inside(losses)
+        before = min((loss for T, loss in losses.items() if top and top > T), default=np.inf)
+        told = ", ".join(f"{loss:.3g} (T = {T})" for T, loss in losses.items())
+        highest = max(losses.values())
+        return Finding(
+            {
+                "the peak lies inside": top is not None,
+                "it stands out from what lies before": highest > before + MARGIN,
+                "the largest T has less than half of it": losses[max(losses)] < highest / 2 if top else False,
+            },
+            f"test loss {told}",
+        )
+
+    return check
+
+
+def dimensions_change_hands(arch: str) -> Check:
+    """Dimensionality as in the bottleneck: about 2 / T for each of few samples, features in the end. The samples' is
+    that of W1 x about its mean: b1 turns all hidden vectors into one direction."""
+
+    def check(results: Sequence[Result]) -> Finding | None:
+        runs = _by_size(results, arch)
+        if not runs.keys() >= {3, 5, 6, 100} or max(runs) < 2000:
+            return None
+        shares = {}
+        for T in (3, 5, 6, 100, max(runs)):
+            bare = probe.seen_samples(runs[T]).inputs @ runs[T].W1.T
+            shares[T] = float(np.median(metrics.dimensionality(bare - bare.mean(axis=0))))
+        features = {T: float(metrics.dimensionality(run.W1.T).max()) for T, run in runs.items()}
+        last = max(runs)
+        return Finding(
+            {
+                "few samples have about 2 / T of a dimension each": all(
+                    0.7 <= shares[T] * T / 2 <= 1.4 for T in (3, 5, 6)
+                ),
+                "the more samples, the less each has": shares[6] > shares[100] > shares[last],
+                "in the end features stand out": features[last] >= BIG,
+            },
+            f"median sample {', '.join(f'{shares[T] * T / 2:.2f}' for T in (3, 5, 6))} times 2 / T at T = 3, 5, 6, "
+            f"{shares[100] * 50:.2f} at T = 100; the largest feature {features[100]:.3f} at T = 100, "
+            f"{features[last]:.3f} at T = {last}",
+        )
+
+    return check
+
+
+def beats_chance(arch: str) -> Check:
+    """Test accuracy at T >= 2000: above twice chance, and by chance with p < 0.01; some percent at m = 16."""
+
+    def check(results: Sequence[Result]) -> Finding | None:
+        narrow, wide = _by_size(results, arch), _by_size(results, arch, WIDE)
+        if not narrow or max(narrow) < 2000:
+            return None
+        experiment = narrow[max(narrow)].experiment
+        chance = 1 / experiment.n_outputs
+        accuracy = narrow[max(narrow)].metrics["test_accuracy"] or 0.0
+        right = round(accuracy * data.TEST_SIZE)
+        parts = {
+            "twice chance": accuracy > 2 * chance,
+            "no chance (p < 0.01)": _by_chance(right, data.TEST_SIZE, chance) < 0.01,
+        }
+        told = f"{accuracy:.2%} of new samples at T = {max(narrow)} (chance {chance:.2%})"
+        if wide and max(wide) >= 2000:
+            more = wide[max(wide)].metrics["test_accuracy"] or 0.0
+            parts[f"more with m = {WIDE}, at least 2 %"] = more > max(accuracy, 0.02)
+            told += f", {more:.2%} with m = {WIDE}"
+        return Finding(parts, told)
+
+    return check
+
+
+def _by_chance(right: int, count: int, chance: float) -> float:
+    """The chance of at least so many right answers by guessing: a binomial tail, summed term by term."""
+    below, term = 0.0, (1 - chance) ** count
+    for k in range(right):
+        below += term
+        term *= (count - k) / (k + 1) * chance / (1 - chance)
+    return max(1 - below, 0.0)
+
+
+def bias_lifts(arch: str) -> Check:
+    """Around the transition: every b1 > 0, at least 20 % of the values W1 x < 0, at least 90 % of W1 x + b1 > 0."""
+
+    def check(results: Sequence[Result]) -> Finding | None:
+        runs = _by_size(results, arch)
+        if not runs.keys() >= set(HORSESHOE_SIZES):
+            return None
+        negative, positive, biases = [], [], []
+        for T in HORSESHOE_SIZES:
+            bare = probe.seen_samples(runs[T]).inputs @ runs[T].W1.T
+            negative.append(float((bare < 0).mean()))
+            positive.append(float((bare + runs[T].b1 > 0).mean()))
+            biases.append(float(runs[T].b1.min()))
+        return Finding(
+            {
+                "every bias is positive": min(biases) > 0,
+                "without it a part is negative": float(np.mean(negative)) >= 0.2,
+                "with it nearly all is positive": float(np.mean(positive)) >= 0.9,
+            },
+            f"at T = {', '.join(map(str, HORSESHOE_SIZES))} the smallest bias is "
+            f"{', '.join(f'{b:.2f}' for b in biases)}; {np.mean(negative):.0%} of W1 x is negative, "
+            f"{np.mean(positive):.0%} of W1 x + b1 positive",
+        )
+
+    return check
+
+
+def squares_are_the_start(arch: str) -> Check:
+    """Columns of W1 of features that are never active: start times prod(1 - lr decay), to 1e-3; from a uniform start
+    squareness > 1.17, from a normal one < 1.15. For T <= 50, where there are at least 500 such columns."""
+
+    def check(results: Sequence[Result]) -> Finding | None:
+        found: dict[str, list[tables.NeverActive]] = {"uniform": [], "normal": []}
+        for result in results:
+            e = result.experiment
+            if e.arch == arch and e.n_hidden == 2 and e.n_samples and e.n_samples <= 50:
+                never = tables.never_active(result)
+                if len(never.columns) >= 500:
+                    found[e.init.split("_")[1]].append(never)
+        if not found["uniform"] or not found["normal"]:
+            return None
+        off = max(never.deviation for of_start in found.values() for never in of_start)
+        uniform = min(never.squareness or 0.0 for never in found["uniform"])
+        normal = max(never.squareness or 0.0 for never in found["normal"])
+        return Finding(
+            {
+                "they are their start, shrunk as weight decay says": off < 1e-3,
+                "uniform starts give squares": uniform > 1.17,
+                "normal starts give none": normal < 1.15,
+            },
+            f"the largest deviation from start times decay is {off:.1e}; squareness {uniform:.3f} from a uniform "
+            f"start, {normal:.3f} from a normal one (square 1.23, Gaussian 1.10)",
+        )
+
+    return check
+
+
+def descent_at_every_width(arch: str) -> Check:
+    """For at least 70 % of the widths the test loss over T >= 15 peaks inside, at T within a factor of 5."""
+
+    def check(results: Sequence[Result]) -> Finding | None:
+        widths = sorted({r.experiment.n_hidden for r in results if r.experiment.arch == arch})
+        rows = {m: _losses(_by_size(results, arch, m), 15) for m in widths}
+        rows = {m: losses for m, losses in rows.items() if len(losses) >= 5 and max(losses) >= 1000}
+        if len(rows) < 4:
+            return None
+        tops = {m: _inside(losses) for m, losses in rows.items()}
+        inside = [top for top in tops.values() if top]
+        return Finding(
+            {
+                "most widths have a peak inside": len(inside) >= 0.7 * len(tops),
+                "at about the same T": bool(inside) and max(inside) <= 5 * min(inside),
+            },
+            "the test loss peaks at " + ", ".join(f"T = {top or 'an end'} (m = {m})" for m, top in tops.items()),
+        )
+
+    return check
+
+
+def peaks_at_its_rank(results: Sequence[Result]) -> Finding | None:
+    """Without a ReLU on the output m + 1 samples can be stored: the test loss first falls, peaks just past that, up to
+    1.5 m, at least RISE times as high as before, and ends below 1. From a Xavier start with biases above 0."""
+    lifted = [r for r in results if r.experiment.init == "xavier_normal" and r.experiment.bias_offset > 0]
+    for m in sorted({r.experiment.n_hidden for r in lifted if r.experiment.n_hidden >= 4}):
+        losses = _losses(_by_size(lifted, LITERAL, m))
+        few = [loss for T, loss in losses.items() if m >= T]
+        if len(few) < 3 or not any(m < T <= 1.5 * m for T in losses) or max(losses) < 1000:
+            continue
+        past = {T: loss for T, loss in losses.items() if m < T}
+        top = max(past, key=past.__getitem__)
+        return Finding(
+            {
+                "it falls at first": min(few) < few[0],
+                f"it peaks just past m = {m}": top <= 1.5 * m,
+                "well above what lies before": past[top] > RISE * min(few),
+                "many samples have less than one": losses[max(losses)] < 1,
+            },
+            "test loss " + ", ".join(f"{loss:.3g} (T = {T})" for T, loss in losses.items()),
+        )
+    return None
+
+
+def _both_starts(arch: str, size: str, seed: int) -> list[Experiment]:
+    """The usual uniform start, and the normal one of the same width."""
+    base = _base(arch, size, seed)
+    return sweep(base, init=(base.init, base.init.replace("uniform", "normal")), n_samples=(5, 30))
+
+
+RANK = (
+    "The output is linear in m hidden numbers, so at m = 2 no more than three samples can be stored, and the best "
+    "train loss is near 1 from T = 30 on. From nn.Linear's start the test loss is high up to T = n, and falls at once "
+    "beyond: the network makes W1 x + b1 the same for all its samples, to silence a large W2. Other starts, more and "
+    "smaller steps, and the best of 8 starts by train loss give no peak in between either. This network does have a "
+    "double descent, of the classical kind: at T = m + 1, where its rank is used up."
+)
+SLOW = "Up to T = 5000 no feature stands out: the test loss still comes down from its peak."
+MOVES = (
+    "Every width has a transition, but a wider network stores more samples, and has it later: the peak lies at T = 500 "
+    "for m = 2 and 3, at 1000 for m = 4, at about 2000 for m = 8, and past 2000 for m = 16, beyond the map."
+)
+FEW = (
+    "With m = 2 it names two to three times as many as chance, which 10,000 new samples cannot tell in every seed; "
+    "with a dead unit it has one hidden number left. With m = 16 it is some percent."
+)
+DEAD = "From nn.Linear's start one of the two units is often negative on all samples. It gets no gradient and stays so."
+
+
+def _over(arch: str, **values: Sequence[object]) -> Callable[[str, int], list[Experiment]]:
+    """Evidence of one seed: this network over these values."""
+    return lambda size, seed: sweep(_base(arch, size, seed), **values)
+
+
+def _double_descent(arch: str, suffix: str, which: str) -> tuple[Claim, ...]:
+    """The claims about one variant of the MLP; which says in words what it is."""
+    page, literal, again = "double_descent", arch == LITERAL, (62,) if arch == WITH_RELU else ()
+    return (
+        Claim(
+            f"mlp{suffix}_double_descent",
+            f"The MLP {which} shows double descent: its test loss is highest in between.",
+            (3, 27, *again),
+            page,
+            _over(arch, n_samples=SAMPLE_SIZES),
+            loss_peaks_in_between(arch),
+            note=RANK if literal else "",
+        ),
+        Claim(
+            f"mlp{suffix}_dimensions",
+            f"In the MLP {which} dimensions go from samples to features, as in the bottleneck.",
+            (28,),
+            page,
+            _over(arch, n_samples=(3, 5, 6, 100, 2000)),
+            dimensions_change_hands(arch),
+            note=RANK if literal else SLOW,
+        ),
+        Claim(
+            f"mlp{suffix}_generalises",
+            f"After the transition the MLP {which} names the largest feature of new samples better than chance.",
+            (33,),
+            page,
+            _over(arch, n_samples=(2000,), n_hidden=(2, WIDE)),
+            beats_chance(arch),
+            published_size="quick",
+            note=FEW if literal else "",
+        ),
+        Claim(
+            f"bias_lifts_the_ring{suffix}",
+            f"In the MLP {which} the bias moves the hidden vectors to where the ReLU lets them pass.",
+            (29,),
+            page,
+            _over(arch, n_samples=HORSESHOE_SIZES),
+            bias_lifts(arch),
+            note=DEAD if literal else "",
+        ),
+        Claim(
+            f"squares_are_the_start{suffix}",
+            f"Squares in W1 of the MLP {which} are the uniform start of features that are never active.",
+            (31, *again),
+            page,
+            lambda size, seed: _both_starts(arch, size, seed),
+            squares_are_the_start(arch),
+        ),
+        Claim(
+            f"descent_at_every_width{suffix}",
+            f"The MLP {which} has its transition at about the same T for many hidden sizes.",
+            (32,),
+            page,
+            _over(arch, n_hidden=MAP_WIDTHS, n_samples=MAP_SIZES),
+            descent_at_every_width(arch),
+            published_size="quick",
+            note=RANK if literal else MOVES,
+        ),
+    )
+
+
+CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        "monosemantic_when_dense",
+        "Where all features are active, each neuron stands for one of the most important features.",
+        (24,),
+        "privileged_basis",
+        lambda size, seed: _starts(size, seed, (1.0,)),
+        dense_neurons_are_monosemantic,
+        across_seeds=True,
+    ),
+    Claim(
+        "sparsity_makes_polysemantic",
+        "The sparser the features, the more neurons stand for several of them.",
+        (25,),
+        "privileged_basis",
+        lambda size, seed: _starts(size, seed, NEURON_DENSITIES if size == "post" else QUICK_DENSITIES),
+        sparse_neurons_are_polysemantic,
+        across_seeds=True,
+    ),
+    *_double_descent(WITH_RELU, "", "with a ReLU on the output"),
+    *_double_descent(LITERAL, "_literal", "as the post writes it"),
+    Claim(
+        "mlp_literal_peaks_at_its_rank",
+        "From a small start with biases at 0.1, the MLP as the post writes it has a double descent of its own: its "
+        "test loss peaks where there are as many samples as its rank can store, T = m + 1.",
+        (27,),
+        "double_descent",
+        lambda size, seed: sweep(_base("mlp_at_its_rank", size, seed), **EXPERIMENTS["mlp_at_its_rank"].over),
+        peaks_at_its_rank,
+        published_size="quick",
+    ),
+)

@@ -1,0 +1,129 @@
+"""The published verdicts: the data behind them, and how CLAIMS.md and the README tell them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from toyviz.claims import CLAIMS, SECTIONS, TESTABLE, VERDICTS
+from toyviz.claims.claim import Claim, Verdict
+
+ROOT = Path(__file__).parents[2]
+DATA = Path(__file__).with_name("published.json")
+COLUMNS = ("id", "statement", "post_claims", "verdict", "measured", "seeds", "size")
+SIZES = {"quick": "the quick size", "post": "the post's size"}
+BEGIN, END = "<!-- claims: written by python -m toyviz claims --publish -->", "<!-- end of claims -->"
+
+Row = dict[str, Any]  # with COLUMNS as its keys
+
+
+def row(claim: Claim, verdict: Verdict, size: str) -> Row:
+    """What is told of a claim that was judged at this size."""
+    return {
+        "id": claim.id,
+        "statement": claim.statement,
+        "post_claims": list(claim.post_claims),
+        **verdict._asdict(),
+        "size": size,
+    }
+
+
+@cache
+def published() -> dict[str, Row]:
+    """The published rows by id, in the order of the claims: not to be changed. Empty where nothing is published."""
+    rows = json.loads(DATA.read_text(encoding="utf-8")) if DATA.exists() else []
+    return {row["id"]: row for row in rows}
+
+
+def publish(rows: Iterable[Row], root: Path = ROOT) -> None:
+    """Write these rows over the published ones of their ids, and CLAIMS.md and the README's summary anew.
+
+    Rows of claims that are no more are dropped, and what the others say is taken from the code.
+    """
+    data = root / DATA.relative_to(ROOT)
+    before = json.loads(data.read_text(encoding="utf-8")) if data.exists() else []
+    known = {row["id"]: row for row in [*before, *rows]}
+    said = {id: {"statement": claim.statement, "post_claims": list(claim.post_claims)} for id, claim in CLAIMS.items()}
+    kept = {id: known[id] | said[id] for id in CLAIMS if id in known}
+    data.write_text(json.dumps(list(kept.values()), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (root / "CLAIMS.md").write_text(markdown(kept), encoding="utf-8")
+    readme = root / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    block = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
+    readme.write_text(block.sub(lambda _: f"{BEGIN}\n{summary(kept)}\n{END}", text), encoding="utf-8")
+    published.cache_clear()
+
+
+def counts(rows: Iterable[Row]) -> dict[str, int]:
+    """How many of the rows hold, hold partly, and fail."""
+    votes = Counter(row["verdict"] for row in rows)
+    return {verdict: votes[verdict] for verdict in VERDICTS}
+
+
+def summary(rows: Mapping[str, Row]) -> str:
+    """The README's few lines: how many claims of each section hold, and which do not."""
+    lines = ["| section | claims | hold | partly | fail |", "|---|---|---|---|---|"]
+    for section, claims in SECTIONS.items():
+        there = [rows[claim.id] for claim in claims if claim.id in rows]
+        if there:
+            lines.append(_cells(section, len(there), *counts(there).values()))
+    lines.append(_cells("**all**", len(rows), *counts(rows.values()).values()))
+    missed = [f"`{row['id']}` ({row['verdict']})" for row in rows.values() if row["verdict"] != "holds"]
+    told = f"Not all of it held: {', '.join(missed)}." if missed else "Each of them holds."
+    return "\n".join([*lines, "", told])
+
+
+def markdown(rows: Mapping[str, Row]) -> str:
+    """The whole of CLAIMS.md."""
+    covered = {number for id in rows for number in CLAIMS[id].post_claims} & TESTABLE
+    lines = [
+        "# The post's claims, and what came out",
+        "",
+        "Each claim of the post that can be tested is a check in `toyviz/claims/`. Its evidence is trained, at the "
+        "size that its row names, and the verdict is that of more than half of the seeds. The thresholds were set on "
+        "other seeds than these. The numbers of the post's claims count them in the order of the post. This page is "
+        "written by `python -m toyviz claims --publish`; the app runs the same checks on what a visitor trains.",
+        "",
+        f"{len(rows)} checks stand for {len(covered)} of the {len(TESTABLE)} testable claims.",
+        "",
+        summary(rows),
+    ]
+    for section, claims in SECTIONS.items():
+        there = [claim for claim in claims if claim.id in rows]
+        if not there:
+            continue
+        lines += ["", f"## {section}", ""]
+        lines += ["| verdict | claim | in the post | measured | seeds, size |", "|---|---|---|---|---|"]
+        for claim in there:
+            told = rows[claim.id]
+            lines.append(
+                _cells(
+                    f"**{told['verdict']}**",
+                    f"`{claim.id}` {_escaped(claim.statement)}",
+                    numbers(claim),
+                    _escaped(told["measured"]),
+                    f"{told['seeds']}, {told['size']}",
+                )
+            )
+        for claim in there:
+            if rows[claim.id]["verdict"] != "holds" and claim.note:
+                lines += ["", f"- `{claim.id}`: {claim.note}"]
+    return "\n".join(lines) + "\n"
+
+
+def numbers(claim: Claim) -> str:
+    """The post's claims that it stands for: "3, 10"."""
+    return ", ".join(map(str, claim.post_claims))
+
+
+def _cells(*cells: object) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([|*_<>$])", r"\\\1", text)

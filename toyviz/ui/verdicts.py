@@ -1,0 +1,60 @@
+"""The post's claims as the pages show them: the verdict on what the visitor trained, and the published one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from toyviz import claims
+from toyviz.claims import published as publishing
+from toyviz.result import Result
+from toyviz.ui.frame import sentence
+
+VERDICT_MARKS = {  # icon, colour and word of each verdict: the colour never stands alone
+    "holds": ":green-badge[:material/check_circle: holds]",
+    "partly": ":orange-badge[:material/contrast: partly]",
+    "fails": ":red-badge[:material/cancel: fails]",
+}
+
+
+def claim(id: str, results: Sequence[Result]) -> None:
+    """A claim of the post with its verdict on what the visitor trained; nothing where its evidence is not there."""
+    verdict = _judged(id, tuple(sorted(result.experiment.key for result in results)), results)
+    if verdict is None:
+        return
+    official = publishing.published().get(id)
+    with st.container(border=True, key=f"claim-{id}", gap="xsmall"):
+        _claim_lines(claims.CLAIMS[id], verdict.verdict, verdict.measured)
+        if official and official["verdict"] != verdict.verdict:
+            st.caption(
+                f":material/menu_book: published: {official['verdict']} over {official['seeds']} seeds at "
+                f"{publishing.SIZES[official['size']]}. Other settings, another size or fewer seeds can change it."
+            )
+
+
+def published_claim(row: Mapping[str, Any], page: str) -> None:
+    """A published verdict, why it does not hold where it does not, and the way to the page that shows it."""
+    found = claims.CLAIMS[row["id"]]
+    with st.container(border=True, key=f"claim-{row['id']}", gap="xsmall"):
+        _claim_lines(found, row["verdict"], row["measured"])
+        if row["verdict"] != "holds" and found.note:
+            st.markdown(f":material/lightbulb: {found.note}")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f"`{row['id']}`: {row['seeds']} seeds at {publishing.SIZES[row['size']]}", width="content")
+            query = dict([found.view]) if found.view else None
+            st.page_link(page, icon=":material/arrow_forward:", width="content", query_params=query)
+
+
+def _claim_lines(found: claims.Claim, verdict: str, measured: str) -> None:
+    many = "s" if len(found.post_claims) > 1 else ""
+    source = f" :gray[Claim{many} {publishing.numbers(found)} of the post.]" if found.post_claims else ""
+    st.markdown(f"{VERDICT_MARKS[verdict]} **{found.statement}**{source}")
+    st.caption(sentence(measured).replace("$", "\\$"))
+
+
+@st.cache_resource(show_spinner=False, max_entries=1024)
+def _judged(id: str, keys: tuple[str, ...], _results: Sequence[Result]) -> claims.Verdict | None:
+    """The verdict, kept by what was judged: a check draws data again, and each click would wait for it."""
+    return claims.judge(claims.CLAIMS[id], _results)
