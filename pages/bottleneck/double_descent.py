@@ -186,7 +186,7 @@ def over_T():
         floor = {r.experiment.n_samples: value for r in of_seed if (value := tables.rank_floor(r)) is not None}
         if not base.arch_row.output_relu:  # its rank leaves it no regimes to tell apart
             found = tables.descent(table.iloc[:0], zero, n_hidden)
-        figure = charts.loss_over_samples(table, rules, found.regimes, sizes, found.peak, T, floor)
+        figure = charts.loss_over_samples(table, rules, found.regimes, sizes, found.peak, T, floor=floor)
         ui.draw(figure, key="loss", pick=open_network)
 
     with overview:

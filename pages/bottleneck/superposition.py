@@ -100,8 +100,10 @@ def density_by_density():
         table["best"] = table["key"].isin(best)
         left, right = st.columns(2, gap="medium")
         pick = lambda point: ui.remember(look=point["density"])  # noqa: E731
-        ui.draw(charts.summary(table, "represented", n_hidden, density), key="represented", pick=pick, where=left)
-        ui.draw(charts.summary(table, "superposition", None, density), key="shared", pick=pick, where=right)
+        ui.draw(
+            charts.summary(table, "represented", densities, n_hidden, density), key="represented", pick=pick, where=left
+        )
+        ui.draw(charts.summary(table, "superposition", densities, None, density), key="shared", pick=pick, where=right)
 
     def look_inside(result, frame):
         now = result.frame(frame)

@@ -65,7 +65,9 @@ def show(results):
     left, right = st.columns(2, gap="medium")
     several = table.rename(columns={"loss": "test_loss"})
     pick = lambda point: ui.remember(look=point["density"])  # noqa: E731
-    ui.draw(charts.summary(several, "polysemantic", None, density), key="polysemantic", pick=pick, where=left)
+    ui.draw(
+        charts.summary(several, "polysemantic", densities, None, density), key="polysemantic", pick=pick, where=left
+    )
     pick = lambda point: ui.remember(look=point["density"], clicked=(point["density"], int(point["seed"])))  # noqa: E731
     ui.draw(charts.spread(table, density), key="spread", pick=pick, where=right)
 
