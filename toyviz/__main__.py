@@ -352,7 +352,7 @@ def _list(arguments: argparse.Namespace) -> int:
     listed = {
         "experiments": [{"name": name, **asdict(setting)} for name, setting in settings.EXPERIMENTS.items()],
         "pages": pages(),
-        "figures": [{"id": name, **asdict(figure)} for name, figure in settings.FIGURES.items()],
+        "figures": [_figure_row(name, figure) for name, figure in settings.FIGURES.items()],
     }
     if arguments.json:
         print(json.dumps(listed))
@@ -363,6 +363,12 @@ def _list(arguments: argparse.Namespace) -> int:
             place = row.get("path") or row.get("page")
             print(f"  {row.get('name') or row['id']:<26}{row['title']}{f'  ({place})' if place else ''}")
     return 0
+
+
+def _figure_row(name: str, figure: settings.Figure) -> dict[str, Any]:
+    """What is told of a figure: where it is, and the parameters of the address that open it there."""
+    told = ("title", "page", "tab", "chart", "experiments", "address")
+    return {"id": name, **{field: getattr(figure, field) for field in told}}
 
 
 def pages() -> list[dict[str, str]]:

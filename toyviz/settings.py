@@ -272,49 +272,181 @@ class Figure:
 
     title: str
     page: str  # its file under pages/, without folder and ending
+    tab: str | None  # the view of the page that has it; None where there is only one
+    chart: str  # the function of toyviz.charts that draws it
     experiments: tuple[str, ...]
+    controls: Mapping[str, str] = field(default_factory=dict)  # other parameters of the address, and their values
 
+    @property
+    def address(self) -> dict[str, str]:
+        """What opens it: the parameters of the page's address, with their values."""
+        return ({TABS[self.page]: self.tab} if self.tab else {}) | dict(self.controls)
+
+
+TABS = {  # the parameter of the address that holds the open view, of each page with several
+    "superposition": "superposition",
+    "double_descent": "descent",
+    "unembedding": "final",
+    "dictionaries": "tab",
+}
+_OVER_T, _UNTIED = "Over T", {"block": "bottleneck, W1 and W2"}
+_MLP, _LIFTED = {"block": "MLP, as the post writes it"}, {"block": "MLP, ReLU on the output"}
 
 FIGURES: dict[str, Figure] = {  # numbered in the post's order
-    "F2": Figure("Overlaps and lengths of the features over density", "superposition", ("superposition",)),
-    "F3": Figure("Test loss over the size of the training set", "double_descent", ("double_descent",)),
-    "F4": Figure("Columns of W1 and hidden vectors over T", "double_descent", ("double_descent",)),
-    "F5": Figure("Dimensionality of features and samples over T", "double_descent", ("double_descent",)),
-    "F9": Figure("W1 over density, ReLU on the hidden layer", "privileged_basis", ("privileged_basis",)),
-    "F10": Figure("Stack plots: what each neuron stands for", "privileged_basis", ("privileged_basis",)),
-    "F11": Figure("Loss and accuracy over T, MLP", "double_descent", ("mlp", "mlp_relu_output")),
-    "F12": Figure("Columns of W1 and hidden vectors after the ReLU", "double_descent", ("mlp", "mlp_relu_output")),
-    "F13": Figure("Columns of W1 and hidden vectors before the ReLU", "double_descent", ("mlp", "mlp_relu_output")),
-    "F14": Figure("Dimensionality over T, MLP", "double_descent", ("mlp", "mlp_relu_output")),
-    "F15": Figure("Hidden vectors before the bias, and the bias", "double_descent", ("mlp", "mlp_relu_output")),
-    "F16": Figure("Uniform against normal start", "double_descent", ("mlp", "mlp_relu_output")),
-    "F17": Figure("Loss and accuracy over hidden size and T", "double_descent", ("mlp", "mlp_relu_output")),
-    "F22": Figure("Cross-entropy and accuracy over T", "unembedding", ("unembedding",)),
-    "F23": Figure("Columns of W1, hidden vectors and rows of W2 over T", "unembedding", ("unembedding",)),
-    "F24": Figure("T = 500: the square, the rose and the circle", "unembedding", ("unembedding",)),
-    "F25": Figure("The two terms of every class's logit", "unembedding", ("unembedding",)),
-    "F26": Figure("The sum of the terms, and the bias", "unembedding", ("unembedding",)),
-    "F27": Figure("The weighted vote that makes a hidden vector", "unembedding", ("unembedding",)),
-    "F28": Figure("Squares from a Xavier start", "unembedding", ("unembedding_xavier",)),
-    "F34": Figure("Loss and accuracy over T, ReLU on the output", "double_descent", ("mlp_relu_output",)),
-    "F35": Figure("Shapes in W1, ReLU on the output", "double_descent", ("mlp_relu_output",)),
-    "F29": Figure("Weights and activations of a dictionary of one-hots", "dictionaries", ("dictionary",)),
-    "F30": Figure("What the first bias does", "dictionaries", ("dictionary",)),
-    "F31": Figure("What the second bias does", "dictionaries", ("dictionary",)),
-    "F32": Figure("Hidden size against dataset size, squared error", "dictionaries", ("dictionary_sizes",)),
-    "F33": Figure("Cosines of hidden vectors, squared error", "dictionaries", ("dictionary_sizes",)),
-    "F36": Figure("64 one-hots through two neurons", "dictionaries", ("dictionary_64",)),
-    "F37": Figure("Cross-entropy after 1,000 epochs", "dictionaries", ("dictionary_cross_entropy",)),
-    "F38": Figure("Cross-entropy after 3,000 epochs", "dictionaries", ("dictionary_cross_entropy",)),
-    "F39": Figure("The biases with cross-entropy", "dictionaries", ("dictionary_cross_entropy",)),
-    "F40": Figure("Weight decay from 0 to 1", "dictionaries", ("dictionary_cross_entropy",)),
-    "F41": Figure("Inputs in opposite directions", "dictionaries", ("dictionary_antipodal",)),
-    "F42": Figure(
-        "Hidden size against dataset size, cross-entropy", "dictionaries", ("dictionary_sizes_cross_entropy",)
+    "F2": Figure(
+        "Overlaps and lengths of the features over density",
+        "superposition",
+        "Density by density",
+        "overlaps",
+        ("superposition",),
     ),
-    "F43": Figure("Shapes and losses with soft labels", "unembedding", ("unembedding_soft",)),
-    "F44": Figure("Double descent with W1 and W2", "double_descent", ("double_descent_untied",)),
-    "F45": Figure("Cosines of hidden vectors, cross-entropy", "dictionaries", ("dictionary_cross_entropy",)),
+    "F3": Figure(
+        "Test loss over the size of the training set",
+        "double_descent",
+        _OVER_T,
+        "loss_over_samples",
+        ("double_descent",),
+    ),
+    "F4": Figure("Columns of W1 and hidden vectors over T", "double_descent", _OVER_T, "panels", ("double_descent",)),
+    "F5": Figure(
+        "Dimensionality of features and samples over T",
+        "double_descent",
+        _OVER_T,
+        "dimensionality",
+        ("double_descent",),
+    ),
+    "F9": Figure(
+        "W1 over density, ReLU on the hidden layer", "privileged_basis", None, "neuron_weights", ("privileged_basis",)
+    ),
+    "F10": Figure(
+        "Stack plots: what each neuron stands for", "privileged_basis", None, "stacks", ("privileged_basis",)
+    ),
+    "F11": Figure("Loss and accuracy over T, MLP", "double_descent", _OVER_T, "loss_over_samples", ("mlp",), _MLP),
+    "F12": Figure(
+        "Columns of W1 and hidden vectors after the ReLU",
+        "double_descent",
+        _OVER_T,
+        "panels",
+        ("mlp",),
+        _MLP | {"stage": "after the ReLU"},
+    ),
+    "F13": Figure(
+        "Columns of W1 and hidden vectors before the ReLU", "double_descent", _OVER_T, "panels", ("mlp",), _MLP
+    ),
+    "F14": Figure("Dimensionality over T, MLP", "double_descent", _OVER_T, "dimensionality", ("mlp",), _MLP),
+    "F15": Figure(
+        "Hidden vectors before the bias, and the bias",
+        "double_descent",
+        "What the bias does",
+        "horseshoe",
+        ("mlp",),
+        _MLP,
+    ),
+    "F16": Figure(
+        "Uniform against normal start", "double_descent", "What is left of the start", "starts", ("mlp",), _MLP
+    ),
+    "F17": Figure(
+        "Loss and accuracy over hidden size and T",
+        "double_descent",
+        "Hidden size and T",
+        "map_over_sizes",
+        ("mlp",),
+        _MLP,
+    ),
+    "F22": Figure("Cross-entropy and accuracy over T", "unembedding", _OVER_T, "over_samples", ("unembedding",)),
+    "F23": Figure(
+        "Columns of W1, hidden vectors and rows of W2 over T",
+        "unembedding",
+        _OVER_T,
+        "shapes_over_samples",
+        ("unembedding",),
+    ),
+    "F24": Figure(
+        "T = 500: the square, the rose and the circle", "unembedding", "One network", "shape", ("unembedding",)
+    ),
+    "F25": Figure("The two terms of every class's logit", "unembedding", "One logit", "logit_plane", ("unembedding",)),
+    "F26": Figure("The sum of the terms, and the bias", "unembedding", "One logit", "logit_stages", ("unembedding",)),
+    "F27": Figure(
+        "The weighted vote that makes a hidden vector", "unembedding", "One logit", "votes", ("unembedding",)
+    ),
+    "F28": Figure(
+        "Squares from a Xavier start", "unembedding", "Why squares", "shapes_over_samples", ("unembedding_xavier",)
+    ),
+    "F29": Figure(
+        "Weights and activations of a dictionary of one-hots",
+        "dictionaries",
+        "Squared error",
+        "matrices",
+        ("dictionary",),
+    ),
+    "F30": Figure("What the first bias does", "dictionaries", "Squared error", "matrices", ("dictionary",)),
+    "F31": Figure("What the second bias does", "dictionaries", "Squared error", "matrices", ("dictionary",)),
+    "F32": Figure(
+        "Hidden size against dataset size, squared error",
+        "dictionaries",
+        "Size against size",
+        "size_map",
+        ("dictionary_sizes",),
+    ),
+    "F33": Figure(
+        "Cosines of hidden vectors, squared error",
+        "dictionaries",
+        "Cosines",
+        "cosine_histograms",
+        ("dictionary_sizes",),
+    ),
+    "F34": Figure(
+        "Loss and accuracy over T, ReLU on the output",
+        "double_descent",
+        _OVER_T,
+        "loss_over_samples",
+        ("mlp_relu_output",),
+        _LIFTED,
+    ),
+    "F35": Figure(
+        "Shapes in W1, ReLU on the output", "double_descent", _OVER_T, "panels", ("mlp_relu_output",), _LIFTED
+    ),
+    "F36": Figure("64 one-hots through two neurons", "dictionaries", "Two neurons", "planes", ("dictionary_64",)),
+    "F37": Figure(
+        "Cross-entropy after 1,000 epochs", "dictionaries", "Cross-entropy", "matrices", ("dictionary_cross_entropy",)
+    ),
+    "F38": Figure(
+        "Cross-entropy after 3,000 epochs", "dictionaries", "Cross-entropy", "matrices", ("dictionary_cross_entropy",)
+    ),
+    "F39": Figure(
+        "The biases with cross-entropy", "dictionaries", "Cross-entropy", "bars", ("dictionary_cross_entropy",)
+    ),
+    "F40": Figure(
+        "Weight decay from 0 to 1", "dictionaries", "Weight decay", "matrices", ("dictionary_cross_entropy",)
+    ),
+    "F41": Figure(
+        "Inputs in opposite directions", "dictionaries", "Opposite inputs", "matrices", ("dictionary_antipodal",)
+    ),
+    "F42": Figure(
+        "Hidden size against dataset size, cross-entropy",
+        "dictionaries",
+        "Size against size",
+        "size_map",
+        ("dictionary_sizes_cross_entropy",),
+    ),
+    "F43": Figure(
+        "Shapes and losses with soft labels", "unembedding", "Why squares", "shapes_over_samples", ("unembedding_soft",)
+    ),
+    "F44": Figure(
+        "Double descent with W1 and W2",
+        "double_descent",
+        _OVER_T,
+        "loss_over_samples",
+        ("double_descent_untied",),
+        _UNTIED,
+    ),
+    "F45": Figure(
+        "Cosines of hidden vectors, cross-entropy",
+        "dictionaries",
+        "Cosines",
+        "cosine_histograms",
+        ("dictionary_cross_entropy",),
+    ),
 }
 
 
