@@ -71,6 +71,19 @@ def hidden_vectors(result: Result) -> np.ndarray:
     return samples.inputs @ result.W1.T + result.b1
 
 
+def one_hot_accuracy(result: Result) -> float:
+    """The share of the one-hots e_i that come out of the trained network with output i as the largest; ties are wrong.
+
+    No importance enters. Raises ValueError for a network that does not give back its own features. [S]
+    """
+    n = result.experiment.n_features
+    if result.experiment.task != "autoencode":
+        raise ValueError(f"task {result.experiment.task!r} does not give one-hots back: only 'autoencode' does")
+    eye = np.eye(n, dtype=np.float32)
+    output = forward(result.experiment.arch_row, result.complete(), eye).output
+    return float(metrics.right(output, eye).mean())
+
+
 def logit_terms(result: Result, x: np.ndarray) -> LogitTerms:
     """The logits of one sample as the network makes them, and the terms that they consist of: h_k W2[c, k] and b2[c].
 

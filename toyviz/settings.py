@@ -6,7 +6,7 @@ notebook, [ARENA] the ARENA course, [R] our choice, since no source states it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,9 @@ STARTS = 100  # random starts of which the best is shown; [TMS] has 1000
 MAP_SIZES = (5, 10, 30, 100, 200, 500, 1000, 2000)  # T and m of the maps [R]
 MAP_WIDTHS = (2, 3, 4, 8, 16)
 START_SIZES = (5, 30, 100, 500)  # T at which the columns of features that are never active are shown [R]
+LIMIT_SIZES = (8, 16, 32, 64, 128, 256)  # n, m and S of the limits of reconstruction [R]
+LIMIT_WIDTHS = (2, 4, 8, 16, 32, 64)
+LIMIT_SPARSITIES = (0.0, 0.9, 0.99)
 SPARSITIES = tuple(round(1 - density, 6) for density in DENSITIES)
 BIAS_STARTS: dict[str, tuple[str, float]] = {  # bias_init and bias_offset [R]: the post names no start but 0
     "0": ("zeros", 0.0),
@@ -118,17 +121,17 @@ EXPERIMENTS: dict[str, Setting] = {
         {"n_features": 64, "n_hidden": 8, "sparsity": 0.9},
         {"steps": 2_000, "lr": 5e-3},  # [R]
         {"steps": 10_000, "lr": 1e-3},  # [NB]
-        sparsity=(0.0, 0.9, 0.99),
-        n_features=(8, 16, 32, 64, 128, 256),
-        n_hidden=(2, 4, 8, 16, 32, 64),
+        sparsity=LIMIT_SPARSITIES,
+        n_features=LIMIT_SIZES,
+        n_hidden=LIMIT_WIDTHS,
     ),
     "limits_one_hot": _setting(
         "Bottleneck: limits of reconstruction without noise",
         {"data": "one_hot", "n_features": 64, "n_hidden": 8},
         {"steps": 2_000, "lr": 5e-3},  # [R]
         {"steps": 10_000, "lr": 1e-3},  # [R]
-        n_features=(8, 16, 32, 64, 128, 256),
-        n_hidden=(2, 4, 8, 16, 32, 64),
+        n_features=LIMIT_SIZES,
+        n_hidden=LIMIT_WIDTHS,
     ),
     "privileged_basis": _setting(
         "MLP block: ReLU hidden layer",
@@ -448,6 +451,38 @@ FIGURES: dict[str, Figure] = {  # numbered in the post's order
         ("dictionary_cross_entropy",),
     ),
 }
+
+
+def decreasing_importance(n_features: int) -> float:
+    """The decay whose powers are 100 ** -linspace(0, 1, n): feature 0 weighs 1, the last one 0.01 [S]. For n > 1."""
+    return round(100 ** (-1 / (n_features - 1)), 9)
+
+
+def limits(
+    base: Experiment,
+    decreasing: Iterable[bool] = (True, False),
+    sizes: Iterable[int] = LIMIT_SIZES,
+    widths: Iterable[int] = LIMIT_WIDTHS,
+    **over: Iterable[Any],
+) -> list[Experiment]:
+    """Every n and m with m <= n over this base, the importance decreasing or uniform; the small ones first."""
+    widths, decreasing = tuple(widths), tuple(decreasing)
+    return [
+        experiment
+        for n in sizes
+        for m in widths
+        for fading in decreasing
+        if m <= n
+        for experiment in sweep(
+            base.with_(n_features=n, n_hidden=m, importance_decay=decreasing_importance(n) if fading else 1.0), **over
+        )
+    ]
+
+
+def limit_views() -> list[Experiment]:
+    """What the pages about the limits of reconstruction ship: every default map, one seed a cell."""
+    noisy, clean = EXPERIMENTS["limits"].quick, EXPERIMENTS["limits_one_hot"].quick
+    return [*limits(noisy, sparsity=LIMIT_SPARSITIES), *limits(clean)]
 
 
 def descents() -> list[Experiment]:

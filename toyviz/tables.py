@@ -348,3 +348,44 @@ def phase(W1: np.ndarray, feature: int) -> str:
     if np.linalg.norm(W1[:, feature]) <= REPRESENTED:
         return "given up"
     return "in a pair" if metrics.superposition(W1.T)[feature] > 0.5 else "alone"
+
+
+LIMIT_COLUMNS = ("key", "n_features", "n_hidden", "density", "decreasing", "weight_decay", "seed")
+LIMIT_VALUES = ("loss", "share", "accuracy", "recovered", "stored")
+
+
+@by_key
+def _limit(result: Result) -> dict[str, object]:
+    e = result.experiment
+    if e.fresh:
+        loss, nothing = result.metrics["test_loss"], theory.held_out_baselines(e)["constant"]
+    else:
+        loss, nothing = (
+            result.metrics["train_loss"],
+            theory.best_constant_loss(np.eye(e.n_features), data.importance(e)),
+        )
+    accuracy = probe.one_hot_accuracy(result)
+    return {
+        "key": e.key,
+        "n_features": e.n_features,
+        "n_hidden": e.n_hidden,
+        "density": round(e.feature_probability, 9) if e.fresh else None,
+        "decreasing": e.importance_decay < 1,
+        "weight_decay": e.weight_decay,
+        "seed": e.seed,
+        "loss": float(loss or 0.0),
+        "share": float(loss or 0.0) / nothing,
+        "accuracy": accuracy,
+        "recovered": round(accuracy * e.n_features),
+        "stored": int((metrics.norms(result.W1.T) > REPRESENTED).sum()),
+    }
+
+
+def limits(results: Iterable[Result]) -> pd.DataFrame:
+    """How much each bottleneck gives back: a row a network, on sparse features or on one-hots, where density is none.
+
+    loss: the test loss, or that on the one-hots; share: over the loss of the best constant output, sum_i I_i Var(x_i);
+    accuracy: of the one-hots, see probe.one_hot_accuracy; recovered: how many of them; stored: columns of W1 longer
+    than REPRESENTED.
+    """
+    return pd.DataFrame([_limit(result) for result in results], columns=[*LIMIT_COLUMNS, *LIMIT_VALUES])
