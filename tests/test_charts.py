@@ -54,6 +54,7 @@ FIGURES = {
     "panels, many": charts.panels([(f"T = {T}", {charts.FEATURES: COLUMNS}) for T in range(9)], common_scale=True),
     "closeup of features": closeup(COLUMNS, charts.FEATURES),
     "closeup of samples": closeup(HIDDEN, charts.SAMPLES, lim=3.0),
+    "components": charts.components(),
     "dimensionality": charts.dimensionality({4: np.full(6, 0.3)}, {4: np.full(4, 0.5)}, 2, 6, 4),
     "overlaps": charts.overlaps([("1 − S = 1", W1, B2), ("1 − S = 0.1", W1, B2)]),
     "overlaps, large": charts.overlaps([("", W1, B2)], large=True),

@@ -16,6 +16,7 @@ from toyviz.charts.final_layer import (
     squareness_turned,
     votes,
 )
+from toyviz.charts.fish import components
 from toyviz.charts.geometry import FEATURES, SAMPLES, closeup, dimensionality, limit, panels
 from toyviz.charts.loss import loss_close_to_one, loss_over_samples, norms_over_samples
 from toyviz.charts.mlp_block import Lift, horseshoe, map_over_sizes, starts
@@ -34,6 +35,7 @@ __all__ = [
     "bars",
     "by_start",
     "closeup",
+    "components",
     "cosine_histograms",
     "dimensionality",
     "dimensions_per_feature",
