@@ -32,6 +32,7 @@ def components() -> Figure:
             ("MLP", 50, 94, 100, 130, "MLP block"),
             ("attention", 50, 94, 160, 190, ""),
             ("embedding", 14, 94, 235, 265, ""),
+            ("", 26, 34, 55, 235, "residual stream"),
         ],
         columns=["text", "left", "right", "top", "bottom", "part"],
     )
@@ -40,7 +41,6 @@ def components() -> Figure:
         "boxes": boxes,
         "layers": pd.concat(frames, ignore_index=True),
         "names": pd.DataFrame(places, columns=["part", "formula", "y"]),
-        "stream": pd.DataFrame({"x": [30, 30], "y": [235, 55], "part": "residual stream"}),
         # What leaves the stream for a block, and comes back to it.
         "branches": pd.DataFrame({"x": [30, 50] * 2, "y": [115, 115, 175, 175], "branch": [0, 0, 1, 1]}),
     }
@@ -70,7 +70,6 @@ def _components() -> dict[str, Any]:
     boxes, names = alt.Chart(named("boxes")), alt.Chart(named("names"))
     layers = [
         alt.Chart(named("branches")).mark_line(color=GREY, tooltip=None).encode(x=x("x"), y=y("y"), detail="branch:N"),
-        alt.Chart(named("stream")).mark_line(strokeWidth=8, tooltip=None).encode(x=x("x"), y=y("y"), color=color),
         boxes.mark_rect(cornerRadius=4, tooltip=None).encode(
             x=x("left"), x2="right:Q", y=y("top"), y2="bottom:Q", color=color
         ),
