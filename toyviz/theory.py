@@ -59,10 +59,16 @@ def rank_floor(targets: np.ndarray, n_hidden: int) -> float:
     targets Y: (T, n_outputs). Summed over outputs, mean over samples. The hidden activation does not matter: the output
     lies in an m-dimensional affine space.
     """
+    floors = rank_floors(targets)
+    return float(floors[min(n_hidden, len(floors) - 1)])
+
+
+def rank_floors(targets: np.ndarray) -> np.ndarray:
+    """rank_floor for m = 0, 1, ..., min(T, n_outputs), (k + 1,): from the variance down to 0."""
     centred = targets.astype(np.float64) - targets.mean(axis=0, dtype=np.float64)
     smaller = centred @ centred.T if len(centred) < centred.shape[1] else centred.T @ centred
-    squares = np.linalg.eigvalsh(smaller)  # sigma^2, ascending
-    return float(max(squares[: max(len(squares) - n_hidden, 0)].sum(), 0.0) / len(targets))
+    squares = np.linalg.eigvalsh(smaller).clip(min=0)  # sigma^2, ascending
+    return np.append(np.cumsum(squares)[::-1], 0.0) / len(targets)
 
 
 def best_constant_loss(targets: np.ndarray, importance: np.ndarray | float = 1.0) -> float:

@@ -4,7 +4,7 @@ A figure is a specification that never changes, built once with Altair against n
 moment. So drawing again sends new data to a chart that stands, and costs no building and no checking.
 """
 
-from toyviz.charts.dictionary import bars, cosine_histograms, lines, matrices, planes, size_map
+from toyviz.charts.dictionary import Side, bars, cosine_histograms, lines, matrices, planes, size_map
 from toyviz.charts.figure import RAYS, Figure
 from toyviz.charts.final_layer import (
     CLASSES,
@@ -32,6 +32,7 @@ __all__ = [
     "SAMPLES",
     "Figure",
     "Lift",
+    "Side",
     "bars",
     "by_start",
     "closeup",
