@@ -22,6 +22,7 @@ START_SIZES = (5, 30, 100, 500)  # T at which the columns of features that are n
 LIMIT_SIZES = (8, 16, 32, 64, 128, 256)  # n, m and S of the limits of reconstruction [R]
 LIMIT_WIDTHS = (2, 4, 8, 16, 32, 64)
 LIMIT_SPARSITIES = (0.0, 0.9, 0.99)
+SCHEDULE_SIZES = (10, 30, 100, 200, 500, 1000, 2000)  # T at which learning rates are compared [R]
 SPARSITIES = tuple(round(1 - density, 6) for density in DENSITIES)
 BIAS_STARTS: dict[str, tuple[str, float]] = {  # bias_init and bias_offset [R]: the post names no start but 0
     "0": ("zeros", 0.0),
@@ -497,6 +498,12 @@ def descents() -> list[Experiment]:
     return list({experiment.key: experiment for experiment in every}.values())
 
 
+def learning_rates() -> list[Experiment]:
+    """The bottleneck at two constant learning rates: at the usual one's peak, and at its mean."""
+    peak = EXPERIMENTS["double_descent"].quick.with_(schedule="constant", warmup=0)
+    return sweep(peak, lr=(peak.lr, peak.lr / 2), seed=range(2), n_samples=SCHEDULE_SIZES)
+
+
 def gallery() -> list[Experiment]:
     """What is trained beforehand and shipped, so that the first visit need not wait: most views at their defaults.
 
@@ -504,6 +511,7 @@ def gallery() -> list[Experiment]:
     """
     return [
         *sweep(EXPERIMENTS["double_descent"].quick, seed=range(4), n_samples=SAMPLE_SIZES),
+        *learning_rates(),
         *sweep(EXPERIMENTS["superposition"].quick, seed=range(4), sparsity=SPARSITIES),
         *sweep(EXPERIMENTS["superposition_linear"].quick, seed=range(4), sparsity=SPARSITIES),
         *(

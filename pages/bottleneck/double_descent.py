@@ -1,11 +1,18 @@
 """When a network stops storing its samples and starts to learn features."""
 
+import pandas as pd
 import streamlit as st
 
 from toyviz import charts, metrics, settings, tables, theory, ui
 from toyviz.experiment import sweep
 
-OVER_T, BIAS, START, SIZES = VIEWS = ["Over T", "What the bias does", "What is left of the start", "Hidden size and T"]
+OVER_T, BIAS, START, SIZES, SCHEDULE = VIEWS = [  # also in the address
+    "Over T",
+    "What the bias does",
+    "What is left of the start",
+    "Hidden size and T",
+    "The learning rate",
+]
 FORMULAS = {
     "relu_output": "$x' = \\mathrm{ReLU}(W_1^\\top W_1 x + b_2)$",
     "relu_output_untied": "$x' = \\mathrm{ReLU}(W_2 W_1 x + b_2)$",
@@ -22,8 +29,10 @@ CLAIMS = {  # in each view; those whose evidence is not there say nothing
     BIAS: ("bias_lifts_the_ring", "bias_lifts_the_ring_literal"),
     START: ("squares_are_the_start", "squares_are_the_start_literal"),
     SIZES: ("descent_at_every_width", "descent_at_every_width_literal"),
+    SCHEDULE: ("schedule_matters", "schedule_memorises_better"),
 }
 RANK_VIEW = ("xavier_lifted", 8)  # start and m at which the MLP as the post writes it has its own double descent
+LOWEST = 1e-3  # a loss below is drawn here: a memorised set goes down to 1e-10, and would flatten all the rest
 STAGES = {"pre": "W1 x + b1", "bare": "W1 x", "after": "after the ReLU"}
 
 ui.title("Double descent", "When does a network stop memorising its samples and start to generalise?")
@@ -42,10 +51,12 @@ if view == SIZES:
     sizes = ui.control("map_samples", settings.MAP_SIZES)
     widths = ui.control("widths", settings.MAP_WIDTHS)
     seeds, n_hidden = ui.control("map_seeds", 1), 2
+elif view == SCHEDULE:
+    sizes = ui.control("n_samples", settings.SCHEDULE_SIZES, key="schedule_samples")
+    seeds, n_hidden = ui.control("seeds", 2, key="schedule_seeds"), ui.control("n_hidden", 2)
 else:
     sizes = ui.control("n_samples", settings.SAMPLE_SIZES)
-    seeds = ui.control("seeds", 4)
-    n_hidden = ui.control("n_hidden", 2)
+    seeds, n_hidden = ui.control("seeds", 4), ui.control("n_hidden", 2)
 sparsity = ui.control("sparsity", 0.99)
 n_features = ui.control("n_features", 1000)
 more = st.sidebar.expander("More settings")
@@ -55,6 +66,8 @@ start = ui.control("start", "own", where=more)
 if start != "own":
     init, bias_init, bias_offset = ui.STARTS[start]
     own = own.with_(init=init, bias_init=bias_init, bias_offset=bias_offset)
+if view != SCHEDULE and ui.control("schedule", "warmup_cosine", where=more) == "constant":
+    own = own.with_(schedule="constant", warmup=0)
 base = own.with_(
     sparsity=sparsity,
     n_features=n_features,
@@ -146,10 +159,12 @@ FINDINGS = {  # what to look for, and what is not shown, for each network
         "- **The rank floor** (broad line). The output is linear in the $m$ hidden numbers, so "
         "the train loss cannot go below it, whatever the ReLU does. More than $m + 1$ samples cannot be memorised.\n"
         "- **Its own double descent.** From a small start with live units, the test loss peaks where there are as many "
-        "samples as the rank can store, $T = m + 1$, whatever $n$ is. The button below shows it for $m = 8$.\n"
-        "- **A shelf up to T = n.** From nn.Linear's own start, W2 is large. The network silences it on its samples by "
-        "making W1 x + b1 the same for all of them. That takes as many weights as there are samples, so it works up "
-        "to about $T = n$; a new sample is not the same, and costs dearly. Beyond $T = n$ the loss drops at once.",
+        "samples as the rank can store, $T = m + 1$, in the runs at $n = 500$ and 1000. The button below shows it for "
+        "$m = 8$.\n"
+        "- **A shelf up to T = n.** From nn.Linear's own start the test loss stays high up to about $T = n$ and drops "
+        "beyond it, in the runs at $n = 500$ and 1000. A reading that fits: W2 starts large, and the network can "
+        "silence it on its samples by making W1 x + b1 the same for all of them, as long as they are no more than the "
+        "weights of a neuron; a new sample is not the same, and costs dearly.",
         "- The post's picture: it has a second peak, at some hundred samples and $m = 2$. We have found no recipe "
         "that gives it without a ReLU on the output.\n"
         "- Accuracy near 100 % on the training set, for the same reason.",
@@ -197,19 +212,9 @@ def over_T():
     table = tables.runs(results)
     here = sorted((r for r in results if r.experiment.seed == seed), key=lambda r: r.experiment.n_samples)
     chosen = next((result for result in here if result.experiment.n_samples == T), None)
-    with overview:
-        if results:
-            ui.draw(charts.loss_close_to_one(table, rules, sizes, T), key="near")
-            chance = ("chance, 1/n", 1 / base.n_outputs)
-            ui.draw(charts.over_samples(table, "accuracy", chance, sizes, T), key="accuracy", pick=open_network)
-        ui.notes(*FINDINGS[arch])
-        if arch == "mlp" and (start, n_hidden) != RANK_VIEW:
-            values = dict(zip(("start", "n_hidden"), RANK_VIEW, strict=True))
-            st.button(
-                "Show the double descent at its rank", icon=":material/stairs:", on_click=ui.remember, args=[values]
-            )
     with row:
         if not here:
+            ui.notes(*FINDINGS[arch])
             return
         left, right = st.columns([3, 1], vertical_alignment="bottom")
         left.subheader("Features and samples, size by size", anchor=False)
@@ -228,6 +233,12 @@ def over_T():
             f"training sample ends up, {drawn}. Each square has its own scale, written in its corner. At most "
             f"{charts.RAYS} vectors a square are drawn."
         )
+        ui.notes(*FINDINGS[arch])
+        if arch == "mlp" and (start, n_hidden) != RANK_VIEW:
+            values = dict(zip(("start", "n_hidden"), RANK_VIEW, strict=True))
+            st.button(
+                "Show the double descent at its rank", icon=":material/stairs:", on_click=ui.remember, args=[values]
+            )
     with inside:
         if chosen:
             ui.replay(chosen, lambda frame: look_inside(chosen, stage, frame))
@@ -247,7 +258,17 @@ def over_T():
             else " Samples all in one direction, as a large bias makes them, have $1/T$ each."
         )
     )
-    ui.draw(charts.norms_over_samples(table, T), key="norms")
+    st.subheader("A closer look", anchor=False)
+    chance = ("chance, 1/n", 1 / base.n_outputs)
+    ui.draw(charts.over_samples(table, "accuracy", chance, sizes, T), key="accuracy", pick=open_network)
+    left, right = st.columns(2, gap="medium")
+    ui.draw(charts.loss_close_to_one(table, rules, sizes, T), key="near", where=left)
+    ui.draw(charts.norms_over_samples(table, T), key="norms", where=right)
+    st.markdown(
+        "Above: how often the largest output is where the largest feature is. Left: only where the test loss is below "
+        "that of the best constant output has the network learned something about features. Right: how large weights "
+        "and biases have become."
+    )
     for id in CLAIMS[OVER_T]:
         ui.claim(id, results)
     if chosen:
@@ -398,8 +419,9 @@ def over_sizes():
             "chance, 1/n."
         )
         shelf = (
-            "- **No ridge in the middle.** From nn.Linear's own start the loss is high for few samples, and stays "
-            "above 1 up to $T = n$; single cells at small $T$ escape it, where all hidden units happen to be dead.\n"
+            "- **No ridge in the middle.** From nn.Linear's own start, at $n = 1000$, the loss is high for few samples "
+            "and stays above 1 up to $T = n$; single cells at small $T$ escape it, where all hidden units happen to be "
+            "dead.\n"
             "- **Beyond** $T = n$ it is below 1 for every width, and the accuracy is the higher the wider the network."
         )
         ui.notes(
@@ -424,4 +446,82 @@ def over_sizes():
         ui.behind(name, chosen, tables.runs(results))
 
 
-{OVER_T: over_T, BIAS: what_the_bias_does, START: what_is_left, SIZES: over_sizes}[view]()
+# -- the learning rate -------------------------------------------------------------------------------------------------
+
+
+def the_learning_rate():
+    usual = f"warm-up and cosine, up to {base.lr:g}"
+    rates = {
+        usual: base,
+        f"constant, {base.lr:g}": base.with_(schedule="constant", warmup=0),
+        f"constant, {base.lr / 2:g}": base.with_(schedule="constant", warmup=0, lr=base.lr / 2),
+    }
+    names = {(each.schedule, each.lr): label for label, each in rates.items()}
+    st.markdown(
+        "The post warns that schedules of the learning rate matter. The usual one grows from 0 to its peak, and falls "
+        "back to 0 along a cosine. It is set against two constant rates: one at the peak, and one at half of it, which "
+        "moves the weights about as far in all, since the mean of the usual rate is half of its peak."
+    )
+    with overview:
+        picks = st.container(horizontal=True, gap="large")
+    T = ui.shown("T", "Training samples T", sizes, 1000, where=picks)
+    seed = ui.shown("seed", "Seed", range(seeds), 0, where=picks)
+
+    def of(result):
+        return names[result.experiment.schedule, result.experiment.lr]
+
+    def show(results):
+        left, right = st.columns(2, gap="medium")
+        for which, where in (("train", left), ("test", right)):
+            rows = [
+                {
+                    "x": r.experiment.n_samples,
+                    "y": max(r.metrics[f"{which}_loss"], LOWEST),
+                    "line": of(r),
+                    "seed": r.experiment.seed,
+                }
+                for r in results
+            ]
+            figure = charts.lines(
+                pd.DataFrame(rows), f"{which.capitalize()} loss over T, by learning rate", "training samples T",
+                "squared error a sample", list(rates), logarithmic_x=True, logarithmic_y=True,
+                rule=zero if which == "test" else None,
+            )  # fmt: skip
+            ui.draw(figure, key=f"rates-{which}", where=where)
+        st.caption(f"Dashed: the test loss of the output 0. Train losses below {LOWEST:g} are drawn there.")
+
+    with overview:
+        wanted = [e for each in rates.values() for e in sweep(each, seed=range(seeds), n_samples=sizes)]
+        wanted.sort(key=lambda e: (e.seed != seed, e.n_samples != T))
+        results = ui.trained(wanted, show, watch, at_once=recipe == "quick")
+    here = {of(r): r for r in results if (r.experiment.n_samples, r.experiment.seed) == (T, seed)}
+    with row:
+        if here:
+            st.subheader(f"The same {T:,} samples at each rate", anchor=False)
+            vectors = {label: tables.vectors(here[label]) for label in rates if label in here}
+            with ui.wide():
+                pictures = [(k, {charts.FEATURES: v.features, charts.SAMPLES: v.samples}) for k, v in vectors.items()]
+                ui.draw(charts.panels(pictures), key="rates-panels")
+            counts = {label: int((v.feature_dimensionality >= tables.BIG).sum()) for label, v in vectors.items()}
+            told = "; ".join(f"{label}: **{count}**" for label, count in counts.items())
+            st.caption(
+                f"Seed {seed}. Above: columns of W1, below: hidden vectors, each square on its own scale. Features "
+                f"with at least {tables.BIG} of a dimension: {told}."
+            )
+        ui.notes(
+            "- **Large steps must settle.** In the bottleneck, with the quick recipe, a constant rate goes on shaking "
+            "the weights to the end: at T = 1000 no feature stands out, and the test loss stays high. A rate that "
+            "falls to 0 lets them come to rest.\n"
+            "- **Small steps settle anyway.** With the paper recipe, whose steps are ten times smaller, the constant "
+            "rates end about where the usual one does.",
+            "- Whether it is the warm-up or the fall to 0 that counts: the two come together here.\n"
+            "- Other schedules: each is compared only with no schedule at all.",
+        )
+    for id in CLAIMS[SCHEDULE]:
+        ui.claim(id, results)
+    chosen = here.get(usual) or next(iter(here.values()), None)
+    if chosen:
+        ui.behind(name, chosen, tables.runs(results))
+
+
+{OVER_T: over_T, BIAS: what_the_bias_does, START: what_is_left, SIZES: over_sizes, SCHEDULE: the_learning_rate}[view]()

@@ -500,6 +500,7 @@ CLAIMS: tuple[Claim, ...] = (
         "double_descent",
         _schedules,
         schedule_matters,
+        view=("descent", "The learning rate"),
         note="With the paper's small steps it does not: a constant rate ends at the same five features and the same "
         "test loss. It does in a hurry. With the quick recipe, whose steps are ten times larger, a constant rate has "
         "no features at T = 1000, and ten times the test loss and more. A rate that falls to 0 lets large steps "
@@ -513,6 +514,7 @@ CLAIMS: tuple[Claim, ...] = (
         _schedules,
         schedule_memorises_better,
         across_seeds=True,
+        view=("descent", "The learning rate"),
         note="At the post's size it does for T = 10, and not for T = 30 and 100, where a constant rate fits about as "
         "well or a little better; it moves the weights at least as far. With the quick recipe it does so nowhere. The "
         "post says only that schedulers matter; this direction was our reading of it.",

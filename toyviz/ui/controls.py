@@ -37,6 +37,7 @@ NETWORK_NAMES = {
     "unembed_tied": "tied: W2 = W1ᵀ",
     "unembed_no_bias": "no bias",
 }
+SCHEDULE_NAMES = {"warmup_cosine": "warm-up and cosine", "constant": "constant"}
 OPTIMIZER_NAMES = {"adamw": "AdamW", "sgd": "SGD"}
 LIST_NETWORK_NAMES = {
     "mlp": "ReLU in the middle (the post's)",
@@ -231,6 +232,40 @@ CONTROLS: dict[str, Control] = {
         kind="choice",
         text=TO_STORE_NAMES.__getitem__,
     ),
+    "limit_sizes": Control(
+        "Features n",
+        settings.LIMIT_SIZES,
+        "The rows of the maps. Each cell is a network of its own.",
+        kind="pills",
+    ),
+    "limit_widths": Control(
+        "Hidden sizes m",
+        settings.LIMIT_WIDTHS,
+        "The columns of the maps; a bottleneck is never wider than its input.",
+        kind="pills",
+    ),
+    "sparsities": Control(
+        "Sparsities S",
+        (0.0, 0.5, 0.9, 0.97, 0.99, 0.999),
+        "The chance that a feature is zero in a sample. Each sparsity is a map of its own. At 0.999 the few steps of "
+        "the quick recipe are too few: each feature is hardly seen.",
+        kind="pills",
+        text=_number,
+    ),
+    "relative": Control(
+        "Loss over that of the best constant output",
+        (True, False),
+        "Divide each loss by what a network would have that ignores its input, the variance of the features weighted "
+        "by importance. 1 is no better than that. Sparser features vary less, so their plain loss is lower anyway.",
+        kind="toggle",
+    ),
+    "schedule": Control(
+        "Learning rate",
+        tuple(SCHEDULE_NAMES),
+        "It grows to its peak and falls back to 0 along a cosine, or it is at its peak all the time.",
+        kind="list",
+        text=SCHEDULE_NAMES.__getitem__,
+    ),
     "normalize": Control(
         "Samples of unit length", (True, False), "Divide every sample by its length, |x| = 1.", kind="toggle"
     ),
@@ -260,7 +295,14 @@ def control(
     return where.select_slider(row.label, options, value=default, **shared)
 
 
-def shown(name: str, label: str, options: Iterable[Any], default: Any, where: Any = None) -> Any:
+def shown(
+    name: str,
+    label: str,
+    options: Iterable[Any],
+    default: Any,
+    where: Any = None,
+    text: Callable[[Any], str] = _number,
+) -> Any:
     """Which of some networks the visitor looks into; also set by clicking its point. None where there are none."""
     options = list(options)
     if not options:
@@ -270,7 +312,7 @@ def shown(name: str, label: str, options: Iterable[Any], default: Any, where: An
         options,
         default=default if default in options else options[0],
         required=True,
-        format_func=_number,
+        format_func=text,
         key=name,
         on_change=_forget_click,
         bind="query-params",
