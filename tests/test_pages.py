@@ -25,6 +25,7 @@ SMALL = {  # what is asked of each page that trains, in its address
     DESCENT: {"n_samples": ["3", "10"], "n_features": "100", "sparsity": "0.9", "seeds": "2"},
     SUPERPOSITION: {"density": ["1", "0.1"], "n_features": "5", "n_hidden": "2", "seeds": "2"},
 }
+TRAINING = [path for path in PAGES if "ui.trained(" in (ROOT / path).read_text(encoding="utf-8")]
 trained_pages = pytest.mark.parametrize("path", SMALL)
 
 
@@ -85,8 +86,7 @@ def jobs(monkeypatch):
     jobs = StandIn(store)
     monkeypatch.setattr(runtime, "store", lambda: store)
     monkeypatch.setattr(runtime, "jobs", lambda: jobs)
-    for name in ("double_descent", "superposition"):
-        setting = settings.EXPERIMENTS[name]
+    for name, setting in settings.EXPERIMENTS.items():
         short = {"steps": 12} | ({"warmup": 3} if setting.quick.warmup else {})
         changed = replace(setting, quick=setting.quick.with_(**short), post=setting.post.with_(**short, lr=2e-3))
         monkeypatch.setitem(settings.EXPERIMENTS, name, changed)
@@ -143,22 +143,34 @@ def test_every_page_is_in_the_navigation(path):
 @pytest.mark.parametrize("path", PAGES)
 def test_every_chart_of_a_page_has_a_sentence_for_those_who_cannot_see_it(path, jobs):
     app = open_page(path)
-    jobs.finish()
+    jobs.finish(4)
     for chart in charts(again(app)):
         assert chart.alt.endswith(".")
 
 
-@trained_pages
-def test_at_the_defaults_a_page_shows_what_is_shipped_and_trains_nothing(path, jobs, monkeypatch):
-    asked = []
-    monkeypatch.setattr(type(jobs), "submit", lambda self, experiments, visitor, **_: asked.extend(experiments))
+@pytest.mark.parametrize("path", PAGES)
+def test_at_its_defaults_every_view_of_a_page_shows_what_is_shipped_and_trains_nothing(path, jobs, monkeypatch):
+    monkeypatch.undo()  # the real experiments
+    asked, shipped = {}, {each.key for each in settings.gallery()}
+    monkeypatch.setattr(
+        StandIn, "submit", lambda self, experiments, *_, **__: asked.update({e.key: e for e in experiments})
+    )
+    monkeypatch.setattr(runtime, "store", lambda: jobs.store)
+    monkeypatch.setattr(runtime, "jobs", lambda: jobs)
     monkeypatch.setattr(training, "AT_ONCE", float("inf"))
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    app.switch_page(path)
-    again(app)
-    shipped = {each.key for each in settings.gallery()}
-    assert asked
-    assert {each.key for each in asked} <= shipped
+    st.cache_resource.clear()
+    views = [{}]
+    for view in views:
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        for name, value in view.items():
+            app.query_params[name] = value
+        app.switch_page(path)
+        again(app)
+        if not view:
+            views += [{each.key: option} for each in app.main.get("button_group")[:1] for option in each.options[1:]]
+        missing = [each for key, each in asked.items() if key not in shipped]
+        assert not missing, f"{view}: {len(missing)} networks are not shipped, {missing[0]}"
+    assert asked or path not in TRAINING
 
 
 @trained_pages

@@ -23,6 +23,9 @@ LIMIT_SIZES = (8, 16, 32, 64, 128, 256)  # n, m and S of the limits of reconstru
 LIMIT_WIDTHS = (2, 4, 8, 16, 32, 64)
 LIMIT_SPARSITIES = (0.0, 0.9, 0.99)
 SCHEDULE_SIZES = (10, 30, 100, 200, 500, 1000, 2000)  # T at which learning rates are compared [R]
+FISH_FEATURES = (64, 128, 256, 512)  # F, B and H of the three fish [R]
+FISH_EMBEDS = (8, 16, 32, 64, 128)
+FISH_HIDDEN = (4, 8, 16, 32, 64, 128, 256)
 SPARSITIES = tuple(round(1 - density, 6) for density in DENSITIES)
 BIAS_STARTS: dict[str, tuple[str, float]] = {  # bias_init and bias_offset [R]: the post names no start but 0
     "0": ("zeros", 0.0),
@@ -270,6 +273,9 @@ DESCENTS = {  # the named experiment of each network that the double descent pag
 }
 
 
+FISH = ("big_fish", "small_fish", "reproject")
+
+
 @dataclass(frozen=True)
 class Figure:
     """A figure of the post, and where the app has it."""
@@ -297,6 +303,7 @@ _OVER_T, _UNTIED = "Over T", {"block": "bottleneck, W1 and W2"}
 _MLP, _LIFTED = {"block": "MLP, as the post writes it"}, {"block": "MLP, ReLU on the output"}
 
 FIGURES: dict[str, Figure] = {  # numbered in the post's order
+    "F1": Figure("Three parts of a transformer, each taken out", "fish", None, "components", FISH),
     "F2": Figure(
         "Overlaps and lengths of the features over density",
         "superposition",
@@ -357,6 +364,10 @@ FIGURES: dict[str, Figure] = {  # numbered in the post's order
         ("mlp",),
         _MLP,
     ),
+    "F18": Figure("The shapes of the three fish", "fish", None, "fish_shapes", FISH),
+    "F19": Figure("Big fish over bottleneck and hidden size", "fish", None, "size_map", ("big_fish",)),
+    "F20": Figure("Small fish over bottleneck and hidden size", "fish", None, "size_map", ("small_fish",)),
+    "F21": Figure("Re-projector over bottleneck and hidden size", "fish", None, "size_map", ("reproject",)),
     "F22": Figure("Cross-entropy and accuracy over T", "unembedding", _OVER_T, "over_samples", ("unembedding",)),
     "F23": Figure(
         "Columns of W1, hidden vectors and rows of W2 over T",
@@ -504,12 +515,15 @@ def learning_rates() -> list[Experiment]:
     return sweep(peak, lr=(peak.lr, peak.lr / 2), seed=range(2), n_samples=SCHEDULE_SIZES)
 
 
-def gallery() -> list[Experiment]:
-    """What is trained beforehand and shipped, so that the first visit need not wait: most views at their defaults.
+def fish(size: str = "quick", **over: Any) -> list[Experiment]:
+    """The three fish over these fields, the small networks first: all see the same samples through the same E."""
+    every = [e for name in FISH for e in sweep(getattr(EXPERIMENTS[name], size), **over)]
+    return sorted(every, key=lambda e: (e.seed, e.n_hidden, e.n_embed))
 
-    Not yet shipped: the maps over hidden size and T, dimensions per feature, the phases, the privileged basis.
-    """
-    return [
+
+def gallery() -> list[Experiment]:
+    """What is trained beforehand and shipped, each once: every view of every page at its defaults."""
+    every = [
         *sweep(EXPERIMENTS["double_descent"].quick, seed=range(4), n_samples=SAMPLE_SIZES),
         *learning_rates(),
         *sweep(EXPERIMENTS["superposition"].quick, seed=range(4), sparsity=SPARSITIES),
@@ -530,8 +544,19 @@ def gallery() -> list[Experiment]:
         EXPERIMENTS["unembedding_sgd"].quick.with_(init="xavier_normal", bias_init="zeros"),
         EXPERIMENTS["double_descent_untied"].quick.with_(n_samples=500),
         *descents(),
+        *sweep(EXPERIMENTS["double_descent"].quick, n_hidden=MAP_WIDTHS, n_samples=MAP_SIZES),
+        *_named("dimensions_per_feature"),
+        *_named("phase_diagram", seed=range(4)),
+        *_named("privileged_basis", seed=range(STARTS)),
+        *fish(n_embed=FISH_EMBEDS, n_hidden=FISH_HIDDEN),
         *_dictionaries(),
     ]
+    return list({experiment.key: experiment for experiment in every}.values())
+
+
+def _named(name: str, **more: Any) -> list[Experiment]:
+    """The sweep of a named experiment at its quick size."""
+    return sweep(EXPERIMENTS[name].quick, **more, **EXPERIMENTS[name].over)
 
 
 def _dictionaries() -> list[Experiment]:
