@@ -367,8 +367,9 @@ def why_squares():
         "coordinate-wise steps.\n"
         "- The squared-error network's loss is of another kind: do not compare its number.",
     )
-    for each in ("unembedding_soft_square", "unembedding_split", "unembedding_xavier_square", "unembedding_optimizer"):
-        ui.claim(each, results)
+    why = ("soft_square", "split", "one_matrix", "xavier_square", "optimizer")
+    for each in why:
+        ui.claim(f"unembedding_{each}", results)
     ui.behind("unembedding", next(iter(found.values())), tables.runs(results))
 
 

@@ -44,7 +44,7 @@ class Claim:
     across_seeds: bool = False
     published_size: str = "post"  # "quick" where the post's size takes too long
     view: tuple[str, str] | None = None  # the parameter of the address that opens its view of the page, and its value
-    note: str = ""  # what is known about why it does not hold, shown where it does not
+    note: str = ""  # why it does not hold, or how far it does: shown beside the published verdict
 
 
 class Verdict(NamedTuple):

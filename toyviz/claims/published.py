@@ -111,7 +111,7 @@ def markdown(rows: Mapping[str, Row]) -> str:
                 )
             )
         for claim in there:
-            if rows[claim.id]["verdict"] != "holds" and claim.note:
+            if claim.note:
                 lines += ["", f"- `{claim.id}`: {claim.note}"]
     return "\n".join(lines) + "\n"
 

@@ -35,11 +35,11 @@ def claim(id: str, results: Sequence[Result]) -> None:
 
 
 def published_claim(row: Mapping[str, Any], page: str) -> None:
-    """A published verdict, why it does not hold where it does not, and the way to the page that shows it."""
+    """A published verdict, why it is so or how far, and the way to the page that shows it."""
     found = claims.CLAIMS[row["id"]]
     with st.container(border=True, key=f"claim-{row['id']}", gap="xsmall"):
         _claim_lines(found, row["verdict"], row["measured"])
-        if row["verdict"] != "holds" and found.note:
+        if found.note:
             st.markdown(f":material/lightbulb: {found.note}")
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(f"`{row['id']}`: {row['seeds']} seeds at {publishing.SIZES[row['size']]}", width="content")
