@@ -11,11 +11,13 @@ PAGES = {
     "Bottleneck": [
         st.Page("pages/bottleneck/superposition.py", title="Superposition", icon=":material/stacks:"),
         st.Page("pages/bottleneck/double_descent.py", title="Double descent", icon=":material/show_chart:"),
+        st.Page("pages/bottleneck/limits.py", title="Limits of reconstruction", icon=":material/grid_on:"),
     ],
     "MLP block": [
         st.Page(
             "pages/mlp_block/privileged_basis.py", title="Privileged basis", icon=":material/align_vertical_bottom:"
         ),
+        st.Page("pages/mlp_block/fish.py", title="Big fish, small fish, re-projector", icon=":material/set_meal:"),
     ],
     "Final layer": [
         st.Page("pages/final_layer/unembedding.py", title="Toy unembedding", icon=":material/format_list_numbered:"),

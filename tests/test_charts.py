@@ -37,6 +37,7 @@ SUMMARY = pd.DataFrame(
 W1, B2 = RNG.normal(size=(2, 6)), RNG.normal(size=6)
 COLUMNS, HIDDEN = W1.T, RNG.normal(size=(4, 2))
 NOTHING = RUNS.iloc[:0]
+FISH = pd.DataFrame({"fish": ["big fish", "big fish", "small fish"], "n_hidden": [4, 16, 4], "value": [0.9, 0.5, 0.3]})
 
 
 def closeup(values, kind, **options):
@@ -55,6 +56,10 @@ FIGURES = {
     "closeup of features": closeup(COLUMNS, charts.FEATURES),
     "closeup of samples": closeup(HIDDEN, charts.SAMPLES, lim=3.0),
     "components": charts.components(),
+    "fish_shapes": charts.fish_shapes(256, 32, 64),
+    "over_hidden_size": charts.over_hidden_size(FISH, FISH.assign(value=0.1), "Error", "error", "rank floor", 16),
+    "recovery": charts.recovery(RNG.normal(size=9), 3),
+    "response": charts.response(RNG.normal(size=5), np.eye(5)[2], "Feature 2"),
     "dimensionality": charts.dimensionality({4: np.full(6, 0.3)}, {4: np.full(4, 0.5)}, 2, 6, 4),
     "overlaps": charts.overlaps([("1 − S = 1", W1, B2), ("1 − S = 0.1", W1, B2)]),
     "overlaps, large": charts.overlaps([("", W1, B2)], large=True),

@@ -87,11 +87,20 @@ def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return -(targets * (shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))).sum(axis=1)
 
 
+def lead(output: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """The output where the target is largest minus the largest other output, one for each sample, (n_samples,).
+
+    A single output has no other: infinity.
+    """
+    rows, correct = np.arange(len(output)), targets.argmax(axis=1)
+    others = output.copy()
+    others[rows, correct] = -np.inf
+    return output[rows, correct] - others.max(axis=1)
+
+
 def right(output: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Is the largest output that of the largest target? (n_samples,) bool. A tie for the largest output is wrong."""
-    largest = output.max(axis=1, keepdims=True)
-    unique = (output == largest).sum(axis=1) == 1
-    return unique & (output.argmax(axis=1) == targets.argmax(axis=1))
+    return lead(output, targets) > 0
 
 
 def _shared(vectors: np.ndarray) -> np.ndarray:

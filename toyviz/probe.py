@@ -71,17 +71,18 @@ def hidden_vectors(result: Result) -> np.ndarray:
     return samples.inputs @ result.W1.T + result.b1
 
 
-def one_hot_accuracy(result: Result) -> float:
-    """The share of the one-hots e_i that come out of the trained network with output i as the largest; ties are wrong.
+def one_hots_back(result: Result) -> np.ndarray:
+    """Which features i come out of the trained network when they go in alone, (n,) bool: the one-hot e_i, as the task
+    makes it an input and a target, gives an output that is largest where the target is; ties are wrong.
 
-    No importance enters. Raises ValueError for a network that does not give back its own features. [S]
+    The mean is the accuracy of the post's limits of reconstruction: no importance enters. For a bottleneck and the big
+    fish argmax net = i; small fish argmax net(e_i E) = argmax e_i E; re-projector argmax net(e_i E) = argmax e_i E'.
+    Raises ValueError on data "antipodal", whose classes are no features. [S]
     """
-    n = result.experiment.n_features
-    if result.experiment.task != "autoencode":
-        raise ValueError(f"task {result.experiment.task!r} does not give one-hots back: only 'autoencode' does")
-    eye = np.eye(n, dtype=np.float32)
-    output = forward(result.experiment.arch_row, result.complete(), eye).output
-    return float(metrics.right(output, eye).mean())
+    if result.experiment.data == "antipodal":
+        raise ValueError("data 'antipodal' has two classes for each feature, and so no feature can come back alone")
+    samples = data.samples(result.experiment, np.eye(result.experiment.n_features, dtype=np.float32))
+    return metrics.right(activations(result, samples).output, samples.targets)
 
 
 def logit_terms(result: Result, x: np.ndarray) -> LogitTerms:

@@ -296,6 +296,7 @@ class Figure:
 TABS = {  # the parameter of the address that holds the open view, of each page with several
     "superposition": "superposition",
     "double_descent": "descent",
+    "limits": "limits",
     "unembedding": "final",
     "dictionaries": "tab",
 }
@@ -326,6 +327,11 @@ FIGURES: dict[str, Figure] = {  # numbered in the post's order
         "dimensionality",
         ("double_descent",),
     ),
+    "F6": Figure(
+        "Limits of reconstruction, decreasing importance", "limits", "Unlike features", "size_map", ("limits",)
+    ),
+    "F7": Figure("Limits of reconstruction, uniform importance", "limits", "Like features", "size_map", ("limits",)),
+    "F8": Figure("Limits of reconstruction without noise", "limits", "One-hots", "size_map", ("limits_one_hot",)),
     "F9": Figure(
         "W1 over density, ReLU on the hidden layer", "privileged_basis", None, "neuron_weights", ("privileged_basis",)
     ),
@@ -494,7 +500,7 @@ def limits(
 def limit_views() -> list[Experiment]:
     """What the pages about the limits of reconstruction ship: every default map, one seed a cell."""
     noisy, clean = EXPERIMENTS["limits"].quick, EXPERIMENTS["limits_one_hot"].quick
-    return [*limits(noisy, sparsity=LIMIT_SPARSITIES), *limits(clean)]
+    return [*limits(noisy, sparsity=LIMIT_SPARSITIES), *limits(clean), *limits(clean.with_(weight_decay=0.0))]
 
 
 def descents() -> list[Experiment]:
@@ -544,6 +550,7 @@ def gallery() -> list[Experiment]:
         EXPERIMENTS["unembedding_sgd"].quick.with_(init="xavier_normal", bias_init="zeros"),
         EXPERIMENTS["double_descent_untied"].quick.with_(n_samples=500),
         *descents(),
+        *limit_views(),
         *sweep(EXPERIMENTS["double_descent"].quick, n_hidden=MAP_WIDTHS, n_samples=MAP_SIZES),
         *_named("dimensions_per_feature"),
         *_named("phase_diagram", seed=range(4)),

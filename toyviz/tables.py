@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from toyviz import data, metrics, probe, theory
-from toyviz.experiment import FIELD_NAMES
+from toyviz.experiment import FIELD_NAMES, Experiment
 from toyviz.model import Parameters, initial_parameters
 from toyviz.result import Result
 
@@ -364,7 +364,7 @@ def _limit(result: Result) -> dict[str, object]:
             result.metrics["train_loss"],
             theory.best_constant_loss(np.eye(e.n_features), data.importance(e)),
         )
-    accuracy = probe.one_hot_accuracy(result)
+    back = probe.one_hots_back(result)
     return {
         "key": e.key,
         "n_features": e.n_features,
@@ -375,8 +375,8 @@ def _limit(result: Result) -> dict[str, object]:
         "seed": e.seed,
         "loss": float(loss or 0.0),
         "share": float(loss or 0.0) / nothing,
-        "accuracy": accuracy,
-        "recovered": round(accuracy * e.n_features),
+        "accuracy": float(back.mean()),
+        "recovered": int(back.sum()),
         "stored": int((metrics.norms(result.W1.T) > REPRESENTED).sum()),
     }
 
@@ -385,7 +385,48 @@ def limits(results: Iterable[Result]) -> pd.DataFrame:
     """How much each bottleneck gives back: a row a network, on sparse features or on one-hots, where density is none.
 
     loss: the test loss, or that on the one-hots; share: over the loss of the best constant output, sum_i I_i Var(x_i);
-    accuracy: of the one-hots, see probe.one_hot_accuracy; recovered: how many of them; stored: columns of W1 longer
-    than REPRESENTED.
+    accuracy: the share of the one-hots that come back, see probe.one_hots_back; recovered: how many of them; stored:
+    columns of W1 longer than REPRESENTED.
     """
     return pd.DataFrame([_limit(result) for result in results], columns=[*LIMIT_COLUMNS, *LIMIT_VALUES])
+
+
+FISH_COLUMNS = (
+    *("key", "task", "n_features", "n_embed", "n_hidden", "seed", "mse", "share", "floor", "floor_share"),
+    *("test_mse", "accuracy", "recovered", "chance"),
+)
+
+
+@by_key
+def _fish(result: Result) -> dict[str, object]:
+    e, back = result.experiment, probe.one_hots_back(result)
+    floors = _rank_floors(e.with_(n_hidden=1))
+    lowest = float(floors[min(e.n_hidden, len(floors) - 1)])
+    loss, test = (result.metrics[name] or 0.0 for name in ("train_loss", "test_loss"))
+    return {
+        **{name: getattr(e, name) for name in FISH_COLUMNS[:6]},
+        "mse": loss / e.n_outputs,
+        "share": loss / float(floors[0]),
+        "floor": lowest / e.n_outputs,
+        "floor_share": lowest / float(floors[0]),
+        "test_mse": test / e.n_outputs,
+        "accuracy": float(back.mean()),
+        "recovered": int(back.sum()),
+        "chance": 1 / e.n_outputs,
+    }
+
+
+@functools.lru_cache(maxsize=256)
+def _rank_floors(experiment: Experiment) -> np.ndarray:
+    """The lowest train loss for every hidden size: it hangs on the targets alone."""
+    return theory.rank_floors(data.training_samples(experiment).targets)
+
+
+def fish(results: Iterable[Result]) -> pd.DataFrame:
+    """How well each of the three fish does what it is asked to: a row a network.
+
+    mse: on the training set, the mean over all elements; share: over the variance of the targets; floor, floor_share:
+    the lowest that the rank of the output allows, as mse and as share; test_mse: on new samples; accuracy: the share of
+    features that come back alone, see probe.one_hots_back; chance: 1 over the number of outputs.
+    """
+    return pd.DataFrame([_fish(result) for result in results], columns=list(FISH_COLUMNS))

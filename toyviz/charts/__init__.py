@@ -16,7 +16,7 @@ from toyviz.charts.final_layer import (
     squareness_turned,
     votes,
 )
-from toyviz.charts.fish import components
+from toyviz.charts.fish import FISH, components, fish_shapes, over_hidden_size, recovery, response
 from toyviz.charts.geometry import FEATURES, SAMPLES, closeup, dimensionality, limit, panels
 from toyviz.charts.loss import loss_close_to_one, loss_over_samples, norms_over_samples
 from toyviz.charts.mlp_block import Lift, horseshoe, map_over_sizes, starts
@@ -28,6 +28,7 @@ from toyviz.charts.training import training_curve
 __all__ = [
     "CLASSES",
     "FEATURES",
+    "FISH",
     "RAYS",
     "SAMPLES",
     "Figure",
@@ -40,6 +41,7 @@ __all__ = [
     "cosine_histograms",
     "dimensionality",
     "dimensions_per_feature",
+    "fish_shapes",
     "horseshoe",
     "limit",
     "lines",
@@ -52,11 +54,14 @@ __all__ = [
     "neuron_weights",
     "norm_bars",
     "norms_over_samples",
+    "over_hidden_size",
     "over_samples",
     "overlaps",
     "panels",
     "phases",
     "planes",
+    "recovery",
+    "response",
     "shape",
     "shapes_over_samples",
     "size_map",

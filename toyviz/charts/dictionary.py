@@ -103,8 +103,8 @@ def size_map(
 ) -> Figure:
     """A number of each network over two sizes, as coloured cells; clicking one picks its two sizes.
 
-    cells: columns for x and y, and value; for the tooltip also some of TOLD. Where a value is exactly 0 its logarithm is
-    none: such a cell is white and says 0. ends: of the colours, else the lowest and the highest value. selected: the
+    cells: columns for x and y, and value; for the tooltip also some of TOLD. Where a value is exactly 0 its logarithm
+    is none: such a cell is white and says 0. ends: of the colours, else the lowest and the highest value. selected: the
     sizes of the cell that is looked into. possible(x, y): which cells are grey until they are there, not left out.
     """
     drawn = cells.assign(

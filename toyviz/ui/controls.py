@@ -266,6 +266,28 @@ CONTROLS: dict[str, Control] = {
         kind="list",
         text=SCHEDULE_NAMES.__getitem__,
     ),
+    "fish_features": Control(
+        "Features F", settings.FISH_FEATURES, "How many features there are. E turns them into B numbers.", kind="choice"
+    ),
+    "fish_embeds": Control(
+        "Bottlenecks B",
+        settings.FISH_EMBEDS,
+        "The columns of the maps: how many numbers the network sees.",
+        kind="pills",
+    ),
+    "fish_hidden": Control(
+        "Hidden sizes H",
+        (*settings.FISH_HIDDEN, 512),
+        "The rows of the maps: how many neurons there are. 512 take up to half a minute a cell.",
+        kind="pills",
+    ),
+    "over_variance": Control(
+        "Divide by the variance of the targets",
+        (True, False),
+        "The three fish have different targets. Divided by their variance, 1 is what the best constant output has, "
+        "whatever the target.",
+        kind="toggle",
+    ),
     "normalize": Control(
         "Samples of unit length", (True, False), "Divide every sample by its length, |x| = 1.", kind="toggle"
     ),
