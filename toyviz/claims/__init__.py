@@ -1,10 +1,10 @@
 """The post's claims as checks, a file a section. NumPy only: the page runs the same check as pytest and the table."""
 
-from toyviz.claims import appendix, bottleneck, final_layer, mlp_block
+from toyviz.claims import appendix, bottleneck, final_layer, limits, mlp_block
 from toyviz.claims.claim import SEEDS, SIZES, VERDICTS, Claim, Finding, Verdict, judge
 
 SECTIONS: dict[str, tuple[Claim, ...]] = {
-    "Bottleneck": bottleneck.CLAIMS,
+    "Bottleneck": bottleneck.CLAIMS + limits.CLAIMS,
     "MLP block": mlp_block.CLAIMS,
     "Final layer": final_layer.CLAIMS,
     "Appendix": appendix.CLAIMS,

@@ -1,0 +1,412 @@
+"""Claims about the limits of reconstruction: what comes back out of a bottleneck over n, m, sparsity and importance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from toyviz import data, metrics, probe, tables
+from toyviz.claims.claim import Claim, Finding
+from toyviz.experiment import Experiment
+from toyviz.result import Result
+from toyviz.settings import EXPERIMENTS, LIMIT_SPARSITIES, decreasing_importance, limits
+
+SIZES, WIDTHS = (16, 64, 128), (2, 8, 32)  # of the evidence: a coarse part of the page's maps
+LARGE = (256,)  # n at which one-hots alone are trained too
+
+# Margins were set on the seeds 10 to 13, at the quick size and on the one-hots at both; the verdicts are of 0 to 3.
+LOWER = 0.1  # a mean loss is lower if its log10 is, by this much
+HIGHER = 0.02  # a mean accuracy is higher by this much
+SLACK = 0.02  # and one cell's accuracy has fallen if it did by more than this: one or two one-hots of 64
+ORDERED = 0.9  # chance that an ignored feature weighs less than a stored one
+FEW_CELLS = 4  # a mean over fewer cells says nothing
+
+Cell = tuple[int, int]
+
+
+def _noisy(size: str, seed: int, **over: Sequence[float]) -> list[Experiment]:
+    base: Experiment = getattr(EXPERIMENTS["limits"], size)
+    return limits(base.with_(seed=seed), (True, False), SIZES, WIDTHS, **({"sparsity": LIMIT_SPARSITIES} | over))
+
+
+def _fading(size: str, seed: int, *sparsities: float) -> list[Experiment]:
+    base: Experiment = getattr(EXPERIMENTS["limits"], size)
+    return limits(base.with_(seed=seed), (True,), SIZES, WIDTHS, sparsity=sparsities)
+
+
+def _clean(size: str, seed: int, *decays: float) -> list[Experiment]:
+    base: Experiment = getattr(EXPERIMENTS["limits_one_hot"], size)
+    return limits(base.with_(seed=seed), (True, False), SIZES, WIDTHS, weight_decay=decays or (base.weight_decay,))
+
+
+def _long_lists(size: str, seed: int) -> list[Experiment]:
+    base: Experiment = getattr(EXPERIMENTS["limits_one_hot"], size)
+    return limits(base.with_(seed=seed), (False,), (*SIZES, *LARGE), (8, 32))
+
+
+def _of_the_grids(results: Sequence[Result]) -> list[Result]:
+    """The bottlenecks narrower than their input whose importance is uniform, or fades as in the post."""
+    return [
+        result
+        for result in results
+        if (e := result.experiment).arch == "relu_output"
+        and e.task == "autoencode"
+        and (e.fresh or e.data == "one_hot")
+        and not e.normalize
+        and 1 < e.n_hidden < e.n_features
+        and e.importance_decay in (1.0, decreasing_importance(e.n_features))
+    ]
+
+
+def _cells(results: Sequence[Result]) -> pd.DataFrame:
+    """tables.limits() of them, by cell, with the logarithms of the losses; one weight decay where there are several."""
+    rows = tables.limits(_of_the_grids(results))
+    if rows["weight_decay"].nunique() > 1:
+        rows = rows[rows["weight_decay"] == 0.01]
+    return rows.assign(
+        log_loss=np.log10(rows["loss"].astype(float).clip(lower=1e-12)),
+        log_share=np.log10(rows["share"].astype(float).clip(lower=1e-12)),
+        setting=["one-hots" if pd.isna(density) else f"{density:g}" for density in rows["density"]],
+    ).set_index(["n_features", "n_hidden"])
+
+
+def _groups(cells: pd.DataFrame) -> dict[tuple[str, bool], pd.DataFrame]:
+    """The cells of each setting, by its density or "one-hots", and by whether importance decreases."""
+    return {(str(setting), bool(fading)): part for (setting, fading), part in cells.groupby(["setting", "decreasing"])}
+
+
+def _common(*parts: pd.DataFrame) -> list[pd.DataFrame]:
+    """The same cells of all of them, in one order."""
+    shared = parts[0].index
+    for part in parts[1:]:
+        shared = shared.intersection(part.index)
+    return [part.loc[shared.unique()] for part in parts]
+
+
+def _word(fading: bool) -> str:
+    return "decreasing importance" if fading else "uniform importance"
+
+
+def sparser_is_better(results: Sequence[Result]) -> Finding | None:
+    """With every step to sparser features the loss falls, also over that of the best constant output, and the accuracy
+    rises: means over the same cells."""
+    groups = _groups(_cells(results))
+    parts, told = {}, []
+    for fading in (True, False):
+        by_density = {float(s): part for (s, f), part in groups.items() if s != "one-hots" and f == fading}
+        if len(by_density) < 2:
+            continue
+        order = sorted(by_density, reverse=True)
+        found = _common(*(by_density[density] for density in order))
+        if len(found[0]) < FEW_CELLS:
+            continue
+        loss, share, accuracy = (
+            [float(part[name].mean()) for part in found] for name in ("log_loss", "log_share", "accuracy")
+        )
+        word = _word(fading)
+        parts[f"the loss falls, {word}"] = all(b < a - LOWER for a, b in pairwise(loss))
+        parts[f"it falls by more than the variance, {word}"] = all(b < a - LOWER for a, b in pairwise(share))
+        parts[f"the accuracy rises, {word}"] = all(b > a + HIGHER for a, b in pairwise(accuracy))
+        told.append(
+            f"{word}, densities {_list(order)}: mean log10 loss {_list(loss, '.2f')}, of its share of the best "
+            f"constant output's {_list(share, '.2f')}, accuracy {_list(accuracy, '.0%')}"
+        )
+    return Finding(parts, "; ".join(told)) if parts else None
+
+
+def wider_is_better(results: Sequence[Result]) -> Finding | None:
+    """With every step to more hidden values the loss falls and the accuracy does not, for every n and setting."""
+    steps = []
+    for part in _groups(_cells(results)).values():
+        for _, row in part.reset_index().groupby("n_features"):
+            steps += list(pairwise(row.sort_values("n_hidden")[["loss", "accuracy"]].to_numpy(float)))
+    if len(steps) < FEW_CELLS:
+        return None
+    falls = sum(b[0] < a[0] for a, b in steps)
+    rises = sum(b[1] >= a[1] - SLACK for a, b in steps)
+    return Finding(
+        {"the loss falls": falls == len(steps), "the accuracy does not fall": rises == len(steps)},
+        f"of {len(steps)} steps to a wider bottleneck the loss falls in {falls}, the accuracy keeps or rises in "
+        f"{rises}",
+    )
+
+
+def uniform_trades_loss_for_accuracy(results: Sequence[Result]) -> Finding | None:
+    """At the same n, m and density, uniform importance has a higher loss and a higher accuracy than decreasing one."""
+    groups = _groups(_cells(results))
+    losses, accuracies, told = [], {}, []
+    weighting = []
+    for density in sorted({s for s, _ in groups if s != "one-hots"}, key=float, reverse=True):
+        if (density, True) not in groups or (density, False) not in groups:
+            continue
+        fading, uniform = _common(groups[density, True], groups[density, False])
+        if len(fading) < FEW_CELLS:
+            continue
+        losses.append(float((uniform["log_loss"] - fading["log_loss"]).mean()))
+        accuracies[density] = float((uniform["accuracy"] - fading["accuracy"]).mean())
+        weighting += [_weighting(n) for n, _ in fading.index]
+        told.append(f"{losses[-1]:.2f} and {100 * accuracies[density]:+.0f} points at density {density}")
+    if not accuracies:
+        return None
+    alone = float(np.mean(weighting))
+    return Finding(
+        {
+            "the loss is higher": all(gap > LOWER for gap in losses),
+            **{f"the accuracy is higher at density {d}": gap > HIGHER for d, gap in accuracies.items()},
+        },
+        f"uniform against decreasing, mean log10 loss and accuracy: higher by {', '.join(told)}; the smaller weights "
+        f"alone would make {alone:.2f} of log10 loss",
+    )
+
+
+def _weighting(n_features: int) -> float:
+    """-log10 of the mean weight: how much lower a loss is whose squared errors are the same but weigh less."""
+    return -float(np.log10(np.mean(decreasing_importance(n_features) ** np.arange(n_features))))
+
+
+def importance_in_loss_only(results: Sequence[Result]) -> Finding | None:
+    """The loss is the squared error of each feature times its importance; the accuracy counts one-hots alone."""
+    found = [r for r in _of_the_grids(results) if r.experiment.importance_decay < 1 and r.experiment.fresh]
+    if not found:
+        return None
+    result = min(found, key=lambda r: (r.experiment.n_features, r.experiment.n_hidden, r.experiment.sparsity))
+    e, samples = result.experiment, probe.seen_samples(result)
+    squared = (probe.activations(result, samples).output - samples.targets).astype(float) ** 2
+    weighted = float((100.0 ** -np.linspace(0, 1, e.n_features) * squared.mean(axis=0)).sum())
+    plain, told = float(squared.mean(axis=0).sum()), float(result.metrics["test_loss"] or 0.0)
+    eye = np.eye(e.n_features, dtype=np.float32)
+    output = probe.activations(result, data.samples(e.with_(importance_decay=1.0), eye)).output
+    others = np.where(eye > 0, -np.inf, output).max(axis=1)
+    counted = float((np.diag(output) > others).mean())
+    return Finding(
+        {
+            "the loss is weighted": abs(weighted / told - 1) < 1e-3 and abs(plain / told - 1) > 0.1,
+            "the accuracy is not": counted == float(probe.one_hots_back(result).mean()),
+        },
+        f"n = {e.n_features}, m = {e.n_hidden}: loss {told:.4g}, from the outputs {weighted:.4g} weighted and "
+        f"{plain:.4g} unweighted; {counted:.0%} of the one-hots counted alike",
+    )
+
+
+def importance_rule(results: Sequence[Result]) -> Finding | None:
+    """Weights of 100 ** -linspace(0, 1, n) make a network on dense or sparse features give up the least important."""
+    found = [r for r in _of_the_grids(results) if r.experiment.importance_decay < 1 and r.experiment.fresh]
+    orders = [order for r in found if (order := _order(r)) is not None]
+    if len(orders) < FEW_CELLS:
+        return None
+    off = max(
+        float(np.abs(data.importance(r.experiment) * 100.0 ** np.linspace(0, 1, r.experiment.n_features) - 1).max())
+        for r in found
+    )
+    return Finding(
+        {"the weights follow the rule": off < 1e-3, "the least important are given up": min(orders) > ORDERED},
+        f"weights within {off:.0e} of the rule; a stored feature is more important than one given up in "
+        f"{np.mean(orders):.1%} of the pairs, on average over {len(orders)} networks, in {min(orders):.1%} at least",
+    )
+
+
+def _order(result: Result) -> float | None:
+    """How often a stored feature is more important than one given up; None where all are one or the other."""
+    stored = metrics.norms(result.W1.T) > tables.REPRESENTED
+    kept, lost = np.flatnonzero(stored), np.flatnonzero(~stored)
+    return float((kept[:, None] < lost).mean()) if len(kept) and len(lost) else None
+
+
+def noise_free_is_better(results: Sequence[Result]) -> Finding | None:
+    """One-hots without noise are given back with a smaller share of the constant's loss and a higher accuracy than the
+    sparsest features."""
+    groups = _groups(_cells(results))
+    parts, told = {}, []
+    for fading in (True, False):
+        densities = [float(s) for s, f in groups if f == fading and s != "one-hots"]
+        if not densities or ("one-hots", fading) not in groups:
+            continue
+        noisy, clean = _common(groups[f"{min(densities):g}", fading], groups["one-hots", fading])
+        if len(noisy) < FEW_CELLS:
+            continue
+        loss = float((clean["log_share"] - noisy["log_share"]).mean())
+        accuracy = float((clean["accuracy"] - noisy["accuracy"]).mean())
+        parts[f"lower loss, {_word(fading)}"] = loss < -LOWER
+        parts[f"higher accuracy, {_word(fading)}"] = accuracy > HIGHER
+        told.append(
+            f"{_word(fading)}: accuracy {clean['accuracy'].mean():.0%} instead of {noisy['accuracy'].mean():.0%} at "
+            f"density {min(densities):g}, log10 of the loss over the constant's lower by {-loss:.1f}"
+        )
+    return Finding(parts, "; ".join(told)) if parts else None
+
+
+def importance_still_ignores(results: Sequence[Result]) -> Finding | None:
+    """Without noise, a network with decreasing importance still gives features up, the least important ones, at widths
+    that hold them all with uniform importance."""
+    groups = _groups(_cells(results))
+    if not {("one-hots", True), ("one-hots", False)} <= groups.keys():
+        return None
+    fading, uniform = _common(groups["one-hots", True], groups["one-hots", False])
+    roomy = uniform["accuracy"] == 1
+    if len(fading) < FEW_CELLS or not roomy.any():
+        return None
+    lacking = fading[roomy & (fading["accuracy"] < 1)]
+    keys = set(lacking["key"])
+    orders = [order for r in _of_the_grids(results) if r.experiment.key in keys and (order := _order(r)) is not None]
+    worst = lacking.sort_values("accuracy").iloc[:1]
+    example = [
+        f"; n = {n}, m = {m}: {int(row['recovered'])} of {n} come back, {int(uniform.loc[(n, m), 'recovered'])} with "
+        "uniform importance"
+        for (n, m), row in worst.iterrows()
+    ]
+    return Finding(
+        {
+            "features are given up where there is room for all": len(lacking) > 0,
+            "they are the least important": bool(orders) and float(np.mean(orders)) > ORDERED,
+        },
+        f"one-hots are missing in {len(lacking)} of {int(roomy.sum())} cells that hold all with uniform importance"
+        + "".join(example)
+        + (f"; the stored ones are more important in {np.mean(orders):.0%} of the pairs" if orders else ""),
+    )
+
+
+def decay_costs_accuracy(results: Sequence[Result]) -> Finding | None:
+    """Without weight decay more of the one-hots come back where some were missing."""
+    rows = tables.limits([r for r in _of_the_grids(results) if not r.experiment.fresh])
+    parts, told = {}, []
+    for fading in (False, True):
+        part = rows[rows["decreasing"] == fading].pivot_table(
+            index=["n_features", "n_hidden"], columns="weight_decay", values="accuracy"
+        )
+        if not {0.0, 0.01} <= set(part.columns):
+            continue
+        missing = part.dropna()[part[0.01] < 1]
+        if not len(missing):
+            continue
+        gain = float((missing[0.0] - missing[0.01]).mean())
+        parts[f"more come back, {_word(fading)}"] = gain > HIGHER
+        told.append(
+            f"{_word(fading)}: {missing[0.01].mean():.1%} with weight decay and {missing[0.0].mean():.1%} without, in "
+            f"the {len(missing)} cells below 100 %"
+        )
+    return Finding(parts, "; ".join(told)) if parts else None
+
+
+def roughest_case(results: Sequence[Result]) -> Finding | None:
+    """Dense features of decreasing importance: between half and twice as many one-hots come back as hidden values."""
+    part = _groups(_cells(results)).get(("1", True))
+    if part is None or len(part) < FEW_CELLS:
+        return None
+    ratio = part["recovered"].to_numpy(float) / part.index.get_level_values("n_hidden").to_numpy(float)
+    return Finding(
+        {"at least half as many": bool((ratio >= 0.5).all()), "at most twice as many": bool((ratio <= 2).all())},
+        f"{np.median(ratio):.2f} one-hots for each hidden value in the median of {len(ratio)} cells, {ratio.min():.2f} "
+        f"to {ratio.max():.2f}",
+    )
+
+
+def noise_free_is_unbounded(results: Sequence[Result]) -> Finding | None:
+    """Eight hidden values and more give back at least 95 % of the one-hots, up to 256 of them."""
+    part = _groups(_cells(results)).get(("one-hots", False))
+    part = None if part is None else part[part.index.get_level_values("n_hidden") >= 8]
+    if part is None or len(part) < FEW_CELLS:
+        return None
+    longest, least = max(part.index), part["accuracy"].min()
+    return Finding(
+        {"nearly all come back at m of 8 and more": bool(least >= 0.95)},
+        f"at least {least:.1%} in {len(part)} cells, up to n = {longest[0]}",
+    )
+
+
+def _list(values: Sequence[float], form: str = "g") -> str:
+    return ", ".join(f"{value:{form}}" for value in values)
+
+
+PAGE = "limits"
+CLEAN = ("limits", "One-hots")
+
+CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        "sparser_is_better",
+        "The sparser the features, the better they are reconstructed: the loss falls and the accuracy rises.",
+        (4, 15),
+        PAGE,
+        _noisy,
+        sparser_is_better,
+    ),
+    Claim(
+        "wider_is_better",
+        "The wider the bottleneck, the better the reconstruction, for every number of features.",
+        (4,),
+        PAGE,
+        lambda size, seed: [*_noisy(size, seed), *_clean(size, seed)],
+        wider_is_better,
+    ),
+    Claim(
+        "uniform_trades_loss_for_accuracy",
+        "With uniform importance the loss is worse and the accuracy better than with decreasing importance.",
+        (14,),
+        PAGE,
+        _noisy,
+        uniform_trades_loss_for_accuracy,
+        view=("limits", "Like features"),
+    ),
+    Claim(
+        "importance_in_loss_only",
+        "Importance enters the loss, not the accuracy.",
+        (75,),
+        PAGE,
+        lambda size, seed: [e for e in _fading(size, seed, 0.9) if e.n_features == min(SIZES)],
+        importance_in_loss_only,
+    ),
+    Claim(
+        "importance_rule",
+        "Features weigh from 1 down to 0.01, evenly on a logarithmic scale, and the least important are given up.",
+        (76,),
+        PAGE,
+        lambda size, seed: _fading(size, seed, *LIMIT_SPARSITIES),
+        importance_rule,
+    ),
+    Claim(
+        "noise_free_is_better",
+        "Without noise, on one-hots, reconstruction is better than on the sparsest features.",
+        (16,),
+        PAGE,
+        lambda size, seed: [*_noisy(size, seed, sparsity=(0.99,)), *_clean(size, seed)],
+        noise_free_is_better,
+        view=CLEAN,
+    ),
+    Claim(
+        "importance_still_ignores",
+        "Even without noise, decreasing importance makes a network ignore features.",
+        (16,),
+        PAGE,
+        _clean,
+        importance_still_ignores,
+        view=CLEAN,
+    ),
+    Claim(
+        "decay_costs_accuracy",
+        "One-hots that are missing without noise are missing because of weight decay.",
+        (17,),
+        PAGE,
+        lambda size, seed: _clean(size, seed, 0.01, 0.0),
+        decay_costs_accuracy,
+        view=CLEAN,
+    ),
+    Claim(
+        "roughest_case",
+        "Where features are dense and unlike, about as many one-hots come back as there are hidden values.",
+        (19,),
+        PAGE,
+        lambda size, seed: _fading(size, seed, 0.0),
+        roughest_case,
+    ),
+    Claim(
+        "noise_free_is_unbounded",
+        "Without noise and with uniform importance, a few hidden values hold practically any number of one-hots.",
+        (20,),
+        PAGE,
+        _long_lists,
+        noise_free_is_unbounded,
+        view=CLEAN,
+    ),
+)
