@@ -159,12 +159,11 @@ FINDINGS = {  # what to look for, and what is not shown, for each network
         "- **The rank floor** (broad line). The output is linear in the $m$ hidden numbers, so "
         "the train loss cannot go below it, whatever the ReLU does. More than $m + 1$ samples cannot be memorised.\n"
         "- **Its own double descent.** From a small start with live units, the test loss peaks where there are as many "
-        "samples as the rank can store, $T = m + 1$, in the runs at $n = 500$ and 1000. The button below shows it for "
-        "$m = 8$.\n"
-        "- **A shelf up to T = n.** From nn.Linear's own start the test loss stays high up to about $T = n$ and drops "
-        "beyond it, in the runs at $n = 500$ and 1000. A reading that fits: W2 starts large, and the network can "
-        "silence it on its samples by making W1 x + b1 the same for all of them, as long as they are no more than the "
-        "weights of a neuron; a new sample is not the same, and costs dearly.",
+        "samples as the rank can store, $T = m + 1$, at each $n$ that was tried, from 200 to 2000. The button below "
+        "shows it for $m = 8$.\n"
+        "- **A shelf up to T = n.** From nn.Linear's own start the test loss of most runs is high up to about $T = n$, "
+        "and falls beyond it. That is the doing of b2, which starts at up to 0.7 in each output: where b2 starts at 0 "
+        "the shelf is gone. Try Xavier's start under More settings.",
         "- The post's picture: it has a second peak, at some hundred samples and $m = 2$. We have found no recipe "
         "that gives it without a ReLU on the output.\n"
         "- Accuracy near 100 % on the training set, for the same reason.",

@@ -60,10 +60,21 @@ def polygons():
     return pictures and charts.panels(pictures)
 
 
+def map_of_limits():
+    """The share of the one-hots that come back, over the number of features and the width."""
+    results = ui.stored(settings.limits(EXPERIMENTS["limits"].quick, (True,), sparsity=(0.9,)))
+    cells = tables.limits(results)
+    width, size = charts.Side("n_hidden", "hidden size m"), charts.Side("n_features", "features n")
+    title = "How many features come back"
+    return results and charts.size_map(
+        cells.assign(value=cells["accuracy"]), title, "share", logarithmic=False, x=width, y=size
+    )
+
+
 def neurons():
     """Stacks of the best of the random starts, where features are dense and where they are rare."""
     pictures = []
-    for density in (1.0, 0.15, 0.02):
+    for density in (1.0, 0.1):
         results = quick("privileged_basis", seed=range(settings.STARTS), sparsity=[round(1 - density, 6)])
         if results:
             best = tables.best_of(results)
@@ -75,11 +86,23 @@ def neurons():
 
 def horseshoes():
     pictures = []
-    for result in quick("mlp_relu_output", n_samples=(30, 100)):
+    for result in quick("mlp_relu_output", n_samples=(15, 50, 200)):
         bare, pre, after = (tables.vectors(result, stage).samples for stage in ("bare", "pre", "after"))
         lift = charts.Lift(bare, result.b1 @ tables.plane(result.W1), pre, after)
         pictures.append((f"T = {result.experiment.n_samples}", lift))
     return pictures and charts.horseshoe(pictures)
+
+
+def fish():
+    """What is left of the variance over the number of neurons, for each of the three fish."""
+    results = ui.stored(settings.fish("quick", seed=(0,), n_embed=(32,), n_hidden=settings.FISH_HIDDEN))
+    if not results:
+        return None
+    cells = tables.fish(results)
+    rows = cells.assign(fish=cells["task"].map({task: name for task, (name, _) in charts.FISH.items()}))
+    drawn, floor = (rows[["fish", "n_hidden"]].assign(value=rows[each]) for each in ("share", "floor_share"))
+    title, y_title = "Error over the number of neurons", "error over variance"
+    return charts.over_hidden_size(drawn, floor, title, y_title, "rank floor", 64, share=True)
 
 
 def shapes():
@@ -142,7 +165,7 @@ def decompiled():
 
 
 def starts():
-    results = quick("starting_as_dictionary", init=list(STARTS))
+    results = quick("starting_as_dictionary", init=("linear_uniform", "training_points", "lookup_table"))
     rows = [
         {"x": int(step), "y": float(loss), "line": STARTS[r.experiment.init], "seed": 0}
         for r in results
@@ -150,8 +173,9 @@ def starts():
     ]
     title = "Training loss over the steps, by start"
     return rows and charts.lines(
-        pd.DataFrame(rows), title, "step", "training loss", list(STARTS.values()), logarithmic_x=True
-    )
+        pd.DataFrame(rows), title, "step", "training loss", [STARTS[r.experiment.init] for r in results],
+        logarithmic_x=True,
+    )  # fmt: skip
 
 
 # -- the walk ----------------------------------------------------------------------------------------------------------
@@ -191,7 +215,7 @@ step(
     "Five hidden values have to carry twenty features. If all features are active all the time, the five most "
     "important ones are kept and the rest is lost. The more seldom they are active, the more of them share the space: "
     "first as opposite pairs, then in ever tighter arrangements. This is superposition. In the picture, the overlap of "
-    "every two features; off the diagonal, colour means that two share a direction.",
+    "every two features, and their biases at the side; off the diagonal, colour means that two share a direction.",
     "pages/bottleneck/superposition.py",
     picture(overlaps),
 )
@@ -212,41 +236,61 @@ step(
     picture(polygons),
 )
 
+step(
+    "How much comes back",
+    "How many features can go through how few numbers? Each cell is a network of its own. Where the bottleneck is as "
+    "wide as there are features, all of them come back; where it is narrow, sparsity decides. With dense features "
+    "about as many survive as there are hidden values, with sparse ones (here each is active in one sample of ten) "
+    "more.",
+    "pages/bottleneck/limits.py",
+    picture(map_of_limits),
+)
+
 st.header("The MLP block: neurons", anchor=False)
 step(
     "A neuron for a feature",
     "With a ReLU on the hidden layer, single neurons begin to mean something. Where all features are active, each "
-    "neuron stands for one of them. Where they are rare, a neuron takes in several. Each column below is a neuron, "
-    "each block a feature that it stands for; yellow blocks share their direction with others.",
+    "neuron stands for one of them. Where they are rare, a neuron takes in several. In the picture each column is a "
+    "neuron, each block a feature that it stands for; yellow blocks share their direction with others.",
     "pages/mlp_block/privileged_basis.py",
     picture(neurons),
 )
 step(
     "The MLP as the post writes it",
     "Two matrices, two biases and a ReLU between them: does it show double descent too? Its output is linear in two "
-    "hidden numbers, so the training loss cannot fall below a floor that is known exactly, and few samples can be "
-    "memorised. From the usual start the loss on new samples stays high in these runs until there are about as many "
-    "samples as features, and then drops.",
+    "hidden numbers, so the training loss cannot fall below a floor that is known exactly (broad line on its page), "
+    "and at most three samples can be memorised. In these runs the loss on new samples is highest for few samples and "
+    "comes down slowly, to that of saying nothing only with more samples than features.",
     "pages/bottleneck/double_descent.py",
     picture(descent, "mlp"),
     **address("F11"),
 )
 step(
     "With a ReLU on the output",
-    "One more ReLU, on the output, lifts that floor: two numbers can now tell many samples apart. The network "
-    "memorises again, and the loss on new samples has a peak in the middle again.",
+    "One more ReLU, on the output, takes that floor away. These networks still fit only a part of their training set, "
+    "even of a small one. But the loss on new samples now rises and falls again as it does in the bottleneck, with a "
+    "peak at some hundred samples.",
     "pages/bottleneck/double_descent.py",
     picture(descent, "mlp_relu_output"),
     **address("F34"),
 )
 step(
     "The horseshoe",
-    "A ReLU deletes what is negative, and the samples would like to lie all around the origin (orange). So the bias "
-    "(purple) lifts them to where both numbers are positive (blue). What still lies beyond an axis is flattened onto "
-    "it, and the ring becomes a horseshoe.",
+    "A ReLU deletes what is negative, so samples all around the origin would lose each other. The bias (purple) is "
+    "positive and lifts them (yellow) to where both numbers are positive (blue). What still lies beyond an axis is "
+    "flattened onto it (orange), and the ring becomes a horseshoe.",
     "pages/bottleneck/double_descent.py",
     picture(horseshoes),
     **address("F15") | address("F34"),
+)
+
+step(
+    "Big fish, small fish",
+    "In a transformer the block does not see features, but a crowded stream of numbers in which they overlap. The big "
+    "fish has to give back the features, the small fish only the stream that it sees, the re-projector the features "
+    "in another stream. How many neurons does each job take? Dashed, the least error that so many neurons allow.",
+    "pages/mlp_block/fish.py",
+    picture(fish),
 )
 
 st.header("The final layer: a choice", anchor=False)
@@ -289,8 +333,8 @@ step(
 step(
     "Starting as a dictionary",
     "If memorising ends in a dictionary, why not start with one? In the comments of the post the author guesses that "
-    "this trains badly. A start with the right keys changes little. A start with keys and values is ahead from the "
-    "first step and, with the squared error, stays there; with cross-entropy it can be the slower one.",
+    "this trains badly. A start with the right keys changes little. One with keys and values is soon ahead and, with "
+    "the squared error, stays there; with cross-entropy it can be the slower one.",
     "pages/appendix/starting_as_dictionary.py",
     picture(starts),
 )

@@ -1,0 +1,107 @@
+"""The home page: a walk that never trains, with pictures where their networks are there, and ways that lead on."""
+
+import re
+from pathlib import Path
+
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+from test_figures import NoJobs, Untrained
+
+from toyviz import runtime, settings
+from toyviz.claims import published
+from toyviz.store import Store
+
+ROOT = Path(__file__).parents[1]
+HOME = "pages/start/home.py"
+SECTIONS = ["residual stream", "MLP block", "final layer", "appendix"]  # in the post's order
+
+
+class Refusing(NoJobs):
+    """A queue that nobody may ask for anything."""
+
+    def submit(self, *_, **__):
+        raise AssertionError("the home page trains nothing")
+
+
+def opened(monkeypatch, store):
+    monkeypatch.setattr(runtime, "store", lambda: store)
+    monkeypatch.setattr(runtime, "jobs", Refusing)
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.switch_page(HOME)
+    app.run()
+    assert not app.exception, [each.message for each in app.exception]
+    return app
+
+
+def pictures(app):
+    return [element.proto for element in app.get("vega_lite_chart")]
+
+
+def links(app):
+    """The page and the parameters of the address that each link has."""
+    return [(each.proto.page, each.proto.query_string) for each in app.get("page_link")]
+
+
+def steps():
+    """The steps of the walk that have a picture, as the page's text has them."""
+    return re.findall(r"^    picture\((\w+)", (ROOT / HOME).read_text(encoding="utf-8"), re.M)
+
+
+def test_without_any_trained_network_the_walk_is_told_without_their_pictures(monkeypatch):
+    app = opened(monkeypatch, Store(None))
+    assert len(pictures(app)) == 1  # the drawing of the parts
+    assert len(links(app)) == len(steps()) + 1  # and the claims
+
+
+def test_every_step_has_its_picture_once_its_networks_are_there(monkeypatch):
+    store = Untrained()
+    app = opened(monkeypatch, store)
+    assert len(pictures(app)) == len(steps()) + 1
+    for chart in pictures(app):
+        assert chart.alt.endswith(".")
+
+
+def test_a_picture_comes_as_soon_as_its_networks_are_trained(monkeypatch):
+    store = Store(None)
+    app = opened(monkeypatch, store)
+    bare, full = len(pictures(app)), Untrained()
+    for experiment in settings.EXPERIMENTS["dictionary"].quick, settings.EXPERIMENTS["unembedding"].quick:
+        store.put(full.get(experiment))
+    app.run()
+    assert not app.exception
+    assert len(pictures(app)) == bare + 3  # the dictionary, the shapes, the logit
+
+
+def test_pictures_are_made_once(monkeypatch):
+    store = Untrained()
+    app = opened(monkeypatch, store)
+    before = dict(store.wanted)
+    store.wanted.clear()
+    app.run()
+    assert before
+    assert not store.wanted
+
+
+def test_what_the_pictures_show_is_shipped(monkeypatch):
+    store = Untrained()
+    opened(monkeypatch, store)
+    shipped = {experiment.key for experiment in settings.gallery()}
+    missing = [experiment for experiment in store.wanted if experiment.key not in shipped]
+    assert not missing
+
+
+def test_the_sections_come_in_the_order_of_the_post(monkeypatch):
+    headers = [each.value for each in opened(monkeypatch, Store(None)).header]
+    found = [next(k for k, header in enumerate(headers) if name in header) for name in SECTIONS]
+    assert found == sorted(found)
+    assert len(headers) == len(SECTIONS) + 2  # then the claims, and how to use it
+
+
+def test_the_verdicts_are_counted_from_the_published_rows(monkeypatch):
+    rows = {id: dict(row, verdict="fails") for id, row in list(published.published().items())[:3]}
+    monkeypatch.setattr(published, "published", lambda: rows)
+    app = opened(monkeypatch, Store(None))
+    assert [(each.label, each.value) for each in app.metric] == [("hold", "0"), ("hold partly", "0"), ("fail", "3")]
+    assert any("3 checks" in each.value for each in app.markdown)
