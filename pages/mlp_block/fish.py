@@ -217,7 +217,7 @@ with inside:
         look_inside(chosen)
     else:
         st.caption("Choose a cell that is trained." if results else "Nothing is trained yet.")
-for id in ():
+for id in CLAIMS:
     ui.claim(id, results)
 if chosen:
     table = tables.fish(results).drop(columns=["task", "n_features", "n_embed", "n_hidden", "seed"])

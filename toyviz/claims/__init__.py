@@ -1,11 +1,11 @@
 """The post's claims as checks, a file a section. NumPy only: the page runs the same check as pytest and the table."""
 
-from toyviz.claims import appendix, bottleneck, final_layer, limits, mlp_block
+from toyviz.claims import appendix, bottleneck, final_layer, fish, limits, mlp_block
 from toyviz.claims.claim import SEEDS, SIZES, VERDICTS, Claim, Finding, Verdict, judge
 
 SECTIONS: dict[str, tuple[Claim, ...]] = {
     "Bottleneck": bottleneck.CLAIMS + limits.CLAIMS,
-    "MLP block": mlp_block.CLAIMS,
+    "MLP block": mlp_block.CLAIMS + fish.CLAIMS,
     "Final layer": final_layer.CLAIMS,
     "Appendix": appendix.CLAIMS,
 }
@@ -15,4 +15,16 @@ CLAIMS: dict[str, Claim] = {claim.id: claim for claims in SECTIONS.values() for 
 NARRATIVE = frozenset({2, 8, 21, 22, 30, 40, 50, 52, 53, 54, 55, 56, 71})
 TESTABLE = frozenset(range(1, 78)) - NARRATIVE
 
-__all__ = ["CLAIMS", "SECTIONS", "SEEDS", "SIZES", "TESTABLE", "VERDICTS", "Claim", "Finding", "Verdict", "judge"]
+__all__ = [
+    "CLAIMS",
+    "NARRATIVE",
+    "SECTIONS",
+    "SEEDS",
+    "SIZES",
+    "TESTABLE",
+    "VERDICTS",
+    "Claim",
+    "Finding",
+    "Verdict",
+    "judge",
+]
