@@ -24,8 +24,8 @@ LIMIT_WIDTHS = (2, 4, 8, 16, 32, 64)
 LIMIT_SPARSITIES = (0.0, 0.9, 0.99)
 SCHEDULE_SIZES = (10, 30, 100, 200, 500, 1000, 2000)  # T at which learning rates are compared [R]
 FISH_FEATURES = (64, 128, 256, 512)  # F, B and H of the three fish [R]
-FISH_EMBEDS = (8, 16, 32, 64, 128)
-FISH_HIDDEN = (4, 8, 16, 32, 64, 128, 256)
+FISH_EMBEDS = (8, 32, 64, 128)
+FISH_HIDDEN = (4, 16, 32, 64, 128, 256)
 SPARSITIES = tuple(round(1 - density, 6) for density in DENSITIES)
 BIAS_STARTS: dict[str, tuple[str, float]] = {  # bias_init and bias_offset [R]: the post names no start but 0
     "0": ("zeros", 0.0),

@@ -271,13 +271,13 @@ CONTROLS: dict[str, Control] = {
     ),
     "fish_embeds": Control(
         "Bottlenecks B",
-        settings.FISH_EMBEDS,
+        (8, 16, 32, 64, 128),
         "The columns of the maps: how many numbers the network sees.",
         kind="pills",
     ),
     "fish_hidden": Control(
         "Hidden sizes H",
-        (*settings.FISH_HIDDEN, 512),
+        (4, 8, 16, 32, 64, 128, 256, 512),
         "The rows of the maps: how many neurons there are. 512 take up to half a minute a cell.",
         kind="pills",
     ),
