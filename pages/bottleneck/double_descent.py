@@ -456,12 +456,12 @@ def the_learning_rate():
         f"constant, {base.lr / 2:g}": base.with_(schedule="constant", warmup=0, lr=base.lr / 2),
     }
     names = {(each.schedule, each.lr): label for label, each in rates.items()}
-    st.markdown(
-        "The post warns that schedules of the learning rate matter. The usual one grows from 0 to its peak, and falls "
-        "back to 0 along a cosine. It is set against two constant rates: one at the peak, and one at half of it, which "
-        "moves the weights about as far in all, since the mean of the usual rate is half of its peak."
-    )
     with overview:
+        st.markdown(
+            "The post warns that schedules of the learning rate matter. The usual one grows from 0 to its peak, and "
+            "falls back to 0 along a cosine. It is set against two constant rates: one at the peak, and one at half of "
+            "it, which moves the weights about as far in all, since the mean of the usual rate is half of its peak."
+        )
         picks = st.container(horizontal=True, gap="large")
     T = ui.shown("T", "Training samples T", sizes, 1000, where=picks)
     seed = ui.shown("seed", "Seed", range(seeds), 0, where=picks)
@@ -509,8 +509,8 @@ def the_learning_rate():
             )
         ui.notes(
             "- **Large steps must settle.** In the bottleneck, with the quick recipe, a constant rate goes on shaking "
-            "the weights to the end: at T = 1000 no feature stands out, and the test loss stays high. A rate that "
-            "falls to 0 lets them come to rest.\n"
+            "the weights to the end. The test loss has a higher peak and comes down later; at T = 1000, where the "
+            "usual schedule has some five features, none stands out.\n"
             "- **Small steps settle anyway.** With the paper recipe, whose steps are ten times smaller, the constant "
             "rates end about where the usual one does.",
             "- Whether it is the warm-up or the fall to 0 that counts: the two come together here.\n"
