@@ -1,0 +1,252 @@
+"""The three fish: what they see, what comes back, what their rank allows, their figures and their claims."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from toyviz import charts, data, metrics, probe, settings, tables, theory
+from toyviz.claims import CLAIMS
+from toyviz.claims import fish as checks
+from toyviz.model import shapes
+from toyviz.result import Result
+from toyviz.train import train
+
+SMALL = {"n_features": 12, "n_embed": 5, "n_hidden": 7, "n_samples": 60, "sparsity": 0.8, "steps": 150}
+BIG, COPY, AGAIN = (settings.EXPERIMENTS[name].quick.with_(**SMALL) for name in settings.FISH)
+
+
+def made(experiment, W1, W2, b1=0.0, b2=0.0):
+    """A result with these weights, as if it had been trained."""
+    every = {"W1": W1, "b1": b1, "W2": W2, "b2": b2}
+    weights = {
+        name: np.broadcast_to(every[name], shape).astype(np.float32) for name, shape in shapes(experiment).items()
+    }
+    found = probe.evaluate(experiment, weights)
+    steps, frames = np.array([experiment.steps]), {name: values[None] for name, values in weights.items()}
+    return Result(experiment, weights, steps, np.ones(1, np.float32), steps, frames, found)
+
+
+def linear(experiment, A):
+    """A network with as many neurons as inputs that turns x' into x' A: b1 lifts all neurons, b2 takes it back."""
+    experiment = experiment.with_(n_hidden=experiment.n_inputs)
+    lift = 100.0
+    return made(experiment, np.eye(experiment.n_inputs), A.T, lift, -lift * A.sum(axis=0))
+
+
+# what they see
+
+
+def test_the_three_fish_see_the_same_samples_through_the_same_projection_whatever_their_size():
+    seen = [data.training_samples(each.with_(n_hidden=m)) for each in (BIG, COPY, AGAIN) for m in (3, 9)]
+    for samples in seen[1:]:
+        np.testing.assert_array_equal(samples.X, seen[0].X)
+        np.testing.assert_array_equal(samples.inputs, seen[0].inputs)
+    np.testing.assert_array_equal(data.training_samples(BIG.with_(n_embed=3)).X, seen[0].X)
+    assert not np.array_equal(data.training_samples(BIG.with_(seed=1)).inputs, seen[0].inputs)
+
+
+def test_the_re_projectors_target_is_another_projection_with_no_relation_to_the_first():
+    wide = AGAIN.with_(n_features=500, n_embed=40)
+    E, other = data.embedding(wide).ravel(), data.target_embedding(wide).ravel()
+    assert abs(np.corrcoef(E, other)[0, 1]) < 5 / np.sqrt(len(E))
+
+
+# what comes back
+
+
+def test_a_fish_that_does_its_job_exactly_gives_every_feature_back():
+    square = BIG.with_(n_embed=12)
+    E = data.embedding(square).astype(np.float64)
+    assert probe.one_hots_back(linear(COPY, np.eye(5))).all()
+    assert probe.one_hots_back(linear(square, np.linalg.inv(E))).all()
+    other = data.target_embedding(AGAIN.with_(n_embed=12)).astype(np.float64)
+    assert probe.one_hots_back(linear(AGAIN.with_(n_embed=12), np.linalg.inv(E) @ other)).all()
+
+
+def test_one_output_that_is_always_the_largest_gives_back_only_the_features_that_belong_to_it():
+    always = made(COPY, np.zeros((7, 5)), np.zeros((5, 7)), b2=np.eye(5)[2])
+    np.testing.assert_array_equal(probe.one_hots_back(always), data.embedding(COPY).argmax(axis=1) == 2)
+    one = made(BIG, np.zeros((7, 5)), np.zeros((12, 7)), b2=np.eye(12)[4])
+    np.testing.assert_array_equal(probe.one_hots_back(one), np.arange(12) == 4)
+
+
+def test_the_classes_of_antipodal_inputs_are_no_features_that_could_come_back():
+    names = settings.EXPERIMENTS["dictionary_antipodal"].quick
+    with pytest.raises(ValueError, match="antipodal"):
+        probe.one_hots_back(made(names, np.zeros(()), np.zeros(())))
+
+
+def test_the_lead_is_the_correct_output_minus_the_largest_other_and_a_tie_is_no_lead():
+    rng = np.random.default_rng(0)
+    output, targets = rng.normal(size=(30, 6)), rng.normal(size=(30, 6))
+    for found, y, t in zip(metrics.lead(output, targets), output, targets, strict=True):
+        correct = int(np.argmax(t))
+        assert found == y[correct] - max(v for k, v in enumerate(y) if k != correct)
+    assert metrics.lead(np.array([[1.0, 1.0]]), np.array([[0.0, 1.0]])) == 0
+    assert not metrics.right(np.array([[1.0, 1.0]]), np.array([[0.0, 1.0]])).any()
+
+
+# what their rank allows
+
+
+@pytest.mark.parametrize("shape", [(40, 7), (7, 40)])
+def test_the_floor_of_each_width_is_what_the_best_approximation_of_that_rank_leaves(shape):
+    Y = np.random.default_rng(1).normal(size=shape) + 3
+    floors = theory.rank_floors(Y)
+    U, s, V = np.linalg.svd(Y - Y.mean(axis=0), full_matrices=False)
+    for m in range(8):
+        best = Y.mean(axis=0) + (U[:, :m] * s[:m]) @ V[:m]
+        assert floors[m] == pytest.approx(((Y - best) ** 2).sum(axis=1).mean(), abs=1e-9)
+        assert theory.rank_floor(Y, m) == floors[m]
+    assert floors[0] == pytest.approx(theory.best_constant_loss(Y))
+    assert theory.rank_floor(Y, 100) == 0
+
+
+@pytest.mark.parametrize("experiment", [BIG, COPY, AGAIN], ids=lambda e: e.task)
+def test_no_trained_fish_is_below_its_floor_and_a_constant_one_is_at_the_variance(experiment):
+    row = tables.fish([train(experiment.with_(n_hidden=3, lr=0.02))]).iloc[0]
+    assert row["floor_share"] > 0.01
+    assert row["floor_share"] <= row["share"] < 1
+    assert row["floor"] <= row["mse"]
+    mean = data.training_samples(experiment).targets.mean(axis=0)
+    constant = tables.fish([made(experiment.with_(lr=0.5), 0.0, 0.0, b2=mean)]).iloc[0]
+    assert constant["share"] == pytest.approx(1, rel=1e-4)
+
+
+def test_the_error_is_the_mean_over_all_elements_and_chance_is_one_over_the_outputs():
+    for experiment in (BIG.with_(lr=0.4), COPY.with_(lr=0.4)):
+        result = train(experiment.with_(steps=5))
+        samples = data.training_samples(experiment)
+        row = tables.fish([result]).iloc[0]
+        assert row["mse"] == pytest.approx(((probe.activations(result, samples).output - samples.targets) ** 2).mean())
+        assert row["chance"] == 1 / samples.targets.shape[1]
+        assert row["recovered"] == round(row["accuracy"] * 12)
+
+
+def test_a_small_fish_with_a_neuron_for_each_input_loses_nothing():
+    row = tables.fish([linear(COPY.with_(lr=0.3), np.eye(5))]).iloc[0]
+    assert row["floor"] == 0
+    assert row["share"] < 1e-6
+    assert row["accuracy"] == 1
+
+
+# the figures
+
+
+def test_the_drawing_of_the_shapes_is_to_scale():
+    drawn = charts.fish_shapes(256, 32, 64).data["parts"]
+    layers = drawn[drawn["kind"] == "layer"]
+    widths = (layers["right"] - layers["left"]).to_numpy().reshape(3, 4)
+    np.testing.assert_allclose(widths / widths[0, 0], np.array([[8, 1, 2, 8], [8, 1, 2, 1], [8, 1, 2, 1]]) / 8)
+    matrices = drawn[drawn["kind"] != "layer"]
+    assert set(matrices[matrices["kind"] == "random and fixed"]["part"]) == {"E"}
+    for _, ends in matrices.groupby(["fish", "part"]):  # from one layer to the next one above it
+        assert len(ends) == 2
+        assert set(np.round(ends["right"] - ends["left"], 6)) <= set(np.round(widths.ravel(), 6))
+
+
+def test_the_transformer_has_its_three_parts_with_their_formulas():
+    names = charts.components().data["names"].set_index("part")["formula"]
+    assert names["residual stream"] == "ReLU(Wᵀ W x + b)"
+    assert names["MLP block"] == "W2 ReLU(W1 x + b1) + b2"
+    assert names["final layer"] == "logits = W2 W1 x + b"
+
+
+def test_features_stand_from_the_surest_to_the_one_that_is_lost_most():
+    rows = charts.recovery(np.array([0.2, -0.5, 0.9, 0.0]), 1).data["features"]
+    assert rows["feature"].tolist() == [2, 0, 3, 1]
+    assert rows["back"].tolist() == ["comes back", "comes back", "is lost", "is lost"]
+
+
+def test_a_click_on_a_map_picks_its_two_sizes_and_the_cell_that_is_open_is_marked():
+    cells = pd.DataFrame({"n_embed": [8, 16], "n_hidden": [4, 4], "value": [0.5, 0.1]})
+    sides = {"x": charts.Side("n_embed", "B", (8, 16)), "y": charts.Side("n_hidden", "H", (4, 32))}
+    figure = charts.size_map(cells, "Error", "error", selected={"n_embed": 16, "n_hidden": 4}, **sides)
+    pick = next(each for each in figure.spec["params"] if each["name"] == "pick")
+    assert pick["select"]["fields"] == ["n_embed", "n_hidden"]
+    assert figure.data["selected"].to_dict("records") == [{"n_embed": 16, "n_hidden": 4}]
+    assert len(figure.data["frame"]) == 4
+
+
+# the claims
+
+
+def grid(value, embeds=(16, 32, 64), hidden=(4, 16, 32, 64), F=64):
+    """Cells of one F; value(task, B, H) gives error over variance and accuracy."""
+    cells = {
+        (B, H): {
+            (name, task): v
+            for task in settings.FISH
+            for name, v in zip(("share", "accuracy"), value(task, B, H), strict=True)
+        }
+        for B, H in itertools.product(embeds, hidden)
+    }
+    frame = pd.DataFrame(cells).T
+    frame.index.names = ["n_embed", "n_hidden"]
+    return {F: frame}
+
+
+def as_posted(task, B, H):
+    """What the post says: hidden size decides for big fish and re-projector; the small fish copies."""
+    if task == "small_fish":
+        return (0.0, 1.0) if B <= H else (1 - H / B, 0.4 + 0.5 * H / B)
+    return 1.001 - min(H, 64) / 64 + B / 1e4, min(H, 64) / 64 - 0.02 - B / 1e4
+
+
+def test_what_the_post_says_passes_every_check_and_its_opposite_none():
+    passing = grid(as_posted)
+    for check in (
+        checks.hidden_size_decides,
+        checks.a_neuron_for_each_feature,
+        checks.recovers_more,
+        checks.is_not_perfect,
+        checks.alike,
+    ):
+        assert check(passing).verdict == "holds", check.__name__
+    other = grid(lambda task, B, H: (B / 65, 1 - B / 65))  # the bottleneck decides
+    assert checks.hidden_size_decides(other).verdict == "fails"
+    assert not checks.a_neuron_for_each_feature(grid(lambda *_: (0.1, 0.99))).parts["less with half as many neurons"]
+    assert not checks.a_neuron_for_each_feature(grid(lambda *_: (0.1, 0.5))).parts["90% of the features at H = F"]
+    swapped = grid(lambda task, B, H: as_posted({"small_fish": "big_fish"}.get(task, "small_fish"), B, H))
+    assert checks.recovers_more(swapped).verdict == "fails"
+    assert checks.is_not_perfect(grid(lambda *_: (0.0, 1.0))).verdict == "fails"
+    like_small = grid(lambda task, B, H: as_posted("big_fish" if task == "big_fish" else "small_fish", B, H))
+    assert not checks.alike(like_small).parts["the accuracies are closer than the small fish's"]
+    reversed_error = grid(lambda task, B, H: (H / 99 + B / 1e4, 0.5) if task == "reproject" else as_posted(task, B, H))
+    assert not checks.alike(reversed_error).parts["the errors rank alike"]
+
+
+def test_too_few_cells_say_nothing():
+    networks = [train(each.with_(steps=1)) for each in (BIG, COPY, AGAIN)]
+    for claim in checks.CLAIMS[1:]:
+        assert claim.check(networks) is None, claim.id
+    assert checks.has_full_rank(networks).verdict == "holds"
+
+
+def test_a_projection_that_loses_a_dimension_is_found(monkeypatch):
+    flat = np.ones((12, 5), np.float32)
+    monkeypatch.setattr(data, "embedding", lambda experiment: flat)
+    assert checks.has_full_rank([train(COPY.with_(steps=1, lr=0.2))]).verdict == "fails"
+
+
+def test_all_six_claims_share_their_evidence_which_has_the_cells_that_they_ask_for():
+    evidence = [CLAIMS[claim.id].evidence("post", 2) for claim in checks.CLAIMS]
+    assert len(evidence) == 6
+    assert all(each == evidence[0] for each in evidence)
+    assert {e.seed for e in evidence[0]} == {2}
+    assert {e.steps for e in evidence[0]} == {5_000}
+    for F, (embeds, hidden) in checks.GRIDS.items():
+        assert F in hidden
+        assert F // 2 in hidden
+        assert sum(B >= checks.NARROW for B in embeds) >= 2
+
+
+# what is shipped
+
+
+def test_the_default_maps_are_shipped_and_take_less_than_six_megabytes_of_weights():
+    shown = settings.fish(n_embed=settings.FISH_EMBEDS, n_hidden=settings.FISH_HIDDEN)
+    assert {e.key for e in shown} <= {e.key for e in settings.gallery()}
+    assert sum(4 * np.prod(shape) for e in shown for shape in shapes(e).values()) < 6e6
