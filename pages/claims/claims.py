@@ -16,14 +16,16 @@ covered = {number for id in rows for number in claims.CLAIMS[id].post_claims} & 
 st.markdown(
     f"Each claim that can be tested is a check on trained networks. {len(rows)} checks stand for {len(covered)} of the "
     f"{len(claims.TESTABLE)} testable claims of the post. A verdict is that of more than half of the seeds; the "
-    "thresholds were set on other seeds than these. The same checks run on every page, on what you train there."
+    "thresholds were set on other seeds than these, or the claim says so. The same checks run on every page, on what "
+    "you train there."
 )
 
 counts = published.counts(rows.values())
-for column, (verdict, count) in zip(st.columns(3), counts.items(), strict=True):
-    column.metric({"holds": "hold", "partly": "hold partly", "fails": "fail"}[verdict], count, border=True)
+with st.container(horizontal=True, gap="small"):
+    for verdict, count in counts.items():
+        st.metric({"holds": "hold", "partly": "hold partly", "fails": "fail"}[verdict], count, border=True, width=106)
 
-with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
+with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     chosen = st.pills(
         "Verdict", claims.VERDICTS, selection_mode="multi", default=None, key="verdict", bind="query-params"
     )
@@ -31,9 +33,11 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
         "Section", list(claims.SECTIONS), selection_mode="multi", default=None, key="section", bind="query-params"
     )
     layout = st.segmented_control(
-        "Shown as", ["List", "Table"], default="List", required=True, key="layout", bind="query-params"
+        "Shown as", ["List", "Table", "By number"], default="List", required=True, key="layout", bind="query-params"
     )
-words = st.text_input("Words, or the number of a claim of the post", key="words", bind="query-params", max_chars=80)
+words = st.text_input(
+    "Words, or the number of a claim of the post (1 to 77)", key="words", bind="query-params", max_chars=80
+)
 
 pages = {path.stem: path.as_posix() for path in Path("pages").glob("*/*.py")}
 
@@ -76,6 +80,22 @@ def as_table(found):
     st.dataframe(pd.DataFrame(table), hide_index=True, height=600, column_config={"claim": {"width": 420}})
 
 
+def by_number(found):
+    """A row for each claim of the post and each check that stands for it, in the post's order."""
+    checks = [row for there in found.values() for row in there]
+    table = [
+        {"in the post": number, "verdict": f"{MARKS[row['verdict']]} {row['verdict']}", "claim": row["statement"]}
+        for number in sorted(claims.TESTABLE)
+        for row in checks
+        if number in row["post_claims"]
+    ]
+    st.dataframe(pd.DataFrame(table), hide_index=True, height=600, column_config={"claim": {"width": 640}})
+    st.caption(
+        f"Not in the table: {', '.join(map(str, sorted(claims.NARRATIVE)))}, which tell a story, give an outlook or "
+        "repeat others, so that there is nothing to test."
+    )
+
+
 found = {
     section: [rows[claim.id] for claim in members if claim.id in rows and fits(rows[claim.id], section)]
     for section, members in claims.SECTIONS.items()
@@ -83,9 +103,16 @@ found = {
 if not rows:
     st.markdown("Nothing is published yet: `python -m toyviz claims --publish` trains the evidence and writes it down.")
 elif not any(found.values()):
-    st.markdown("No claim fits all of these. Take away a word or a choice.")
+    told = [word for word in words.split() if word.isdigit() and int(word) in claims.NARRATIVE]
+    st.markdown(
+        f"Claim {told[0]} of the post tells a story, gives an outlook or repeats others: there is nothing to test."
+        if told
+        else "No claim fits all of these. Take away a word or a choice."
+    )
 elif layout == "Table":
     as_table(found)
+elif layout == "By number":
+    by_number(found)
 else:
     for section, there in found.items():
         if there:

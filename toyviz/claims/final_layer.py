@@ -343,7 +343,8 @@ CLAIMS: tuple[Claim, ...] = (
         note=(
             "The cross-entropy has its second peak, but the accuracy does not mirror it. From T = 100 to 2,000 it "
             "lies within a few tenths of a per cent and rises slowly; on 10,000 test samples it is known to about "
-            "0.05 %."
+            "0.05 %. At T = 2,000 the cross-entropy is still far above ln n. At T = 10,000, too long for four seeds, "
+            "it is 7.4 against ln n = 6.9 (quick recipe, seed 10)."
         ),
     ),
     Claim(
