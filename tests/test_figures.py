@@ -135,8 +135,8 @@ def test_a_figure_shows_networks_of_the_experiments_that_the_table_names(id, ope
 @pytest.mark.parametrize("name", settings.TABS)
 def test_the_views_that_the_table_names_are_different_views(name, opened):
     addresses = {figure.tab: figure.address for figure in FIGURES.values() if figure.page == name}
-    drawn = [tuple(opened(name, address)[0]) for address in addresses.values()]
-    assert len(set(drawn)) == len(drawn)
+    views = [opened(name, address) for address in addresses.values()]
+    assert len({(tuple(drawn), frozenset(wanted)) for drawn, wanted in views}) == len(views)
 
 
 def test_the_figures_are_all_of_the_post_in_its_order():

@@ -158,7 +158,7 @@ def decompiled():
         for line, levels in lines.items()
         for r in results
     ]
-    title = "How often the table answers as the network"
+    title = "Where table and network agree"
     return rows and charts.lines(
         pd.DataFrame(rows), title, "neurons m", "share of the inputs", list(lines), logarithmic_x=True, share=True
     )
