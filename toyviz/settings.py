@@ -153,7 +153,7 @@ EXPERIMENTS: dict[str, Setting] = {
     ),
     "mlp_at_its_rank": _setting(
         "MLP block: the double descent of the MLP as the post writes it",
-        # [R] Small weights and live units: from nn.Linear's start, a large W2 hides it (seeds 10 to 13).
+        # [R] Small weights and live units: from nn.Linear's start, the large b2 hides it (seeds 10 to 13).
         _MEMORISED | {"arch": "mlp", "n_hidden": 8, "init": "xavier_normal", "bias_offset": 0.1},
         QUICK_RECIPE,
         PAPER_RECIPE,
@@ -161,7 +161,7 @@ EXPERIMENTS: dict[str, Setting] = {
     ),
     "mlp_relu_output": _setting(
         "MLP block: double descent with a ReLU on the output",
-        # [R] Uniform as nn.Linear's start, but with Xavier's width and biases at 0: from nn.Linear's own start W2 is
+        # [R] Uniform as nn.Linear's start, but with Xavier's width and biases at 0: from nn.Linear's own start b2 is
         # large, hidden units die, and nothing is memorised (seeds 10 to 13, T = 5 to 2000).
         _MEMORISED | {"arch": "mlp_relu_output", "init": "xavier_uniform"},
         QUICK_RECIPE,

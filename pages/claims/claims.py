@@ -89,7 +89,8 @@ def by_number(found):
         for row in checks
         if number in row["post_claims"]
     ]
-    st.dataframe(pd.DataFrame(table), hide_index=True, height=600, column_config={"claim": {"width": 640}})
+    widths = {"in the post": {"width": 90}, "verdict": {"width": 90}, "claim": {"width": 640}}
+    st.dataframe(pd.DataFrame(table), hide_index=True, height=600, column_config=widths)
     st.caption(
         f"Not in the table: {', '.join(map(str, sorted(claims.NARRATIVE)))}, which tell a story, give an outlook or "
         "repeat others, so that there is nothing to test."
