@@ -400,7 +400,7 @@ FISH_COLUMNS = (
 @by_key
 def _fish(result: Result) -> dict[str, object]:
     e, back = result.experiment, probe.one_hots_back(result)
-    floors = _rank_floors(e.with_(n_hidden=1))
+    floors = rank_floors(e.with_(n_hidden=1))
     lowest = float(floors[min(e.n_hidden, len(floors) - 1)])
     loss, test = (result.metrics[name] or 0.0 for name in ("train_loss", "test_loss"))
     return {
@@ -417,8 +417,9 @@ def _fish(result: Result) -> dict[str, object]:
 
 
 @functools.lru_cache(maxsize=256)
-def _rank_floors(experiment: Experiment) -> np.ndarray:
-    """The lowest train loss for every hidden size: it hangs on the targets alone."""
+def rank_floors(experiment: Experiment) -> np.ndarray:
+    """The lowest train loss for m = 0, 1, ... hidden values: see theory.rank_floors. It hangs on the targets alone, so
+    ask with n_hidden = 1, and it is worked out once for all widths."""
     return theory.rank_floors(data.training_samples(experiment).targets)
 
 

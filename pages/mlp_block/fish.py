@@ -113,6 +113,20 @@ def draw_maps(cells):
     )
 
 
+def floors(table):
+    """The rank floor of each fish at this B, for every hidden size on the axis: the mean over the seeds."""
+    every = np.arange(min(widths), max(widths) + 1)
+    parts = []
+    for name, title in NAMES.items():
+        here = sorted(table[table["task"] == name]["seed"].unique())
+        fields = {key: value for key, (value,) in common.items()} | {"task": name, "n_embed": B, "n_hidden": 1}
+        curves = [tables.rank_floors(wanted[0].with_(**fields, seed=int(each))) for each in here]
+        shares = [curve[np.minimum(every, len(curve) - 1)] / curve[0] for curve in curves]
+        if shares:
+            parts.append(pd.DataFrame({"fish": title, "n_hidden": every, "value": np.mean(shares, axis=0)}))
+    return pd.concat(parts)
+
+
 def draw_lines(cells, table):
     if not len(cells):
         st.caption("Nothing is trained for this bottleneck yet.")
@@ -124,20 +138,25 @@ def draw_lines(cells, table):
         chosen = next(name for name, title in NAMES.items() if title == point["fish"])
         ui.remember(fish=chosen, H=int(point["n_hidden"]))
 
-    for key, value, held, title, y_title, dashes, where in (
-        ("line-loss", "share", "floor_share", "Error over hidden size", "error over variance", "rank floor", left),
-        ("line-accuracy", "accuracy", "chance", "Accuracy over hidden size", "accuracy", "chance", right),
-    ):
-        figure = charts.over_hidden_size(
-            rows[["fish", "n_hidden"]].assign(value=rows[value]),
-            rows[["fish", "n_hidden"]].assign(value=rows[held]),
-            f"{title}, B = {B}",
-            y_title,
-            dashes,
-            H,
-            share=True,
-        )
-        ui.draw(figure, key=key, pick=open_point, where=where)
+    figure = charts.over_hidden_size(
+        rows[["fish", "n_hidden"]].assign(value=rows["share"]),
+        floors(table),
+        f"Error over hidden size, B = {B}",
+        "error over variance",
+        "rank floor",
+        H,
+    )
+    ui.draw(figure, key="line-loss", pick=open_point, where=left)
+    figure = charts.over_hidden_size(
+        rows[["fish", "n_hidden"]].assign(value=rows["accuracy"]),
+        rows[["fish", "n_hidden"]].assign(value=rows["chance"]),
+        f"Accuracy over hidden size, B = {B}",
+        "accuracy",
+        "chance",
+        H,
+        share=True,
+    )
+    ui.draw(figure, key="line-accuracy", pick=open_point, where=right)
     above = table["share"] - table["floor_share"]
     big = above[table["task"] == "big_fish"]
     st.caption(
@@ -146,7 +165,8 @@ def draw_lines(cells, table):
         f"Of the {len(table)} networks here none is below its floor; they lie {above.min():.2g} to {above.max():.2g} "
         "of the variance above it"
         + (f", the big fish {big.min():.2g} to {big.max():.2g}" if len(big) else "")
-        + ". Dashed right: chance. The three have different chances, and different floors."
+        + ". Dashed right: chance. The three have different chances, and different floors. Lines between the points "
+        "only guide the eye."
     )
 
 
@@ -198,8 +218,8 @@ def look_inside(result):
         ui.draw(charts.bars(hidden, f"Feature {feature} alone: the neurons", "neuron"), key="hidden", where=right)
         on = (flow.hidden > 0).sum(axis=0)
         right.caption(
-            f"Blue: what the network says; orange ticks: what it should say. Of {len(on)} neurons, "
-            f"{(flow.hidden[feature] > 0).sum()} are on for feature {feature}; "
+            f"Above, blue: what the network says; orange: what it should say, where that is not 0. Of "
+            f"{len(on)} neurons, {(flow.hidden[feature] > 0).sum()} are on for feature {feature}; "
             f"{(on == n_features).sum()} are on for every feature, {(on == 0).sum()} for none."
         )
 

@@ -107,11 +107,11 @@ def size_map(
     is none: such a cell is white and says 0. ends: of the colours, else the lowest and the highest value. selected: the
     sizes of the cell that is looked into. possible(x, y): which cells are grey until they are there, not left out.
     """
-    drawn = cells.assign(
-        zero=cells["value"] == 0, text=[f"{v:.1g}" if logarithmic else f"{v:.2g}" for v in cells["value"]]
-    )
+    drawn = cells.assign(zero=cells["value"] == 0)
     positive = drawn[~drawn["zero"]]["value"] if logarithmic else drawn["value"]
     low, high = ends or ((float(positive.min()), float(positive.max())) if len(positive) else (0.1, 1.0))
+    digits = 1 if logarithmic and high > 20 * low else 2  # the wider the range, the fewer tell the cells apart
+    drawn["text"] = [f"{value:.{digits}g}" for value in cells["value"]]
     shades = np.log(np.maximum(drawn["value"].astype(float), 1e-30)) if logarithmic else drawn["value"].astype(float)
     bottom, top = (np.log(low), np.log(high)) if logarithmic else (0.0, 1.0)
     drawn["bright"] = (shades - bottom) / max(top - bottom, 1e-12) > 0.55  # dark text on a bright cell
@@ -271,7 +271,13 @@ def _size_map(
         "value:Q",
         title=legend,
         scale=scale,
-        legend=alt.Legend(orient="top", gradientLength=160, format=".0e" if logarithmic else "%"),
+        legend=alt.Legend(
+            orient="top",
+            gradientLength=160,
+            values=[low, high] if logarithmic else [0, 0.5, 1],
+            labelExpr="format(datum.value, datum.value < 1e-3 ? '.1e' : '.2~r')" if logarithmic else "datum.label",
+            format="" if logarithmic else "%",
+        ),
     )
     tooltip = [
         alt.Tooltip(f"{up.field}:O", title=up.title),

@@ -169,7 +169,7 @@ def recovery(lead: np.ndarray, selected: int) -> Figure:
 
 
 def response(output: np.ndarray, target: np.ndarray, title: str) -> Figure:
-    """What a network says, as bars, and what it should say, as ticks. output, target: (n_outputs,)."""
+    """What a network says, as bars, and what it should say, as ticks where that is not 0. Both (n_outputs,)."""
     place = np.arange(len(output))
     rows = pd.DataFrame({"output": place, "value": output.astype(float), "target": target.astype(float)})
     said = f"{title}: largest at {output.argmax()}, the target at {target.argmax()}."
@@ -222,18 +222,17 @@ def _over_hidden_size(title: str, y_title: str, dashes: str, share: bool) -> dic
         scale=alt.Scale(domain=NAMES, range=[BLUE, VERMILLION, GREEN]),
         legend=alt.Legend(orient="top"),
     )
-    shape = alt.Shape("fish:N", title=None, scale=alt.Scale(domain=NAMES), legend=None)
+    shape = alt.Shape("fish:N", title=None, scale=alt.Scale(domain=NAMES))
     tooltip = ["fish:N", alt.Tooltip("n_hidden:Q", title="hidden size H"), alt.Tooltip("value:Q", format=".4~g")]
     pick = alt.selection_point(name="pick", fields=["fish", "n_hidden"], toggle=False, empty=False, nearest=True)
     rows, dashed = alt.Chart(named("rows")), alt.Chart(named("dashed"))
-    dash = alt.StrokeDash("fish:N", legend=None, scale=alt.Scale(domain=NAMES, range=[[6, 3], [3, 3], [1, 3]]))
     layers = alt.layer(
         selected_rule(x),
-        dashed.mark_line(strokeWidth=1.5, opacity=0.8, interpolate="monotone").encode(
-            x=x, y=y, color=color, strokeDash=dash, tooltip=[alt.Tooltip("value:Q", title=dashes, format=".4~g")]
+        dashed.mark_line(strokeWidth=1.5, strokeDash=[4, 3]).encode(
+            x=x, y=y, color=color, order="n_hidden:Q", tooltip=[alt.Tooltip("value:Q", title=dashes, format=".4~g")]
         ),
-        rows.mark_line(strokeWidth=2, tooltip=None).encode(x=x, y=y, color=color, order="n_hidden:Q"),
-        rows.mark_point(filled=True, size=55, cursor="pointer")
+        rows.mark_line(strokeWidth=2, opacity=0.4, tooltip=None).encode(x=x, y=y, color=color, order="n_hidden:Q"),
+        rows.mark_point(filled=True, size=60, opacity=1, cursor="pointer")
         .encode(x=x, y=y, color=color, shape=shape, tooltip=tooltip)
         .add_params(pick),
     )
@@ -242,8 +241,9 @@ def _over_hidden_size(title: str, y_title: str, dashes: str, share: bool) -> dic
 
 @cache
 def _recovery(count: int) -> dict[str, Any]:
-    x = alt.X("rank:Q", title="features, the best first", scale=alt.Scale(domain=[0.5, count + 0.5], nice=False))
-    y = alt.Y("lead:Q", title="correct output minus the largest other", axis=alt.Axis(gridOpacity=0.5, tickCount=5))
+    scale, axis = alt.Scale(domain=[0.5, count + 0.5], nice=False), alt.Axis(grid=False)
+    x = alt.X("rank:Q", title="features, the best first", scale=scale, axis=axis)
+    y = alt.Y("lead:Q", title="lead of the correct output", axis=alt.Axis(gridOpacity=0.5, tickCount=5))
     color = alt.Color(
         "back:N",
         title="the feature",
@@ -282,8 +282,8 @@ def _response(title: str, count: int) -> dict[str, Any]:
     ]
     layers = alt.layer(
         outputs.mark_bar(color=BLUE, size=size).encode(x=x, y=y, tooltip=tooltip),
-        outputs.mark_tick(color=VERMILLION, thickness=2, size=size + 4).encode(
-            x=x, y=alt.Y("target:Q", title="value"), tooltip=tooltip
-        ),
+        outputs.transform_filter("datum.target != 0")
+        .mark_tick(color=VERMILLION, thickness=2, size=size + 4)
+        .encode(x=x, y=alt.Y("target:Q", title="value"), tooltip=tooltip),
     )
     return stretched(layers, title, 200)
