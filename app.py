@@ -12,6 +12,7 @@ PAGES = {
         st.Page("pages/bottleneck/superposition.py", title="Superposition", icon=":material/stacks:"),
         st.Page("pages/bottleneck/double_descent.py", title="Double descent", icon=":material/show_chart:"),
         st.Page("pages/bottleneck/limits.py", title="Limits of reconstruction", icon=":material/grid_on:"),
+        st.Page("pages/bottleneck/how_much_fits.py", title="How much fits", icon=":material/straighten:"),
     ],
     "MLP block": [
         st.Page(

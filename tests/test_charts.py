@@ -34,6 +34,17 @@ SUMMARY = pd.DataFrame(
         "superposition": [0.0, 0.9, 0.8],
     }
 )
+PREDICTED = pd.DataFrame(
+    {
+        "n_features": [16, 16, 32],
+        "n_hidden": [2, 4, 8],
+        "density": [1.0, 0.1, 0.1],
+        "importance": [charts.IMPORTANCES[0], charts.IMPORTANCES[1], charts.IMPORTANCES[1]],
+        "unseen": [False, False, True],
+        "measured": [2.0, 7.0, 30.0],
+        "predicted": [2.1, 6.0, 32.0],
+    }
+)
 W1, B2 = RNG.normal(size=(2, 6)), RNG.normal(size=6)
 COLUMNS, HIDDEN = W1.T, RNG.normal(size=(4, 2))
 NOTHING = RUNS.iloc[:0]
@@ -60,6 +71,8 @@ FIGURES = {
     "over_hidden_size": charts.over_hidden_size(FISH, FISH.assign(value=0.1), "Error", "error", "rank floor", 16),
     "recovery": charts.recovery(RNG.normal(size=9), 3),
     "response": charts.response(RNG.normal(size=5), np.eye(5)[2], "Feature 2"),
+    "predictions": charts.predictions(PREDICTED, "Predicted and measured"),
+    "residuals": charts.residuals(PREDICTED, "density", "density 1 − S"),
     "dimensionality": charts.dimensionality({4: np.full(6, 0.3)}, {4: np.full(4, 0.5)}, 2, 6, 4),
     "overlaps": charts.overlaps([("1 − S = 1", W1, B2), ("1 − S = 0.1", W1, B2)]),
     "overlaps, large": charts.overlaps([("", W1, B2)], large=True),

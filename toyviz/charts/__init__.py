@@ -18,6 +18,7 @@ from toyviz.charts.final_layer import (
 )
 from toyviz.charts.fish import FISH, components, fish_shapes, over_hidden_size, recovery, response
 from toyviz.charts.geometry import FEATURES, SAMPLES, closeup, dimensionality, limit, panels
+from toyviz.charts.limits import IMPORTANCES, predictions, residuals
 from toyviz.charts.loss import loss_close_to_one, loss_over_samples, norms_over_samples
 from toyviz.charts.mlp_block import Lift, horseshoe, map_over_sizes, starts
 from toyviz.charts.neurons import neuron_weights, spread, stacks
@@ -29,6 +30,7 @@ __all__ = [
     "CLASSES",
     "FEATURES",
     "FISH",
+    "IMPORTANCES",
     "RAYS",
     "SAMPLES",
     "Figure",
@@ -60,7 +62,9 @@ __all__ = [
     "panels",
     "phases",
     "planes",
+    "predictions",
     "recovery",
+    "residuals",
     "response",
     "shape",
     "shapes_over_samples",

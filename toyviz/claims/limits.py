@@ -128,7 +128,7 @@ def wider_is_better(results: Sequence[Result]) -> Finding | None:
     falls = sum(b[0] < a[0] for a, b in steps)
     rises = sum(b[1] >= a[1] - SLACK for a, b in steps)
     return Finding(
-        {"the loss falls": falls == len(steps), "the accuracy does not fall": rises == len(steps)},
+        {"the loss falls": bool(falls == len(steps)), "the accuracy does not fall": bool(rises == len(steps))},
         f"of {len(steps)} steps to a wider bottleneck the loss falls in {falls}, the accuracy keeps or rises in "
         f"{rises}",
     )
@@ -391,6 +391,10 @@ CLAIMS: tuple[Claim, ...] = (
         lambda size, seed: _clean(size, seed, 0.01, 0.0),
         decay_costs_accuracy,
         view=CLEAN,
+        note="Weight decay is not the cause: without it the same one-hots are missing, but for one or two. The "
+        "optimiser stops short of the best network. Twenty times the steps bring back some of them at m = 4: 255 of "
+        "256 instead of 238 with uniform importance, 42 of 64 instead of 36 with decreasing (seed 10). At m = 2 they "
+        "bring none.",
     ),
     Claim(
         "roughest_case",

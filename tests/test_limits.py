@@ -1,0 +1,274 @@
+"""The limits of reconstruction: what comes back, its claims on networks made by hand, and laws for data from a law."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from toyviz import charts, data, law, metrics, probe, settings, tables
+from toyviz.claims import limits as claims
+from toyviz.result import Result
+from toyviz.settings import EXPERIMENTS, decreasing_importance
+
+NOISY, CLEAN = EXPERIMENTS["limits"].quick, EXPERIMENTS["limits_one_hot"].quick
+SEEDS = itertools.count(1000)
+
+
+def network(experiment, W1, b2=0.0, loss=None, seed=None):
+    """A result with these weights, as if it had been trained; of a seed of its own, since tables remember by key."""
+    experiment = experiment.with_(seed=next(SEEDS) if seed is None else seed)
+    b2 = np.zeros(experiment.n_features, np.float32) + np.float32(b2)
+    parameters = {"W1": np.asarray(W1, np.float32), "b2": b2}
+    steps = np.array([experiment.steps])
+    frames = {name: values[None] for name, values in parameters.items()}
+    known = dict.fromkeys(("train_loss", "test_loss", "train_accuracy", "test_accuracy"), loss)
+    measured = known if loss is not None else probe.evaluate(experiment, parameters)
+    return Result(experiment, parameters, steps, np.ones(1, np.float32), steps, frames, measured)
+
+
+def first(count, n, m):
+    """Weights that give back the first so many of n features, each through a hidden value of its own."""
+    return np.eye(m, n) * (np.arange(n) < count)
+
+
+# ---- grids
+
+
+@pytest.mark.parametrize("n", [2, 8, 64, 256])
+def test_decreasing_importance_falls_from_one_to_a_hundredth_as_in_the_post(n):
+    weights = data.importance(CLEAN.with_(n_features=n, n_hidden=2, importance_decay=decreasing_importance(n)))
+    assert weights == pytest.approx(100.0 ** -np.linspace(0, 1, n), rel=1e-4)
+
+
+def test_a_grid_has_every_cell_that_is_no_wider_than_its_input_once():
+    grid = settings.limits(NOISY, (True, False), (8, 16), (2, 8, 16), sparsity=(0.0, 0.9))
+    cells = [(e.n_features, e.n_hidden, e.sparsity, e.importance_decay < 1) for e in grid]
+    sizes = [(8, 2), (8, 8), (16, 2), (16, 8), (16, 16)]
+    assert sorted(cells) == sorted((*size, s, d) for size in sizes for s in (0.0, 0.9) for d in (True, False))
+
+
+# ---- what comes back
+
+
+def test_a_one_hot_comes_back_if_its_output_alone_is_the_largest():
+    e = CLEAN.with_(n_features=4, n_hidden=4)
+    assert probe.one_hots_back(network(e, np.eye(4))).all()
+    tied = np.eye(4)
+    tied[:, 1] = tied[:, 0]  # features 0 and 1 say the same
+    assert probe.one_hots_back(network(e, tied)).tolist() == [False, False, True, True]
+    assert probe.one_hots_back(network(e, first(2, 4, 4))).tolist() == [True, True, False, False]
+    assert not probe.one_hots_back(network(e, -0.0 * np.eye(4))).any()  # all outputs are 0
+
+
+def test_which_one_hots_come_back_is_what_a_loop_over_them_finds():
+    rng = np.random.default_rng(3)
+    result = network(NOISY.with_(n_features=9, n_hidden=3), rng.normal(size=(3, 9)), rng.normal(size=9))
+    for i, back in enumerate(probe.one_hots_back(result)):
+        outputs = [max(0.0, float(result.W1[:, j] @ result.W1[:, i] + result.b2[j])) for j in range(9)]
+        assert back == all(outputs[i] > outputs[j] for j in range(9) if j != i)
+
+
+@pytest.mark.parametrize("decay", [1.0, decreasing_importance(16)])
+def test_a_network_that_says_the_mean_has_the_loss_of_the_best_constant_output(decay):
+    e = NOISY.with_(n_features=16, n_hidden=2, sparsity=0.5, importance_decay=decay)
+    clean = CLEAN.with_(n_features=16, n_hidden=2, importance_decay=decay)
+    table = tables.limits([network(e, np.zeros((2, 16)), 0.25), network(clean, np.zeros((2, 16)), 1 / 16)])
+    assert table["share"].to_numpy() == pytest.approx([1, 1], rel=0.02)  # 10,000 samples
+    assert table["share"].iloc[1] == pytest.approx(1, rel=1e-5)  # all sixteen one-hots
+    assert table["recovered"].tolist() == [0, 0]
+    assert table["decreasing"].tolist() == [decay < 1] * 2
+
+
+# ---- claims
+
+
+def grid(make, base=NOISY, decreasing=(True, False), seed=0, **over):
+    """A network for each cell of the evidence, with the weights and the loss that make(experiment) says."""
+    found = settings.limits(base.with_(seed=seed), decreasing, claims.SIZES, claims.WIDTHS, **over)
+    return [network(e, *make(e), seed=seed) for e in found]
+
+
+def kept(count, loss=0.1):
+    """Networks that give back count(experiment) features, for grid()."""
+    return lambda e: (first(count(e), e.n_features, e.n_hidden), 0.0, loss(e) if callable(loss) else loss)
+
+
+# Each with a step count of its own: the tables remember a network by its key.
+def steps(number):
+    return NOISY.with_(steps=number)
+
+
+def test_as_many_as_hidden_values_is_the_roughest_case_and_none_is_not():
+    held = grid(kept(lambda e: e.n_hidden), steps(3), (True,), sparsity=(0.0,))
+    assert claims.roughest_case(held).verdict == "holds"
+    none = grid(kept(lambda e: 0), steps(4), (True,), sparsity=(0.0,))
+    assert claims.roughest_case(none).parts == {"at least half as many": False, "at most twice as many": True}
+    assert claims.roughest_case(grid(kept(lambda e: 0), steps(5), (False,), sparsity=(0.0,))) is None
+
+
+def test_giving_up_the_least_important_follows_the_rule_and_the_most_important_does_not():
+    rule = grid(kept(lambda e: e.n_hidden), steps(6), (True,), sparsity=(0.0,))
+    assert claims.importance_rule(rule).verdict == "holds"
+    wrong = grid(
+        lambda e: (first(e.n_hidden, e.n_features, e.n_hidden)[:, ::-1], 0.0, 0.1), steps(7), (True,), sparsity=(0.0,)
+    )
+    assert not claims.importance_rule(wrong).parts["the least important are given up"]
+
+
+def test_sparser_is_better_needs_the_loss_to_fall_and_the_accuracy_to_rise():
+    sparsities = settings.LIMIT_SPARSITIES
+
+    def rank(e):
+        return sparsities.index(e.sparsity)
+
+    better = kept(lambda e: e.n_hidden * (1 + rank(e)) // 3, lambda e: 10.0 ** (-3 * rank(e)))
+    assert claims.sparser_is_better(grid(better, steps(8), sparsity=sparsities)).verdict == "holds"
+    variance = kept(lambda e: e.n_hidden * (1 + rank(e)) // 3, lambda e: 1 - e.sparsity)  # as the variance falls
+    parts = claims.sparser_is_better(grid(variance, steps(9), sparsity=sparsities)).parts
+    assert parts["the loss falls, uniform importance"]
+    assert not parts["it falls by more than the variance, uniform importance"]
+
+
+def test_the_weights_alone_explain_two_thirds_of_a_decade_of_loss():
+    assert claims._weighting(128) == pytest.approx(np.log10(1 / 0.215), abs=0.01)  # the mean of 100 ** -x is 0.215
+
+
+def test_uniform_importance_that_is_worse_in_both_trades_nothing():
+    def make(e):
+        fading = e.importance_decay < 1
+        return first(e.n_hidden if fading else 1, e.n_features, e.n_hidden), 0.0, 0.1 if fading else 1.0
+
+    parts = claims.uniform_trades_loss_for_accuracy(grid(make, steps(10), sparsity=(0.9,))).parts
+    assert parts == {"the loss is higher": True, "the accuracy is higher at density 0.1": False}
+
+
+def test_importance_in_the_accuracy_or_none_in_the_loss_would_be_seen():
+    e = NOISY.with_(n_features=16, n_hidden=8, sparsity=0.9, importance_decay=decreasing_importance(16))
+    honest = network(e, np.random.default_rng(0).normal(size=(8, 16)) / 4)
+    assert claims.importance_in_loss_only([honest]).verdict == "holds"
+    plain = probe.evaluate(e.with_(importance_decay=1.0), honest.parameters)["test_loss"]
+    cheat = network(e, honest.W1, loss=plain)
+    assert not claims.importance_in_loss_only([cheat]).parts["the loss is weighted"]
+
+
+@pytest.mark.parametrize(("gain", "verdict"), [(4, "holds"), (0, "fails")])
+def test_weight_decay_is_the_cause_only_if_one_hots_come_back_without_it(gain, verdict):
+    base = CLEAN.with_(steps=20 + gain)
+    with_decay = grid(kept(lambda e: 2), base.with_(weight_decay=0.01))
+    without = grid(kept(lambda e: min(2 + 4 * gain, e.n_hidden)), base.with_(weight_decay=0.0))
+    wide = [r for r in with_decay + without if r.experiment.n_hidden > 2]
+    assert claims.decay_costs_accuracy(wide).verdict == verdict
+
+
+def test_every_check_of_the_limits_says_nothing_without_its_evidence():
+    few = [network(NOISY.with_(n_features=16, n_hidden=2, importance_decay=0.7), np.zeros((2, 16)))]
+    assert {claim.id: claim.check(few) for claim in claims.CLAIMS} == {claim.id: None for claim in claims.CLAIMS}
+
+
+# ---- laws
+
+
+def cells(recovered):
+    """The cells of the page's grid, with what recovered(frame) says comes back."""
+    rows = [
+        (n, m, p, fading)
+        for n, m, p, fading in itertools.product(
+            (8, 16, 32, 64, 128, 256), (2, 4, 8, 16, 32, 64), (1.0, 0.1, 0.01), (True, False)
+        )
+        if m < n
+    ]
+    frame = pd.DataFrame(rows, columns=["n_features", "n_hidden", "density", "decreasing"])
+    return frame.assign(recovered=recovered(frame))
+
+
+def power_law(frame, smooth=False):
+    """0.8 m^1.1 n^0.1 p^-0.4, and half of that for decreasing importance."""
+    y = 0.8 * frame["n_hidden"] ** 1.1 * frame["n_features"] ** 0.1 * frame["density"] ** -0.4
+    y = y * np.where(frame["decreasing"], 0.5, 1.0)
+    n = frame["n_features"]
+    return n * (1 - np.exp(-y / n)) if smooth else np.minimum(y, n)
+
+
+@pytest.mark.parametrize("smooth", [False, True])
+def test_the_fit_finds_the_law_that_the_data_come_from(smooth):
+    name = "powers, for each, soft ceiling" if smooth else "powers, for each importance"
+    found = law.fit(law.LAWS[name], cells(lambda frame: power_law(frame, smooth)))
+    assert found == pytest.approx([np.log(0.4), 1.1, 0.1, -0.4, np.log(0.8), 1.1, 0.1, -0.4], abs=1e-3)
+
+
+def test_a_law_that_is_true_is_found_to_fit_and_one_that_is_not_is_not():
+    frame = cells(power_law)
+
+    def compared(frame):
+        measured = frame["recovered"].to_numpy(float)
+        names = [*law.LAWS, "the nearest cell"]
+        off = {kind: [law.factor(measured, law.unseen(name, frame, kind)) for name in names] for kind in law.LEFT_OUT}
+        return pd.DataFrame(off, index=names)
+
+    found = compared(frame)
+    assert (found.loc["powers, for each importance"] < 1.001).all()
+    assert (found.loc["the nearest cell"] > 1.05).all()
+    assert law.verdict(found).startswith("A simple law fits")
+    noise = np.random.default_rng(1).lognormal(0, 0.5, len(frame))
+    assert law.verdict(compared(frame.assign(recovered=frame["recovered"] * noise))).startswith("No simple law fits")
+
+
+@pytest.mark.parametrize("kind", law.LEFT_OUT)
+def test_every_cell_is_kept_from_the_fit_exactly_once(kind):
+    frame = cells(power_law)
+    parts = [out for _, out in law.folds(frame, kind)]
+    assert (np.sum(parts, axis=0) == 1).all()
+    column = law.LEFT_OUT[kind]
+    if column:
+        assert all(frame[column][out].nunique() == 1 for out in parts)
+
+
+def test_what_is_kept_from_the_fit_does_not_change_it():
+    frame = cells(power_law)
+    out = (frame["density"] == 0.1).to_numpy()
+    spoiled = frame.assign(recovered=np.where(out, 1.0, frame["recovered"]))
+    for name in (*law.LAWS, *law.BASELINES):
+        honest, other = (law.unseen(name, each, "all of one density")[out] for each in (frame, spoiled))
+        assert honest == pytest.approx(other)
+
+
+def test_the_nearest_cell_is_one_step_of_the_grid_away_and_of_the_same_importance():
+    frame = cells(power_law)
+    here = (frame["n_features"] == 64) & (frame["n_hidden"] == 8) & (frame["density"] == 0.1) & frame["decreasing"]
+    near = (frame["n_features"] == 32) & (frame["n_hidden"] == 8) & (frame["density"] == 0.1) & frame["decreasing"]
+    seen = frame[near | (frame["n_hidden"] == 32) | ~frame["decreasing"]]
+    assert law.predicted("the nearest cell", seen, frame[here]) == pytest.approx(frame[near]["recovered"].to_numpy())
+
+
+def test_the_factor_is_the_same_for_too_many_and_too_few():
+    assert law.factor(np.array([10.0, 10.0]), np.array([20.0, 5.0])) == pytest.approx(2)
+    assert law.factor(np.array([0.0]), np.array([law.LEAST])) == 1  # where nothing comes back
+
+
+# ---- charts
+
+
+def test_a_map_leaves_out_what_cannot_be_and_keeps_grey_what_is_not_there_yet():
+    table = pd.DataFrame({"n_features": [8], "n_hidden": [4], "value": [0.5]})
+    sides = {
+        "x": charts.Side("n_hidden", "hidden size m", (4, 8, 16)),
+        "y": charts.Side("n_features", "features n", (8, 16)),
+    }
+    figure = charts.size_map(table, "Loss", "loss", **sides, possible=lambda m, n: m <= n)
+    frame = figure.data["frame"]
+    assert set(zip(frame["n_features"], frame["n_hidden"], strict=True)) == {(8, 4), (8, 8), (16, 4), (16, 8), (16, 16)}
+
+
+def test_kept_cells_differ_in_shape_as_well_as_in_colour():
+    drawn = cells(power_law).assign(measured=2.0, predicted=1.0, unseen=True, importance=charts.IMPORTANCES[0])
+    figure = charts.predictions(drawn, "Both")
+    encodings = [layer["encoding"] for layer in figure.spec["layer"] if "shape" in layer["encoding"]]
+    assert [e["shape"]["field"] for e in encodings] == [e["color"]["field"] for e in encodings] == ["kind"]
+    assert set(figure.data["cells"]["kind"]) == {"kept from the fit"}
+    assert set(charts.residuals(drawn, "density", "density").data["cells"]["ratio"]) == {2.0}
+
+
+def test_lengths_tell_what_is_stored():
+    result = network(CLEAN.with_(n_features=16, n_hidden=8), first(5, 16, 8))
+    assert tables.limits([result])["stored"].item() == int((metrics.norms(result.W1.T) > 0.5).sum()) == 5
