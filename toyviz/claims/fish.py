@@ -16,6 +16,7 @@ from toyviz.settings import FISH, fish
 BIG, SMALL, AGAIN = FISH
 # F: (the B, the H) of the evidence. The wide ones cost most, so there are two B each: few numbers, and many.
 GRIDS = {256: ((16, 128), (4, 8, 16, 32, 64, 128, 256)), 64: ((16, 64), (4, 8, 16, 32, 64, 128))}
+# The thresholds are those that were set before anything was trained; seed 10 was looked at, and none was moved.
 NARROW = 16  # below this B two features can look alike
 TIMES = 3.0  # how much more the hidden size must matter than the bottleneck
 NEARLY_ALL = 0.9  # of the features
@@ -167,6 +168,13 @@ def alike(grids: Grids) -> Finding | None:
     )
 
 
+NEAR_TIES = (
+    "By the error it does, everywhere. The accuracy is another matter, since it asks for the largest output. Where both "
+    "have enough neurons the big fish names one feature out of F, 1 against 0, and hardly errs; of the small fish's B "
+    "targets, which are Gaussian, the two largest can be nearly the same. The features that it loses there are such: "
+    "their two largest targets differ by less than 0.06, where 0.35 is usual. And with very few neurons neither is far "
+    "from chance."
+)
 _PAGE = "fish"
 CLAIMS: tuple[Claim, ...] = (
     Claim(
@@ -200,6 +208,7 @@ CLAIMS: tuple[Claim, ...] = (
         _PAGE,
         _evidence,
         _on_grids((BIG, SMALL), recovers_more),
+        note=NEAR_TIES,
     ),
     Claim(
         "small_fish_is_not_perfect",
