@@ -61,6 +61,12 @@ def as_list(section, there):
         ui.published_claim(row, pages[claims.CLAIMS[row["id"]].page])
 
 
+def drawn(table, columns):
+    """The rows, as high as they need to be and no higher than a screen."""
+    height = min(600, 35 * (len(table) + 1) + 3)
+    st.dataframe(pd.DataFrame(table), hide_index=True, height=height, column_config=columns)
+
+
 def as_table(found):
     """All of them in one table, to sort and to take along."""
     table = [
@@ -77,7 +83,7 @@ def as_table(found):
         for section, there in found.items()
         for row in there
     ]
-    st.dataframe(pd.DataFrame(table), hide_index=True, height=600, column_config={"claim": {"width": 420}})
+    drawn(table, {"claim": {"width": 420}})
 
 
 def by_number(found):
@@ -89,8 +95,7 @@ def by_number(found):
         for row in checks
         if number in row["post_claims"]
     ]
-    widths = {"in the post": {"width": 90}, "verdict": {"width": 90}, "claim": {"width": 640}}
-    st.dataframe(pd.DataFrame(table), hide_index=True, height=600, column_config=widths)
+    drawn(table, {"in the post": {"width": 90}, "verdict": {"width": 90}, "claim": {"width": 640}})
     st.caption(
         f"Not in the table: {', '.join(map(str, sorted(claims.NARRATIVE)))}, which tell a story, give an outlook or "
         "repeat others, so that there is nothing to test."
