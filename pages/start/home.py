@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from toyviz import charts, claims, decompiler, metrics, probe, settings, tables, theory, ui
+from toyviz import charts, claims, decompiler, law, metrics, probe, settings, tables, theory, ui
 from toyviz.claims import published
 from toyviz.claims.appendix import STARTS
 from toyviz.experiment import sweep
@@ -69,6 +69,22 @@ def map_of_limits():
     return results and charts.size_map(
         cells.assign(value=cells["accuracy"]), title, "share", logarithmic=False, x=width, y=size
     )
+
+
+def fitted_law():
+    """What a law of powers predicts of each cell from the others, beside what came back there."""
+    results = ui.stored(settings.limits(EXPERIMENTS["limits"].quick, sparsity=settings.LIMIT_SPARSITIES))
+    cells = tables.limits(results)
+    cells = cells[cells["n_hidden"] < cells["n_features"]].astype({"density": float})
+    if len(cells) < 20:
+        return None
+    told = cells.assign(
+        measured=cells["recovered"].clip(lower=law.LEAST),
+        predicted=law.unseen("powers, for each, soft ceiling", cells, "a fifth of the cells"),
+        unseen=True,
+        importance=np.where(cells["decreasing"], *charts.IMPORTANCES),
+    )
+    return charts.predictions(told, "Predicted and measured")
 
 
 def neurons():
@@ -244,6 +260,15 @@ step(
     "more.",
     "pages/bottleneck/limits.py",
     picture(map_of_limits),
+)
+
+step(
+    "A law for it?",
+    "Could a formula replace such maps? Powers of the number of features, of the hidden values and of the density are "
+    "fitted to most of the cells, and asked about those that were kept from the fit. On the dashed line a prediction "
+    "is exact. How far off it is, and where no simple law does it, is on the page.",
+    "pages/bottleneck/how_much_fits.py",
+    picture(fitted_law),
 )
 
 st.header("The MLP block: neurons", anchor=False)
