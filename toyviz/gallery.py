@@ -53,7 +53,7 @@ def _train(missing: list[Experiment], jobs: int | None, folder: Path) -> None:
         queue.submit(missing, ME)
         waiting = missing
         while waiting:
-            time.sleep(0.1)
+            time.sleep(0.5)
             queue.touch(waiting, ME)
             left = [experiment for experiment in waiting if not _kept(queue, experiment, folder)]
             if len(left) < len(waiting):
