@@ -169,11 +169,11 @@ def alike(grids: Grids) -> Finding | None:
 
 
 NEAR_TIES = (
-    "By the error it does, everywhere. The accuracy is another matter, since it asks for the largest output. Where "
-    "both have enough neurons the big fish names one feature out of F, 1 against 0, and hardly errs; of the small fish's B "
-    "targets, which are Gaussian, the two largest can be nearly the same. The features that it loses there are such: "
-    "their two largest targets differ by less than 0.06, where 0.35 is usual. And with very few neurons neither is far "
-    "from chance."
+    "By the error it does, everywhere. The accuracy is another matter, since it asks which output is the largest. "
+    "Where both have enough neurons the big fish names one feature out of F, 1 against 0, and hardly errs; of the "
+    "small fish's B targets, which are Gaussian, the two largest can be nearly the same. The features that it loses "
+    "there are such: their two largest targets differ by less than 0.06, where 0.35 is usual. And with very few "
+    "neurons neither is far from chance."
 )
 _PAGE = "fish"
 CLAIMS: tuple[Claim, ...] = (
