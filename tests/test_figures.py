@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -10,72 +9,30 @@ from streamlit.testing.v1 import AppTest
 import toyviz.charts
 from toyviz import runtime, settings, ui
 from toyviz.experiment import FIELD_NAMES
-from toyviz.model import initial_parameters
-from toyviz.result import Result
 from toyviz.settings import FIGURES
 
 ROOT = Path(__file__).parents[1]
 PAGES = {path.stem: path.relative_to(ROOT).as_posix() for path in ROOT.glob("pages/*/*.py")}
 
 
-class Untrained:
-    """A store that has every network, as it was before its first step, and remembers which of them were wanted."""
-
-    problem = None
-
-    def __init__(self):
-        self.wanted = {}
-
-    def get(self, experiment):
-        if experiment not in self.wanted:
-            start = initial_parameters(experiment)
-            self.wanted[experiment] = Result(
-                experiment,
-                start,
-                np.array([1, experiment.steps]),
-                np.array([1.0, 0.5], np.float32),
-                np.array([0, experiment.steps]),
-                {name: np.stack([values, values]) for name, values in start.items()},
-                dict.fromkeys(("train_loss", "test_loss"), 0.5)
-                | dict.fromkeys(("train_accuracy", "test_accuracy"), 0.1),
-                {"engine": "none", "seconds": 0.0},
-            )
-        return self.wanted[experiment]
-
-
-class NoJobs:
-    """A queue in which nothing waits."""
-
-    def status(self, experiment):
-        return None
-
-    def touch(self, experiments, visitor):
-        assert not experiments
-
-    cancel = touch
-
-    def leave(self, visitor):
-        """A session has ended."""
-
-
 @pytest.fixture(scope="module")
-def opened():
+def opened(untrained, no_jobs):
     """Opens a view of a page, each only once: the charts that are drawn there, and the experiments that it wanted."""
     seen = {}
     with pytest.MonkeyPatch.context() as patch:
 
         def open_view(page, address):
             if (page, tuple(address.items())) not in seen:
-                seen[page, tuple(address.items())] = _open(patch, PAGES[page], address)
+                seen[page, tuple(address.items())] = _open(patch, untrained(), no_jobs, PAGES[page], address)
             return seen[page, tuple(address.items())]
 
         yield open_view
 
 
-def _open(patch, path, address):
-    store, made, drawn = Untrained(), {}, []
+def _open(patch, store, no_jobs, path, address):
+    made, drawn = {}, []
     patch.setattr(runtime, "store", lambda: store)
-    patch.setattr(runtime, "jobs", NoJobs)
+    patch.setattr(runtime, "jobs", no_jobs)
     patch.setattr(ui, "claim", lambda *_: None)  # no claim can be judged of networks that nobody has trained
     with patch.context() as recording:
         for name in toyviz.charts.__all__:

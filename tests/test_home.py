@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
+import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
-from test_figures import NoJobs, Untrained
 
 from toyviz import runtime, settings
 from toyviz.claims import published
@@ -16,23 +16,22 @@ HOME = "pages/start/home.py"
 SECTIONS = ["residual stream", "MLP block", "final layer", "appendix"]  # in the post's order
 
 
-class Refusing(NoJobs):
-    """A queue that nobody may ask for anything."""
+@pytest.fixture
+def opened(monkeypatch, no_jobs):
+    """Opens the home page over a store; it may ask nobody to train anything, since the queue cannot."""
 
-    def submit(self, *_, **__):
-        raise AssertionError("the home page trains nothing")
+    def open_over(store):
+        monkeypatch.setattr(runtime, "store", lambda: store)
+        monkeypatch.setattr(runtime, "jobs", no_jobs)
+        st.cache_resource.clear()
+        st.cache_data.clear()
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        app.switch_page(HOME)
+        app.run()
+        assert not app.exception, [each.message for each in app.exception]
+        return app
 
-
-def opened(monkeypatch, store):
-    monkeypatch.setattr(runtime, "store", lambda: store)
-    monkeypatch.setattr(runtime, "jobs", Refusing)
-    st.cache_resource.clear()
-    st.cache_data.clear()
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    app.switch_page(HOME)
-    app.run()
-    assert not app.exception, [each.message for each in app.exception]
-    return app
+    return open_over
 
 
 def pictures(app):
@@ -49,24 +48,24 @@ def steps():
     return re.findall(r"^    picture\((\w+)", (ROOT / HOME).read_text(encoding="utf-8"), re.M)
 
 
-def test_without_any_trained_network_the_walk_is_told_without_their_pictures(monkeypatch):
-    app = opened(monkeypatch, Store(None))
+def test_without_any_trained_network_the_walk_is_told_without_their_pictures(opened):
+    app = opened(Store(None))
     assert len(pictures(app)) == 1  # the drawing of the parts
     assert len(links(app)) == len(steps()) + 1  # and the claims
 
 
-def test_every_step_has_its_picture_once_its_networks_are_there(monkeypatch):
-    store = Untrained()
-    app = opened(monkeypatch, store)
+def test_every_step_has_its_picture_once_its_networks_are_there(opened, untrained):
+    store = untrained()
+    app = opened(store)
     assert len(pictures(app)) == len(steps()) + 1
     for chart in pictures(app):
         assert chart.alt.endswith(".")
 
 
-def test_a_picture_comes_as_soon_as_its_networks_are_trained(monkeypatch):
+def test_a_picture_comes_as_soon_as_its_networks_are_trained(opened, untrained):
     store = Store(None)
-    app = opened(monkeypatch, store)
-    bare, full = len(pictures(app)), Untrained()
+    app = opened(store)
+    bare, full = len(pictures(app)), untrained()
     for experiment in settings.EXPERIMENTS["dictionary"].quick, settings.EXPERIMENTS["unembedding"].quick:
         store.put(full.get(experiment))
     app.run()
@@ -74,9 +73,9 @@ def test_a_picture_comes_as_soon_as_its_networks_are_trained(monkeypatch):
     assert len(pictures(app)) == bare + 3  # the dictionary, the shapes, the logit
 
 
-def test_pictures_are_made_once(monkeypatch):
-    store = Untrained()
-    app = opened(monkeypatch, store)
+def test_pictures_are_made_once(opened, untrained):
+    store = untrained()
+    app = opened(store)
     before = dict(store.wanted)
     store.wanted.clear()
     app.run()
@@ -84,24 +83,24 @@ def test_pictures_are_made_once(monkeypatch):
     assert not store.wanted
 
 
-def test_what_the_pictures_show_is_shipped(monkeypatch):
-    store = Untrained()
-    opened(monkeypatch, store)
+def test_what_the_pictures_show_is_shipped(opened, untrained):
+    store = untrained()
+    opened(store)
     shipped = {experiment.key for experiment in settings.gallery()}
     missing = [experiment for experiment in store.wanted if experiment.key not in shipped]
     assert not missing
 
 
-def test_the_sections_come_in_the_order_of_the_post(monkeypatch):
-    headers = [each.value for each in opened(monkeypatch, Store(None)).header]
+def test_the_sections_come_in_the_order_of_the_post(opened):
+    headers = [each.value for each in opened(Store(None)).header]
     found = [next(k for k, header in enumerate(headers) if name in header) for name in SECTIONS]
     assert found == sorted(found)
     assert len(headers) == len(SECTIONS) + 2  # then the claims, and how to use it
 
 
-def test_the_verdicts_are_counted_from_the_published_rows(monkeypatch):
+def test_the_verdicts_are_counted_from_the_published_rows(monkeypatch, opened):
     rows = {id: dict(row, verdict="fails") for id, row in list(published.published().items())[:3]}
     monkeypatch.setattr(published, "published", lambda: rows)
-    app = opened(monkeypatch, Store(None))
+    app = opened(Store(None))
     assert [(each.label, each.value) for each in app.metric] == [("hold", "0"), ("hold partly", "0"), ("fail", "3")]
     assert any("3 checks" in each.value for each in app.markdown)
