@@ -155,8 +155,8 @@ NOTES = {
         "active at a time, so only the angles between them count.\n"
         "- **Left**, decreasing importance: the network gives up the least important ones, though it has room.\n"
         "- **Why some are missing.** The post suspects weight decay. Set it to 0 under More settings: the same ones "
-        "are missing. The optimiser has stopped short: at $m = 4$ more steps bring some of them back, at $m = 2$ none. "
-        "There the vectors stand on a circle, and cannot pass each other to make room.",
+        "are missing. The optimiser has stopped short: at $m = 4$ more steps bring some of them back, at $m = 2$ hardly "
+        "any.",
         "- How robust the list is: there is no noise at all, and an angle of a few degrees is enough.\n"
         "- The optimum for $m = 2$: any number of points fits on a circle in exact arithmetic, but the vectors must "
         "then be as long as about $0.3\\, n$.",
