@@ -44,10 +44,10 @@ with inside:
     H = ui.shown("H", "Hidden size H", widths, 64, where=picks)
     seed = ui.shown("seed", "Seed", range(seeds), 0, where=picks)
 
-with shapes, ui.wide(), st.container(horizontal=True, gap="large", wrap=False):
-    ui.draw(charts.components(), key="components")
-    ui.draw(charts.fish_shapes(n_features, B or 32, H or 64), key="shapes")
 with shapes:
+    left, right = st.columns([37, 63])
+    ui.draw(charts.components(), key="components", where=ui.wide(left))
+    ui.draw(charts.fish_shapes(n_features, B or 32, H or 64), key="shapes", where=ui.wide(right))
     st.caption(
         "Left: the parts of a transformer that are trained alone; this page is about the MLP block. Right: the three "
         "networks, from the features below to the output above, their widths to scale. E, and E' behind the "

@@ -107,7 +107,7 @@ FISH = {  # the three fish: what each is called, and what it has to say about it
 }
 NAMES = [name for name, _ in FISH.values()]
 MATRIX_COLORS = {"trained": BLUE, "random and fixed": GREY}
-PANEL, LEVEL, BAR = 180, 62, 8  # width of a drawing, pixels from a layer to the next, thickness of a layer
+PANEL, LEVEL, BAR = 170, 62, 8  # width of a drawing, pixels from a layer to the next, thickness of a layer
 
 
 def fish_shapes(n_features: int, n_embed: int, n_hidden: int) -> Figure:
@@ -266,7 +266,7 @@ def _recovery(count: int) -> dict[str, Any]:
         )
         .add_params(pick),
     )
-    return stretched(layers, "How surely each feature comes back, alone in the input", 200)
+    return stretched(layers, "How surely each feature comes back", 200)
 
 
 @cache
