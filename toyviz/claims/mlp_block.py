@@ -287,7 +287,7 @@ def squares_are_the_start(arch: str) -> Check:
 
 
 def descent_at_every_width(arch: str) -> Check:
-    """For at least 70 % of the widths the test loss over T >= 15 peaks inside, at T within a factor of 5."""
+    """For at least 70 % of the widths the test loss over T >= 15 peaks inside; all peak at T within a factor of 5."""
 
     def check(results: Sequence[Result]) -> Finding | None:
         widths = sorted({r.experiment.n_hidden for r in results if r.experiment.arch == arch})
@@ -297,10 +297,12 @@ def descent_at_every_width(arch: str) -> Check:
             return None
         tops = {m: _inside(losses) for m, losses in rows.items()}
         inside = [top for top in tops.values() if top]
+        # A loss that still rises at the largest T has its peak there or later: it counts, or the widest would be left out.
+        where = [max(losses, key=losses.__getitem__) for losses in rows.values()]
         return Finding(
             {
                 "most widths have a peak inside": len(inside) >= 0.7 * len(tops),
-                "at about the same T": bool(inside) and max(inside) <= 5 * min(inside),
+                "at about the same T": bool(inside) and max(where) <= 5 * min(where),
             },
             "the test loss peaks at " + ", ".join(f"T = {top or 'an end'} (m = {m})" for m, top in tops.items()),
         )
@@ -352,9 +354,10 @@ START = (
 )
 SLOW = "Up to T = 5000 no feature stands out: the test loss still comes down from its peak."
 MOVES = (
-    "A wider network stores more samples and has its transition later. At m = 8 and 16 the test loss still rises at "
-    "the end of the page's map, T = 2000; there T goes on to 5000, which is past the peak of m = 8 and not of m = 16. "
-    "This was added after seeds 0 and 1 were looked at; on the map alone it is so for three of the five widths."
+    "Four of five widths have their peak inside, but the wider the network, the more samples it stores and the later it "
+    "comes, by more than a factor of 5. At m = 8 and 16 the test loss still rises at the end of the page's map, "
+    "T = 2000; there T goes on to 5000, which is past the peak of m = 8 and not of m = 16. This was added after seeds 0 "
+    "and 1 were looked at; on the map alone only three of the five widths have a peak inside."
 )
 AT_RANK = (
     "The place is the same whatever n was tried, T = 9 or 10 for m = 8 (n = 200, 500, 1000, 2000; seeds 10 and 11). "
