@@ -297,7 +297,7 @@ def descent_at_every_width(arch: str) -> Check:
             return None
         tops = {m: _inside(losses) for m, losses in rows.items()}
         inside = [top for top in tops.values() if top]
-        # A loss that still rises at the largest T has its peak there or later: it counts, or the widest would be left out.
+        # A loss that still rises at the largest T has its peak there or later, and counts: else the widest is left out.
         where = [max(losses, key=losses.__getitem__) for losses in rows.values()]
         return Finding(
             {
@@ -354,10 +354,10 @@ START = (
 )
 SLOW = "Up to T = 5000 no feature stands out: the test loss still comes down from its peak."
 MOVES = (
-    "Four of five widths have their peak inside, but the wider the network, the more samples it stores and the later it "
-    "comes, by more than a factor of 5. At m = 8 and 16 the test loss still rises at the end of the page's map, "
-    "T = 2000; there T goes on to 5000, which is past the peak of m = 8 and not of m = 16. This was added after seeds 0 "
-    "and 1 were looked at; on the map alone only three of the five widths have a peak inside."
+    "Four of five widths have their peak inside, but the wider the network, the more samples it stores and the later "
+    "it comes, by more than a factor of 5. At m = 8 and 16 the test loss still rises at the end of the page's map, "
+    "T = 2000; there T goes on to 5000, which is past the peak of m = 8 and not of m = 16. This was added after seeds "
+    "0 and 1 were looked at; on the map alone only three of the five widths have a peak inside."
 )
 AT_RANK = (
     "The place is the same whatever n was tried, T = 9 or 10 for m = 8 (n = 200, 500, 1000, 2000; seeds 10 and 11). "
