@@ -17,7 +17,7 @@ PAGES = {path.stem: path.relative_to(ROOT).as_posix() for path in ROOT.glob("pag
 
 @pytest.fixture(scope="module")
 def opened(untrained, no_jobs):
-    """Opens a view of a page, each only once: the charts that are drawn there, and the experiments that it wanted."""
+    """Opens a view of a page, each only once: the charts drawn there, the experiments that it wanted, its texts."""
     seen = {}
     with pytest.MonkeyPatch.context() as patch:
 
@@ -53,7 +53,7 @@ def _open(patch, store, no_jobs, path, address):
         app.switch_page(path)
         app.run()
     assert not app.exception, [each.message for each in app.exception]
-    return drawn, list(store.wanted)
+    return drawn, list(store.wanted), [each.value for each in app.markdown]
 
 
 def _recorded(name, function, made):
@@ -76,14 +76,14 @@ def of(experiment, name):
 @pytest.mark.parametrize("id", FIGURES)
 def test_a_figure_is_drawn_in_the_view_of_its_page_that_the_table_names(id, opened):
     figure = FIGURES[id]
-    drawn, _ = opened(figure.page, figure.address)
+    drawn, _, _ = opened(figure.page, figure.address)
     assert figure.chart in drawn
 
 
 @pytest.mark.parametrize("id", FIGURES)
 def test_a_figure_shows_networks_of_the_experiments_that_the_table_names(id, opened):
     figure = FIGURES[id]
-    _, wanted = opened(figure.page, figure.address)
+    _, wanted, _ = opened(figure.page, figure.address)
     assert figure.experiments
     for name in figure.experiments:
         assert any(of(experiment, name) for experiment in wanted), name
@@ -93,7 +93,7 @@ def test_a_figure_shows_networks_of_the_experiments_that_the_table_names(id, ope
 def test_the_views_that_the_table_names_are_different_views(name, opened):
     addresses = {figure.tab: figure.address for figure in FIGURES.values() if figure.page == name}
     views = [opened(name, address) for address in addresses.values()]
-    assert len({(tuple(drawn), frozenset(wanted)) for drawn, wanted in views}) == len(views)
+    assert len({(tuple(drawn), tuple(said)) for drawn, _, said in views}) == len(views)
 
 
 def test_the_figures_are_all_of_the_post_in_its_order():
