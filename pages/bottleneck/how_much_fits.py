@@ -112,7 +112,7 @@ drawn = cells.assign(
     unseen=out,
     importance=np.where(cells["decreasing"], *charts.IMPORTANCES),
 )
-ui.draw(charts.predictions(drawn, f"Predicted and measured, {kind} kept from the fit"), key="predictions")
+ui.draw(charts.predictions(drawn, "Predicted and measured"), key="predictions")
 off = {
     word: law.factor(drawn["measured"][mask].to_numpy(), drawn["predicted"][mask].to_numpy())
     for word, mask in (("on the cells of the fit", ~out), ("on those kept from it", out))
