@@ -87,7 +87,7 @@ def draw_overlaps(parameters, key, where):
     """W1'W1 and the bias, of at most DRAWN features, spread evenly."""
     kept = np.unique(np.linspace(0, parameters["W1"].shape[1] - 1, DRAWN).round().astype(int))
     W1, b2 = parameters["W1"][:, kept], parameters["b2"][kept]
-    ui.draw(charts.overlaps([("W1ᵀ W1, and b", W1, b2)], large=True), key=f"{key}-overlaps", where=where)
+    ui.draw(charts.overlaps([("W1ᵀ W1, and b", W1, b2)], large=True), key=f"{key}-overlaps", where=ui.wide(where))
     return kept
 
 
@@ -195,7 +195,11 @@ def look(frame):
     kept = draw_overlaps(parameters, "cell", left)
     norms, shared = metrics.norms(parameters["W1"].T), metrics.superposition(parameters["W1"].T)
     bars = [("length of each column", norms[kept], shared[kept])]
-    ui.draw(charts.norm_bars(bars, int((kept < chosen.experiment.n_hidden).sum()), large=True), key="bars", where=right)
+    ui.draw(
+        charts.norm_bars(bars, int((kept < chosen.experiment.n_hidden).sum()), large=True),
+        key="bars",
+        where=ui.wide(right),
+    )
     step = int(chosen.frame_steps[frame])
     ui.draw(charts.training_curve(chosen.loss_steps, chosen.losses, step), key="curve", where=right)
     if len(kept) < len(norms):
