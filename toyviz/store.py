@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[1]
 GALLERY = ROOT / "cache" / "gallery"
 MEMORY_LIMIT = 256 * 2**20  # bytes of unpacked results that one process keeps at hand
 DISPLAY_FRAMES = 12  # of the history that a gallery file keeps at most
-DISPLAY_BYTES = 30_000  # that the inner ones of these may take: the wider a network, the fewer are kept
+DISPLAY_BYTES = 48_000  # that the inner ones of these may take: the wider a network, the fewer are kept
 RETRY_AFTER = 30.0  # seconds before a cache that could not be opened is tried again
 STRAY_AFTER = 3600.0  # seconds after which a value file that no row names is a leftover
 TROUBLE = (sqlite3.Error, diskcache.Timeout, OSError)
@@ -61,9 +61,9 @@ def pack(result: Result, *, display: bool = False) -> bytes:
         frame_steps = frame_steps[kept]
         provenance["note"] = f"history of {len(kept)} frames, the inner ones rounded to 16 bits"
     arrays = {
-        "loss_steps": result.loss_steps.astype(np.int64),
+        "loss_steps": result.loss_steps.astype(np.int32),
         "losses": result.losses.astype(np.float32),
-        "frame_steps": frame_steps.astype(np.int64),
+        "frame_steps": frame_steps.astype(np.int32),
         **{f"parameters.{name}": values for name, values in result.parameters.items()},
         **{f"frames.{name}": values for name, values in histories.items()},
     }
@@ -412,6 +412,9 @@ def _read(blob: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     if hashlib.sha256(blob.replace(digest.encode(), BLANK.encode(), 1)).hexdigest() != digest:
         raise ValueError("damaged, since its digest does not match")
     arrays = load(blob)
+    for name in ("loss_steps", "frame_steps"):  # on disk they take half the room
+        if arrays[name].dtype == np.int32:
+            arrays[name] = arrays[name].astype(np.int64)
     for values in arrays.values():
         values.flags.writeable = False  # every thread reads the same arrays
     return about, arrays
