@@ -477,7 +477,6 @@ CLAIMS: tuple[Claim, ...] = (
         "double_descent",
         lambda size, seed: sweep(_base("mlp_at_its_rank", size, seed), **EXPERIMENTS["mlp_at_its_rank"].over),
         peaks_at_its_rank,
-        published_size="quick",
         note=AT_RANK,
     ),
 )
