@@ -372,6 +372,10 @@ FEW = (
     "With m = 2 it names two to three times as many as chance, which 10,000 new samples cannot tell in every seed; "
     "with a dead unit it has one hidden number left. With m = 16 it is some percent."
 )
+LIFTED = (
+    "What is asked is the mean over T. At the post's size each T has 91 % or more; at the quick size T = 500 alone has "
+    "83 to 89 %."
+)
 DEAD = "From nn.Linear's start one of the two units is often negative on all samples. It gets no gradient and stays so."
 
 
@@ -419,7 +423,7 @@ def _double_descent(arch: str, suffix: str, which: str) -> tuple[Claim, ...]:
             page,
             _over(arch, n_samples=HORSESHOE_SIZES),
             bias_lifts(arch),
-            note=DEAD if literal else "",
+            note=DEAD if literal else LIFTED,
         ),
         Claim(
             f"squares_are_the_start{suffix}",
