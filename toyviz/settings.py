@@ -357,10 +357,15 @@ FIGURES: dict[str, Figure] = {  # numbered in the post's order
         "What the bias does",
         "horseshoe",
         ("mlp",),
-        _MLP,
+        {"biased_block": _MLP["block"]},
     ),
     "F16": Figure(
-        "Uniform against normal start", "double_descent", "What is left of the start", "starts", ("mlp",), _MLP
+        "Uniform against normal start",
+        "double_descent",
+        "What is left of the start",
+        "starts",
+        ("mlp",),
+        {"untied_block": _MLP["block"]},
     ),
     "F17": Figure(
         "Loss and accuracy over hidden size and T",

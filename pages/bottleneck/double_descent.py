@@ -31,6 +31,10 @@ CLAIMS = {  # in each view; those whose evidence is not there say nothing
     SIZES: ("descent_at_every_width", "descent_at_every_width_literal"),
     SCHEDULE: ("schedule_matters", "schedule_memorises_better"),
 }
+NETWORKS = {  # parameter and choices of the views that not every network has: with a hidden bias, with a W1 of its own
+    BIAS: ("biased_block", ("mlp_relu_output", "mlp")),
+    START: ("untied_block", ("mlp_relu_output", "mlp", "relu_output_untied")),
+}
 RANK_VIEW = ("xavier_lifted", 8)  # start and m at which the MLP as the post writes it has its own double descent
 LOWEST = 1e-3  # a loss below is drawn here: a memorised set goes down to 1e-10, and would flatten all the rest
 STAGES = {"pre": "W1 x + b1", "bare": "W1 x", "after": "after the ReLU"}
@@ -39,7 +43,8 @@ ui.title("Double descent", "When does a network stop memorising its samples and 
 view = st.segmented_control(
     "View", VIEWS, default=OVER_T, required=True, key="descent", bind="query-params", label_visibility="collapsed"
 )
-arch = ui.control("block", "relu_output")
+key, networks = NETWORKS.get(view, ("block", tuple(settings.DESCENTS)))
+arch = ui.control("block", networks[0], choices=networks, key=key)
 st.markdown(
     "A sample has $n$ features, few of them active. The network squeezes it through $m$ hidden values and gives it "
     f"back: {FORMULAS[arch]}. Every point below is a network of its own, trained on $T$ "
@@ -284,9 +289,6 @@ def lift(result):
 
 
 def what_the_bias_does():
-    if not base.arch_row.hidden_bias:
-        st.info("This network has no hidden bias. Choose an MLP block as the network.", icon=":material/tune:")
-        return
     with overview:
         picks = st.container(horizontal=True, gap="large")
     T = ui.shown("T", "Training samples T", sizes, 100, where=picks)
@@ -334,9 +336,8 @@ def what_the_bias_does():
 
 
 def what_is_left():
-    if base.arch_row.tied or n_hidden != 2:
-        why = "is tied: its output trains all of W1" if base.arch_row.tied else "has no plane: choose m = 2"
-        st.info(f"This network {why}. Choose another one.", icon=":material/tune:")
+    if n_hidden != 2:
+        st.info("This view is about a plane: choose the hidden width m = 2.", icon=":material/tune:")
         return
     with overview:
         seed = ui.shown("seed", "Seed", range(seeds), 0)

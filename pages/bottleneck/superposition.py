@@ -159,7 +159,7 @@ def density_by_density():
         with inside:
             ui.replay(best[density], lambda frame: look_inside(best[density], frame))
             losses = sorted(r.metrics["test_loss"] for r in by_density(results, [density])[density])
-            others = f"; the others have {losses[1]:.4g} to {losses[-1]:.4g}" if len(losses) > 1 else ""
+            others = f"; the others have {', '.join(f'{loss:.4g}' for loss in losses[1:])}" if len(losses) > 1 else ""
             st.caption(
                 f"Seed {best[density].experiment.seed}: test loss {losses[0]:.4g}, the best of {len(losses)}{others}."
             )

@@ -17,7 +17,7 @@ from toyviz.settings import EXPERIMENTS, LIMIT_SPARSITIES, decreasing_importance
 SIZES, WIDTHS = (16, 64, 128), (2, 8, 32)  # of the evidence: a coarse part of the page's maps
 LARGE = (256,)  # n at which one-hots alone are trained too
 
-# Margins were set on the seeds 10 to 13 at the quick size (one-hots on seed 10 at the post's too); the verdicts are of 0 to 3.
+# Margins were set on the seeds 10 to 13 at the quick size, for one-hots on seed 10 at the post's too; verdicts: 0 to 3.
 LOWER = 0.1  # a mean loss is lower if its log10 is, by this much
 HIGHER = 0.02  # a mean accuracy is higher by this much
 SLACK = 0.02  # and one cell's accuracy has fallen if it did by more than this: one or two one-hots of 64
