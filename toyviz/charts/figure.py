@@ -92,3 +92,28 @@ def selected_rule(x: alt.X) -> alt.Chart:
 def powers(small: float = 1e-3) -> str:
     """A label expression: plain numbers, and powers of ten where they are small."""
     return f"format(datum.value, datum.value < {small} ? '.0e' : '~r')"
+
+
+def squares(layers: Any, kinds: Sequence[str], size: int) -> dict[str, Any]:
+    """The layers as squares of size pixels, each on its own scale: a column a "panel" in the order of its "place", a row a
+    "kind" in this order. Drawn on a canvas, since thousands of shapes in the page are slow."""
+    facet = (
+        layers.properties(width=size, height=size)
+        .facet(
+            column=alt.Column(
+                "panel:N",
+                title=None,
+                sort=alt.EncodingSortField("place", op="min", order="ascending"),
+                header=alt.Header(labelFontSize=11, labelPadding=4, labelOrient="top"),
+            ),
+            row=alt.Row(
+                "kind:N",
+                title=None,
+                sort=list(kinds),
+                header=alt.Header(labelFontSize=10, labelPadding=6, labelAngle=-90),
+            ),
+            spacing=5,
+        )
+        .resolve_scale(x="independent", y="independent")
+    )
+    return compiled(facet) | {"usermeta": {"embedOptions": {"renderer": "canvas"}}}

@@ -20,6 +20,7 @@ from toyviz.charts.figure import (
     records,
     samples_x,
     selected_rule,
+    squares,
     stretched,
 )
 from toyviz.charts.geometry import FEATURES, SAMPLES, limit
@@ -301,20 +302,8 @@ def _shapes_over_samples(columns: int) -> dict[str, Any]:
         .mark_text(color=GREY, fontSize=9, align="right", baseline="top", dx=-2, dy=2)
         .encode(text="label:N"),
         data=named("points"),
-    ).properties(width=size, height=size)
-    facet = layers.facet(
-        column=alt.Column(
-            "panel:N",
-            title=None,
-            sort=alt.EncodingSortField("place", op="min", order="ascending"),
-            header=alt.Header(labelFontSize=11, labelPadding=4, labelOrient="top"),
-        ),
-        row=alt.Row(
-            "kind:N", title=None, sort=list(SHAPES), header=alt.Header(labelFontSize=11, labelPadding=6, labelAngle=-90)
-        ),
-        spacing=5,
-    ).resolve_scale(x="independent", y="independent")
-    return compiled(facet) | {"usermeta": {"embedOptions": {"renderer": "canvas"}}}
+    )
+    return squares(layers, list(SHAPES), size)
 
 
 def _plane_axes(x_title: str | None = None, y_title: str | None = None) -> tuple[alt.X, alt.Y]:

@@ -22,6 +22,7 @@ from toyviz.charts.figure import (
     records,
     samples_x,
     selected_rule,
+    squares,
     stacked,
     stretched,
 )
@@ -205,20 +206,8 @@ def _panels(columns: int) -> dict[str, Any]:
         .mark_text(color=GREY, fontSize=9, align="right", baseline="top", dx=-2, dy=2)
         .encode(text="label:N"),
         data=named("vectors"),
-    ).properties(width=size, height=size)
-    facet = layers.facet(
-        column=alt.Column(
-            "panel:N",
-            title=None,
-            sort=alt.EncodingSortField("place", op="min", order="ascending"),
-            header=alt.Header(labelFontSize=11, labelPadding=4, labelOrient="top"),
-        ),
-        row=alt.Row(
-            "kind:N", title=None, sort=KINDS, header=alt.Header(labelFontSize=10, labelPadding=6, labelAngle=-90)
-        ),
-        spacing=5,
-    ).resolve_scale(x="independent", y="independent")
-    return compiled(facet) | {"usermeta": {"embedOptions": {"renderer": "canvas"}}}
+    )
+    return squares(layers, KINDS, size)
 
 
 @cache

@@ -469,7 +469,6 @@ CLAIMS: tuple[Claim, ...] = (
         lambda size, seed: _starts(size, seed, NEURON_DENSITIES if size == "post" else QUICK_DENSITIES),
         sparse_neurons_are_polysemantic,
         across_seeds=True,
-        published_size="quick",
         note=BEST_OF,
     ),
     *_double_descent(WITH_RELU, "", "with a ReLU on the output"),
