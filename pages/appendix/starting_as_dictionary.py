@@ -133,7 +133,7 @@ ui.notes(
     "- **Keys alone** change little: the network is as fast and ends about where it would have ended anyway.\n"
     "- **Keys and values** together, with the squared error: the training loss falls sooner and several times lower, "
     "the test loss is lower too, and most of the table is still there.\n"
-    "- **Cross-entropy on one-hots** is the case for the guess: there the lookup table needs about three times as "
+    "- **Cross-entropy on one-hots** is the case for the guess: there the lookup table needs two to four times as "
     "many steps as a random start, since a value of 1 is a weak vote among large weights that must grow anyway.",
     "- A better optimum: with random starts and an output ReLU many outputs get stuck at 0. What the table "
     "avoids is mostly that.\n"

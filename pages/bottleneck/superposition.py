@@ -109,9 +109,11 @@ def density_by_density():
         now = result.frame(frame)
         columns = now["W1"].T
         left, right = st.columns(2, gap="medium")
-        ui.draw(charts.overlaps([("W1ᵀ W1 and b2", now["W1"], now["b2"])], large=True), key="overlaps", where=left)
+        ui.draw(
+            charts.overlaps([("W1ᵀ W1 and b2", now["W1"], now["b2"])], large=True), key="overlaps", where=ui.wide(left)
+        )
         bars = [("length", metrics.norms(columns), metrics.superposition(columns))]
-        ui.draw(charts.norm_bars(bars, n_hidden, large=True), key="bars", where=left)
+        ui.draw(charts.norm_bars(bars, n_hidden, large=True), key="bars", where=ui.wide(left))
         figure = charts.training_curve(result.loss_steps, result.losses, int(result.frame_steps[frame]))
         ui.draw(figure, key="curve", where=right)
         if n_hidden == 2:

@@ -14,7 +14,6 @@ ICON = str(Path(__file__).parents[2] / "docs" / "icon.png")
 STYLE = """<style>
 .stMainBlockContainer {max-width: 76rem}
 @media (min-width: 48rem) {.stMainBlockContainer {padding-left: 3rem; padding-right: 3rem}}
-@media (max-width: 48rem) {.stVegaLiteChart {overflow-x: auto}}
 [data-testid="stButtonGroup"] > [role="radiogroup"] {flex-wrap: wrap}
 </style>"""
 
