@@ -365,8 +365,8 @@ def what_is_left():
             "| start | T | never active | square | off by |\n|---|---|---|---|---|\n" + "\n".join(lines) + "\n\n"
             "A feature that no training sample has gets no gradient: its column of W1 only decays, to "
             f"$\\prod_t (1 - \\eta_t \\lambda) = {factor:.4f}$ of where it started. Off by: the largest difference "
-            "from that, over the largest entry. Square: the squareness, 1.23 for a filled square, 1.10 for a Gaussian, 1.06 for a "
-            "disc."
+            "from that, over the largest entry. Square: the squareness, 1.23 for a filled square, "
+            "1.10 for a Gaussian, 1.06 for a disc."
         )
 
     with overview:
