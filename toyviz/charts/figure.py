@@ -95,8 +95,10 @@ def powers(small: float = 1e-3) -> str:
 
 
 def squares(layers: Any, kinds: Sequence[str], size: int) -> dict[str, Any]:
-    """The layers as squares of size pixels, each on its own scale: a column a "panel" in the order of its "place", a row a
-    "kind" in this order. Drawn on a canvas, since thousands of shapes in the page are slow."""
+    """The layers as squares of size pixels, each on its own scale: a column a "panel" by its "place", a row a "kind".
+
+    kinds: the order of the rows. Drawn on a canvas, since thousands of shapes in the page are slow.
+    """
     facet = (
         layers.properties(width=size, height=size)
         .facet(
