@@ -302,7 +302,7 @@ def what_the_bias_does():
             return
         left, right = st.columns(2, gap="large", vertical_alignment="center")
         result, found = by_size[T], lift(by_size[T])
-        ui.draw(charts.horseshoe([(f"T = {T:,}", found)]), key="horseshoe", where=left)
+        ui.draw(charts.horseshoe([(f"T = {T:,}", found)]), key="horseshoe", where=ui.wide(left))
         biases = ", ".join(f"{value:.3g}" for value in result.b1)
         right.markdown(
             f"**T = {T:,}, seed {result.experiment.seed}.** The bias b1 is {biases}. Of the values W1 x, "

@@ -124,8 +124,12 @@ if density in best:
         W1, shared, counts = picture(picked)
         names = ["none" if count == "0" else "mono" if count == "1" else "poly" for count in counts]
         left, right = st.columns(2, gap="medium")
-        ui.draw(charts.neuron_weights([("W1", W1)], large=True), key="weights", where=left)
-        ui.draw(charts.stacks([("weights of each neuron", W1, shared, names)], large=True), key="stacks", where=right)
+        ui.draw(charts.neuron_weights([("W1", W1)], large=True), key="weights", where=ui.wide(left))
+        ui.draw(
+            charts.stacks([("weights of each neuron", W1, shared, names)], large=True),
+            key="stacks",
+            where=ui.wide(right),
+        )
         losses = sorted(float(r.metrics["test_loss"]) for r in group)
         which = "the best" if picked is best[density] else f"number {losses.index(picked.metrics['test_loss']) + 1}"
         st.caption(

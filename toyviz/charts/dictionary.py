@@ -48,8 +48,8 @@ def matrices(panels: Sequence[tuple[str, np.ndarray]], rows: str = "row", column
             )
         )
     cells = pd.concat(frames, ignore_index=True) if frames else records([], "panel", "place", "share")
-    said = "Heat maps of " + ", ".join(f"{label}, {values.shape[0]} by {values.shape[1]}" for label, values in panels)
-    return Figure(_matrices(rows, columns), {"cells": cells}, said + ".", square=True)
+    said = [f"{label}, {values.shape[0]} by {values.shape[1]}" for label, values in panels]
+    return Figure(_matrices(rows, columns), {"cells": cells}, f"Heat maps: {', '.join(said) or 'none'}.", square=True)
 
 
 def planes(panels: Sequence[tuple[str, np.ndarray]]) -> Figure:
@@ -66,16 +66,16 @@ def planes(panels: Sequence[tuple[str, np.ndarray]]) -> Figure:
     data = (
         pd.concat(frames, ignore_index=True) if frames else records([], "panel", "place", "number", "x", "y", "frame")
     )
-    said = "Vectors in the plane: " + ", ".join(f"{len(points)} {label}" for label, points in panels) + "."
-    return Figure(_planes(), {"points": data}, said, square=True)
+    said = ", ".join(f"{len(points)} {label}" for label, points in panels) or "none"
+    return Figure(_planes(), {"points": data}, f"Vectors in the plane: {said}.", square=True)
 
 
 def bars(values: Mapping[str, np.ndarray], title: str, entries: str) -> Figure:
     """The entries of some vectors as bars, one row of bars for each vector. values: name -> (n,)."""
     frames = [pd.DataFrame({"vector": name, "entry": np.arange(len(v)), "value": v}) for name, v in values.items()]
     rows = pd.concat(frames, ignore_index=True) if frames else records([], "vector", "entry", "value")
-    said = f"{title}: " + "; ".join(f"{name} from {v.min():.2g} to {v.max():.2g}" for name, v in values.items()) + "."
-    return Figure(_bars(title, entries, tuple(values)), {"bars": rows.astype({"value": float})}, said)
+    said = "; ".join(f"{name} from {v.min():.2g} to {v.max():.2g}" for name, v in values.items()) or "none"
+    return Figure(_bars(title, entries, tuple(values)), {"bars": rows.astype({"value": float})}, f"{title}: {said}.")
 
 
 class Side(NamedTuple):
@@ -123,6 +123,8 @@ def size_map(
         "selected": records([dict(selected)] if selected else [], x.field, y.field),
     }
     said = f"{title}: from {low:.2g} to {high:.2g} over {len(cells)} networks, {int(drawn['zero'].sum())} of them 0."
+    if cells.empty:
+        said = f"{title}: no network yet."
     told = tuple(name for name in TOLD if name in cells.columns)
     spec = _size_map(title, legend, logarithmic, low, high if high > low else low * 1.01, x, y, told)
     return Figure(spec, data, said)
@@ -163,7 +165,7 @@ def lines(
     data = {"points": rows, "mean": mean, "rule": records([{"y": rule}] if rule is not None else [], "y")}
     ends = [f"{name}: {part['y'].iloc[0]:.2g} to {part['y'].iloc[-1]:.2g}" for name, part in mean.groupby("line")]
     spec = _lines(title, x_title, y_title, tuple(order), logarithmic_x, logarithmic_y, share)
-    return Figure(spec, data, f"{title}. {'; '.join(ends)}.")
+    return Figure(spec, data, f"{title}. {'; '.join(ends) or 'Nothing yet'}.")
 
 
 @cache
@@ -318,12 +320,12 @@ def _domain(values: tuple[int, ...]) -> Any:
 def _cosine_histograms(
     row_title: str, column_title: str, rows: tuple[str, ...], columns: tuple[str, ...]
 ) -> dict[str, Any]:
-    axis = alt.Axis(values=[-1, 0, 1], format="d", grid=False, labelFontSize=9, title=None)
+    axis = alt.Axis(values=[-1, 0, 1], format="d", grid=False, labelFontSize=9)
     chart = (
         alt.Chart(named("bins"))
         .mark_rect()
         .encode(
-            x=alt.X("low:Q", axis=axis, scale=alt.Scale(domain=[-1, 1])),
+            x=alt.X("low:Q", title="cosine", axis=axis, scale=alt.Scale(domain=[-1, 1])),
             x2="high:Q",
             y=alt.Y("share:Q", axis=None),
             y2=alt.datum(0),
@@ -373,7 +375,7 @@ def _lines(
     columns = 2 if max(map(len, order), default=0) < 18 else 1  # a narrow screen has no room for two long names
     legend = alt.Legend(orient="top", columns=columns, labelLimit=300)
     color = alt.Color("line:N", title=None, scale=alt.Scale(domain=list(order)), legend=legend)
-    shape = alt.Shape("line:N", title=None, scale=alt.Scale(domain=list(order)), legend=None)
+    shape = alt.Shape("line:N", title=None, scale=alt.Scale(domain=list(order)), legend=legend)
     mean, points = alt.Chart(named("mean")), alt.Chart(named("points"))
     tooltip = [
         alt.Tooltip("line:N", title=" "),
@@ -382,8 +384,8 @@ def _lines(
     ]
     layers = alt.layer(
         alt.Chart(named("rule")).mark_rule(color=GREY, strokeDash=[3, 3]).encode(y="y:Q"),
-        points.mark_circle(size=16, opacity=0.35).encode(
-            x=x, y=y, color=color, tooltip=[*tooltip, alt.Tooltip("seed:N")]
+        points.mark_point(filled=True, size=16, opacity=0.35).encode(
+            x=x, y=y, color=color, shape=shape, tooltip=[*tooltip, alt.Tooltip("seed:N")]
         ),
         mean.mark_line(strokeWidth=2).encode(x=x, y=y, color=color),
         mean.mark_point(filled=True, size=45).encode(x=x, y=y, color=color, shape=shape, tooltip=tooltip),

@@ -79,14 +79,15 @@ def shapes_over_samples(pictures: Sequence[tuple[str, Mapping[str, tuple[np.ndar
     """Small squares: a column for each label, and in it one square for each of SHAPES; each has its own scale.
 
     pictures: (label, {kind: (points (n, 2), seen (n,) bool)}). At most DOTS points a square are drawn, evenly spaced
-    by number; those not seen in training are grey.
+    by number; those not seen in training are grey crosses.
     """
     frames = []
     for place, (label, kinds) in enumerate(pictures):
         for kind, (points, seen) in kinds.items():
             lim, chosen = limit(points), np.unique(np.linspace(0, len(points) - 1, min(DOTS, len(points))).astype(int))
-            dots = {"x": points[chosen, 0], "y": points[chosen, 1], "seen": seen[chosen], "mark": "dot", "label": ""}
-            corners = {"x": [-lim, lim], "y": [-lim, lim], "seen": True, "mark": "frame"}
+            dots = {"x": points[chosen, 0], "y": points[chosen, 1], "mark": "dot", "label": ""}
+            dots["seen"] = np.where(seen[chosen], "yes", "no")
+            corners = {"x": [-lim, lim], "y": [-lim, lim], "seen": "yes", "mark": "frame"}
             corners["label"] = ["", f"±{lim / 1.15:.2g}"]
             both = pd.concat([pd.DataFrame(dots), pd.DataFrame(corners)], ignore_index=True)
             frames.append(both.assign(panel=label, kind=kind, place=place))
@@ -146,7 +147,8 @@ def logit_plane(terms: np.ndarray, seen: np.ndarray, label: int, hidden: np.ndar
 def logit_stages(terms: np.ndarray, bias: np.ndarray, logits: np.ndarray, seen: np.ndarray, label: int) -> Figure:
     """The logits of every class, stage by stage, one line each: the terms, their sum, the bias, the logit.
 
-    terms: (n_classes, 2). bias, logits: (n_classes,). The correct class is marked, with its rank where ranks count.
+    terms: (n_classes, 2). bias, logits: (n_classes,). The ticks of classes never seen in training are grey and
+    half as long. The correct class is marked, with its rank where ranks count.
     """
     stages = np.stack([terms[:, 0], terms[:, 1], terms.sum(axis=1), bias, logits])
     ticks = pd.DataFrame(
@@ -224,7 +226,7 @@ def _angles(arrows: np.ndarray) -> np.ndarray:
 def _color() -> Any:
     """The theme's colour of the point's kind; grey for what was not seen in training."""
     return alt.condition(
-        "datum.seen == 'no' || datum.seen === false",
+        "datum.seen == 'no'",
         alt.value(GREY),
         alt.Color("kind:N", title=None, scale=alt.Scale(domain=list(SHAPES)), legend=None),
     )
@@ -296,8 +298,8 @@ def _shapes_over_samples(columns: int) -> dict[str, Any]:
     layers = alt.layer(
         base.transform_filter("datum.mark == 'frame'").mark_point(opacity=0, tooltip=None),
         base.transform_filter("datum.mark == 'dot'")
-        .mark_circle(size=9 if columns > 7 else 16, opacity=0.7)
-        .encode(color=_color()),
+        .mark_point(filled=True, size=9 if columns > 7 else 16, opacity=0.7)
+        .encode(color=_color(), shape=_seen()),
         base.transform_filter("datum.mark == 'frame' && datum.label != ''")
         .mark_text(color=GREY, fontSize=9, align="right", baseline="top", dx=-2, dy=2)
         .encode(text="label:N"),
@@ -395,8 +397,9 @@ def _logit_stages() -> dict[str, Any]:
     ]
     ticks = alt.Chart(named("ticks")).transform_calculate(kind=f"'{CLASSES}'")
     correct = alt.Chart(named("correct"))
+    length = alt.condition("datum.seen == 'no'", alt.value(10), alt.value(20))
     layers = alt.layer(
-        ticks.mark_tick(thickness=1, opacity=0.35, size=20).encode(x=x, y=y, color=_color(), tooltip=tooltip),
+        ticks.mark_tick(thickness=1, opacity=0.35).encode(x=x, y=y, color=_color(), size=length, tooltip=tooltip),
         correct.mark_point(filled=True, size=130, shape="diamond", color=VERMILLION, opacity=1).encode(x=x, y=y),
         correct.mark_text(dy=-17, color=VERMILLION, fontWeight="bold", fontSize=12).encode(x=x, y=y, text="label:N"),
     )

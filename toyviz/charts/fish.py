@@ -231,6 +231,7 @@ def _over_hidden_size(title: str, y_title: str, dashes: str, share: bool) -> dic
         dashed.mark_line(strokeWidth=1.5, strokeDash=[4, 3]).encode(
             x=x, y=y, color=color, order="n_hidden:Q", tooltip=[alt.Tooltip("value:Q", title=dashes, format=".4~g")]
         ),
+        dashed.mark_point(size=30, opacity=0.8, tooltip=None).encode(x=x, y=y, color=color, shape=shape),
         rows.mark_line(strokeWidth=2, opacity=0.4, tooltip=None).encode(x=x, y=y, color=color, order="n_hidden:Q"),
         rows.mark_point(filled=True, size=60, opacity=1, cursor="pointer")
         .encode(x=x, y=y, color=color, shape=shape, tooltip=tooltip)

@@ -15,6 +15,7 @@ from toyviz.charts.geometry import limit
 
 STEPS = ("W1 x", "b1", "W1 x + b1", "after the ReLU")
 STEP_COLORS = ["#E69F00", "#A3629A", "#0A84C6", VERMILLION]  # orange and purple as in the post
+STEP_SHAPES = ["triangle-up", "diamond", "circle", "square"]
 NEVER, SOMETIMES = "never active", "active"
 MAPS = {  # what a map shows: the title of its colours, the format of its cells
     "test_loss": ("test loss", ".3~g"),
@@ -49,7 +50,9 @@ def horseshoe(pictures: Sequence[tuple[str, Lift]]) -> Figure:
     empty = records([], "x", "y", "kind", "label", "panel", "place")
     data = {"dots": pd.concat(frames, ignore_index=True) if frames else empty}
     negative = [f"{(lift.bare < 0).mean():.0%}" for _, lift in pictures]
-    said = f"Hidden vectors before and after the bias; of the values W1 x, {', '.join(negative)} are negative."
+    said = "Hidden vectors before and after the bias."
+    if negative:
+        said += f" Of the values W1 x, {', '.join(negative)} are negative."
     return Figure(_horseshoe(len(pictures) or 1), data, said, square=True)
 
 
@@ -77,7 +80,7 @@ def starts(pictures: Sequence[tuple[str, str, np.ndarray, np.ndarray, float | No
     dots = pd.concat(frames, ignore_index=True).fillna({"label": "", "order": 0}) if frames else empty
     rows = tuple(dict.fromkeys(picture[0] for picture in pictures))
     columns = tuple(dict.fromkeys(picture[1] for picture in pictures))
-    said = f"Columns of W1 from {' and from '.join(rows)}: those of features that are never active keep their shape."
+    said = f"Columns of W1{' and'.join(f' from {row}' for row in rows)}: those of features that are never active keep their shape."
     return Figure(_starts(len(columns), rows), {"dots": dots}, said, square=True)
 
 
@@ -162,9 +165,7 @@ def _horseshoe(columns: int) -> dict[str, Any]:
         scale=alt.Scale(domain=list(STEPS), range=STEP_COLORS),
         legend=alt.Legend(orient="top" if columns > 1 else "bottom", columns=4 if columns > 1 else 2),
     )
-    shape = alt.Shape(
-        "kind:N", title=None, scale=alt.Scale(domain=list(STEPS), range=["circle", "diamond", "circle", "circle"])
-    )
+    shape = alt.Shape("kind:N", title=None, scale=alt.Scale(domain=list(STEPS), range=STEP_SHAPES))
     tooltip = ["kind:N", alt.Tooltip("x:Q", format=".3f"), alt.Tooltip("y:Q", format=".3f")]
     size = 380 if columns == 1 else 128 if columns <= 7 else 96
     small = 26 if columns == 1 else 9
@@ -193,12 +194,15 @@ def _starts(columns: int, rows: tuple[str, ...]) -> dict[str, Any]:
         scale=alt.Scale(domain=[NEVER, SOMETIMES], range=["#0A84C6", VERMILLION]),
         legend=alt.Legend(orient="top"),
     )
+    shape = alt.Shape(
+        "kind:N", title="feature", scale=alt.Scale(domain=[NEVER, SOMETIMES], range=["circle", "triangle-up"])
+    )
     layers = [
         *_crossed(dots, x, y),
         *(
             dots.transform_filter(f"datum.kind == '{kind}'")
-            .mark_circle(size=9, opacity=0.7)
-            .encode(x=x, y=y, color=color)
+            .mark_point(filled=True, size=9, opacity=0.7)
+            .encode(x=x, y=y, color=color, shape=shape)
             for kind in (SOMETIMES, NEVER)
         ),
         dots.transform_filter("datum.kind == 'square'")

@@ -61,9 +61,9 @@ def spread(rows: pd.DataFrame, selected: float | None = None) -> Figure:
         "selected": records([{"density": selected}] if selected is not None else [], "density"),
     }
     worst = rows.groupby("density")["ratio"].median() if len(rows) else pd.Series(dtype=float)
-    said = "Test loss of every start over that of the best. "
+    said = "Test loss of every start over that of the best."
     if len(worst):
-        said += f"The median start has {worst.max():.2f} times the lowest loss at density {worst.idxmax():g}."
+        said += f" The median start has {worst.max():.2f} times the lowest loss at density {worst.idxmax():g}."
     return Figure(_spread(), data, said)
 
 
@@ -82,7 +82,8 @@ def _blocks(W1: np.ndarray, shared: np.ndarray, names: Sequence[str]) -> pd.Data
             rows.append(dict(zip(BLOCK, values, strict=True)))
     lowest = min((row["end"] for row in rows), default=0.0)
     for k, name in enumerate(names):
-        rows.append({"neuron": k + 1, "start": min(lowest, 0.0), "name": name})
+        under = min(lowest, 0.0)
+        rows.append(dict(zip(BLOCK, (k + 1, -1, 0.0, under, under, 0.0, name), strict=True)))
     return records(rows, *BLOCK)
 
 
@@ -124,7 +125,7 @@ def _weights(columns: int, large: bool) -> dict[str, Any]:
 
 @cache
 def _stacks(columns: int, large: bool) -> dict[str, Any]:
-    x = alt.X("neuron:O", title="neuron" if large else None, axis=alt.Axis(labelAngle=0, ticks=False, domain=False))
+    x = alt.X("neuron:O", title="neuron", axis=alt.Axis(labelAngle=0, ticks=False, domain=False))
     axis = alt.Axis(gridOpacity=0.5, domain=False, ticks=False, tickCount=5)
     y = alt.Y("start:Q", title="weight", axis=axis)
     tooltip = [

@@ -134,16 +134,19 @@ def _overlaps(columns: int, n: int, large: bool) -> dict[str, Any]:
         alt.Tooltip("value:Q", format=".3f"),
     ]
     ticks = list(range(0, n, 5 if n >= 10 else 1))
-    across = alt.Axis(title=None, ticks=False, domain=False, values=ticks, labelAngle=0) if large else None
-    down = (
-        alt.Axis(title=None, ticks=False, domain=False, values=ticks, minExtent=LEFT, maxExtent=LEFT) if large else None
-    )
+    across = alt.Axis(ticks=False, domain=False, values=ticks, labelAngle=0) if large else None
+    down = alt.Axis(ticks=False, domain=False, values=ticks, minExtent=LEFT, maxExtent=LEFT) if large else None
     cells = (
         alt.Chart(named("cells"))
         .mark_rect()
         .encode(
-            x=alt.X("j:O", scale=alt.Scale(domain=list(range(n + 2)), padding=0), axis=across),
-            y=alt.Y("i:O", scale=alt.Scale(domain=list(range(n)), padding=0), axis=down),
+            x=alt.X(
+                "j:O",
+                title="with feature (last column: the bias)",
+                scale=alt.Scale(domain=list(range(n + 2)), padding=0),
+                axis=across,
+            ),
+            y=alt.Y("i:O", title="feature", scale=alt.Scale(domain=list(range(n)), padding=0), axis=down),
             color=alt.Color(
                 "value:Q",
                 title="overlap",
@@ -168,7 +171,7 @@ def _norm_bars(columns: int, n: int, large: bool) -> dict[str, Any]:
     ]
     y = alt.Y(
         "norm:Q",
-        title=None,
+        title="length" if large else None,
         axis=alt.Axis(
             values=[0, 0.5, 1],
             gridOpacity=0.5,
@@ -199,7 +202,7 @@ def _norm_bars(columns: int, n: int, large: bool) -> dict[str, Any]:
             tooltip=tooltip,
         )
     )
-    line = alt.Chart().mark_rule(color=GREY, strokeDash=[3, 2]).encode(x=alt.X("mean(after):Q"))
+    line = alt.Chart().mark_rule(color=GREY, strokeDash=[3, 2]).encode(x=alt.X("mean(after):Q", axis=None))
     layers = alt.layer(bars, line, data=named("bars")).properties(width=step * (n + 2), height=size * 0.45)
     return compiled(_columns(layers, header=large))
 

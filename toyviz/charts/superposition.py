@@ -37,12 +37,11 @@ def by_start(rows: pd.DataFrame, what: str, starts: Sequence[str], selected: flo
         "median": median,
         "selected": records([{"density": selected}] if selected is not None else [], "density"),
     }
-    said = f"{title}. "
+    said = f"{title}."
     if len(median):
         sparse = median[median["density"] == median["density"].min()]
-        said += f"At density {sparse['density'].iloc[0]:g}: " + ", ".join(
-            f"{value:.3g} from {start}" for start, value in zip(sparse["start"], sparse["value"], strict=True)
-        )
+        ends = [f"{value:.3g} from {start}" for start, value in zip(sparse["start"], sparse["value"], strict=True)]
+        said += f" At density {sparse['density'].iloc[0]:g}: {', '.join(ends)}."
     return Figure(_by_start(what, tuple(starts)), data, said)
 
 
@@ -70,10 +69,10 @@ def dimensions_per_feature(
             *("share", "label", "below"),
         ),
     }
-    said = "Dimensions per feature over one over the density. "
+    said = "Dimensions per feature over one over the density."
     if len(line):
         first, last = data["line"].iloc[0], data["line"].iloc[-1]
-        said += f"{first['share']:.2f} at {first['inverse']:.3g}, {last['share']:.2f} at {last['inverse']:.3g}."
+        said += f" {first['share']:.2f} at {first['inverse']:.3g}, {last['share']:.2f} at {last['inverse']:.3g}."
     return Figure(_dimensions_per_feature(), data, said)
 
 
