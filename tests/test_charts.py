@@ -136,7 +136,7 @@ FIGURES = {
     "logit_stages": charts.logit_stages(POINTS, np.ones(12), POINTS.sum(axis=1) + 1, SEEN, 1),
     "votes": charts.votes(np.arange(3), np.ones(3), POINTS[:3], POINTS[:3].sum(axis=0)),
     "votes, none": charts.votes(np.arange(0), np.ones(0), POINTS[:0], np.zeros(2)),
-    "squareness_turned": charts.squareness_turned({name: (ANGLES, ANGLES / 90 + 1) for name in "ab"}, {"circle": 1.0}),
+    "squareness_turned": charts.squareness_turned(dict.fromkeys("ab", (ANGLES, ANGLES / 90 + 1)), {"circle": 1.0}),
     "squareness_turned, none": charts.squareness_turned({}, {"circle": 1.0}),
     "matrices": charts.matrices([("W1ᵀ", np.eye(3)), ("h", np.zeros((3, 2)))]),
     "matrices, none": charts.matrices([]),
@@ -207,8 +207,8 @@ def test_it_has_a_title_or_names_its_panels_and_every_axis_that_is_shown_has_a_n
             assert titles - {None} or figure.spec["title"]
     for axis in ("x", "y") if figure.square else ():
         shown = [encoding[axis] for encoding in encodings if axis in encoding and labelled(encoding[axis])]
-        fields = {each.get("field", axis) for each in shown} - {axis}
-        assert any(each.get("title") for each in shown) or not fields  # but x and y: vectors in the plane
+        if {each.get("field", axis) for each in shown} - {axis}:  # x and y are vectors in the plane
+            assert any(each.get("title") or each.get("axis", {}).get("title") for each in shown)
 
 
 def labelled(channel):
@@ -245,20 +245,19 @@ def alone(figure, field):
 def told_apart(node):
     """Whether dashes or shapes, each of its own, tell what the colour tells, also in the legend if there is one."""
     color = node["encoding"]["color"]
-    for each in (node["encoding"].get(channel) for channel in ("strokeDash", "shape")):
-        if (
-            each
-            and each["field"] == color["field"]
-            and (each.get("legend", 1) is color.get("legend", 1) is None or each.get("legend", 1))
-        ):
-            own = [str(value) for value in (each.get("scale") or {}).get("range", ())]
-            return len(set(own)) == len(own)
+    for other in (node["encoding"].get(channel, {}) for channel in ("strokeDash", "shape")):
+        if other.get("field") == color["field"]:
+            own = [str(value) for value in other.get("scale", {}).get("range", ())]
+            in_legend = other.get("legend", True) is not None or color.get("legend", True) is None
+            return in_legend and len(set(own)) == len(own)
     return False
 
 
 def on_its_line(point, line):
     """Whether points stand all along the line, of shapes that tell which line it is."""
-    return point["mark"]["type"] == "point" and point.get("data") == line.get("data") and told_apart(point)
+    fields = {each["encoding"]["color"].get("field") for each in (point, line)}
+    same = "data" in line and point.get("data") == line["data"] and len(fields) == 1
+    return same and point["mark"]["type"] == "point" and told_apart(point)
 
 
 def test_the_specification_is_built_once():

@@ -178,40 +178,6 @@ CELLS = pd.DataFrame(
         "seed": [0, 1, 2],
     }
 )
-SHARES = pd.DataFrame({"x": [1.0, 2.0], "y": [0.5, 1.0], "line": ["a", "b"], "seed": [0, 0]})
-FIGURES = {
-    "matrices": lambda: charts.matrices([("W1ᵀ", np.eye(3)), ("h", np.zeros((3, 2)))]),
-    "planes": lambda: charts.planes([("rows of W2", np.ones((3, 2)))]),
-    "bars": lambda: charts.bars({"b1": np.arange(3.0)}, "b1", "neuron"),
-    "size_map": lambda: charts.size_map(CELLS, "Loss", "loss"),
-    "accuracy": lambda: charts.size_map(CELLS, "Accuracy", "accuracy", logarithmic=False),
-    "cosine_histograms": lambda: charts.cosine_histograms([("n = 2", "m = 1", np.array([0.1, 1.0]))], "", ""),
-    "lines": lambda: charts.lines(SHARES, "Fidelity", "m", "share", ["a", "b"], share=True, rule=0.5),
-    "empty lines": lambda: charts.lines(SHARES[:0], "Fidelity", "m", "share", ["a", "b"], logarithmic_y=True),
-}
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_every_figure_has_a_specification_its_data_and_a_sentence(name):
-    figure = FIGURES[name]()
-    assert "NaN" not in json.dumps(figure.spec, allow_nan=False)
-    assert figure.alt.endswith(".")
-    for frame in figure.data.values():
-        assert not frame.isna().any().any()
-        json.dumps(frame.to_dict("records"), allow_nan=False)
-    assert not set(figure.data) ^ set(named_data(figure.spec))
-
-
-def named_data(spec):
-    """The names of the data sets that a specification reads."""
-    if isinstance(spec, dict):
-        if isinstance(spec.get("data"), dict) and "name" in spec["data"]:
-            yield spec["data"]["name"]
-        for value in spec.values():
-            yield from named_data(value)
-    elif isinstance(spec, list):
-        for value in spec:
-            yield from named_data(value)
 
 
 def test_a_loss_of_exactly_nothing_is_a_cell_of_its_own_and_not_the_end_of_the_scale():

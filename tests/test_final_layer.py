@@ -1,8 +1,7 @@
 """The toy unembedding: logits taken apart, shapes measured, figures, and its claims on networks that we made."""
 
-import json
-
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -158,84 +157,42 @@ def test_turning_the_start_turns_what_sgd_learns_and_not_what_adam_learns(optimi
 # figures
 
 
-def figures():
+def taken_apart():
+    """A network, one of its training samples and the sample's class."""
     result = made(SMALL)
-    found = tables.unembedding(result)
-    x = probe.seen_samples(result).inputs[0]
-    terms, votes = probe.logit_terms(result, x), probe.hidden_votes(result, x)
-    label = int(found.labels[0])
-    rows = [made(SMALL.with_(n_samples=T, seed=seed), numbers(T)) for T in (15, 50, 500) for seed in range(2)]
-    table = tables.runs(rows)
-    kinds = {charts.FEATURES: (found.columns, found.active), charts.CLASSES: (found.rows, found.seen)}
-    angles = np.array([0.0, 45.0, 90.0])
-    return {
-        "cross-entropy": charts.over_samples(table, "loss", ("guess", 2.5), (15, 50, 500), 50),
-        "accuracy": charts.over_samples(table, "accuracy", ("chance", 0.08), (15, 50, 500)),
-        "nothing trained": charts.over_samples(table.iloc[:0], "loss", ("guess", 2.5), (15, 50)),
-        "shapes": charts.shapes_over_samples([("T = 15", kinds), ("T = 50", kinds)]),
-        "no shapes": charts.shapes_over_samples([]),
-        "shape": charts.shape(charts.CLASSES, found.rows, found.seen, "W2", 3),
-        "plane": charts.logit_plane(terms.terms, found.seen, label, terms.hidden),
-        "stages": charts.logit_stages(terms.terms, terms.bias, terms.logits, found.seen, label),
-        "votes": charts.votes(votes.features, votes.values, votes.votes, votes.hidden),
-        "turned": charts.squareness_turned({"a": (angles, angles / 90 + 1)}, {"circle": 1.0}),
-    }
-
-
-def numbers(T):
-    loss = {15: 5.0, 50: 80.0, 500: 20.0}[T]
-    return {"train_loss": 0.0, "test_loss": loss, "train_accuracy": 1.0, "test_accuracy": 0.0}
-
-
-FIGURES = figures()
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_every_figure_has_a_specification_its_data_and_a_sentence(name):
-    figure = FIGURES[name]
-    named = set()
-
-    def look(part):
-        if isinstance(part, dict):
-            if set(part) == {"name"} or (isinstance(part.get("data"), dict) and "name" in part["data"]):
-                named.add(part.get("name") or part["data"]["name"])
-            for each in part.values():
-                look(each)
-        elif isinstance(part, list):
-            for each in part:
-                look(each)
-
-    look(figure.spec)
-    assert set(figure.data) <= named
-    text = json.dumps({key: frame.to_dict("records") for key, frame in figure.data.items()}, default=str)
-    assert "NaN" not in text
-    assert "Infinity" not in text
-    assert len(figure.alt) > 10
+    return result, probe.seen_samples(result).inputs[0], int(tables.unembedding(result).labels[0])
 
 
 def test_losses_too_small_for_the_axis_are_drawn_at_its_foot_and_told_as_they_are():
-    points = FIGURES["cross-entropy"].data["points"]
-    train = points[points["set"] == "train"]
+    losses = {15: 5.0, 50: 80.0, 500: 20.0}
+    rows = [{"n_samples": T, "seed": k, "train_loss": 0.0, "test_loss": losses[T]} for T in losses for k in range(2)]
+    figure = charts.over_samples(pd.DataFrame(rows), "loss", ("guess", 2.5), (15, 50, 500))
+    train = figure.data["points"].query("set == 'train'")
     assert set(train["value"]) == {0.0}
     assert set(train["shown"]) == {1e-3}
-    assert "highest at T = 50 with 80" in FIGURES["cross-entropy"].alt
+    assert "highest at T = 50 with 80" in figure.alt
 
 
 def test_the_path_of_the_votes_ends_at_the_hidden_vector():
-    figure = FIGURES["votes"]
+    result, x, _ = taken_apart()
+    votes = probe.hidden_votes(result, x)
+    figure = charts.votes(votes.features, votes.values, votes.votes, votes.hidden)
     end = figure.data["path"].iloc[-1][["x", "y"]].astype(float)
     np.testing.assert_allclose(end, figure.data["sum"].iloc[0][["x", "y"]].astype(float), atol=1e-6)
 
 
 def test_the_correct_class_is_marked_at_its_own_terms_with_its_own_rank():
-    correct, ticks = (FIGURES["stages"].data[name] for name in ("correct", "ticks"))
-    label = int(correct["class"].iloc[0])
+    result, x, label = taken_apart()
+    terms, seen = probe.logit_terms(result, x), tables.unembedding(result).seen
+    drawn = charts.logit_stages(terms.terms, terms.bias, terms.logits, seen, label).data
+    correct, ticks = drawn["correct"], drawn["ticks"]
+    assert set(correct["class"]) == {label}
     own = ticks[ticks["class"] == label].set_index("stage")["value"]
     assert list(correct["value"]) == [own[stage] for stage in correct["stage"]]
     last = ticks[ticks["stage"] == correct["stage"].iloc[-1]]["value"]
     rank = int((last > correct["value"].iloc[-1]).sum()) + 1
     assert correct["label"].iloc[-1].endswith(f"rank {rank}")
-    line = FIGURES["plane"].data["line"]
+    line = charts.logit_plane(terms.terms, seen, label, terms.hidden).data["line"]
     np.testing.assert_allclose(line["x"] + line["y"], own["their sum"])
 
 

@@ -1,7 +1,6 @@
 """The views of the Superposition page: closed forms against sampled losses, what is read off networks, and charts."""
 
 import itertools
-import json
 
 import numpy as np
 import pandas as pd
@@ -118,48 +117,21 @@ def test_the_densities_of_the_companions_go_where_the_originals_go():
 # ---- charts
 
 
-def starts():
-    each = itertools.product((1, 0.1), "ab", (0, 1))
-    rows = [{"density": d, "start": s, "seed": k, "represented": 5 + k, "ratio": 1.0 + k} for d, s, k in each]
-    return pd.DataFrame(rows)
-
-
-CELLS = pd.DataFrame(
-    {"importance": [0.1, 10.0], "density": [1.0, 1.0], "phase": ["given up", "alone"], "differs": [False, True]}
-).assign(loss=1.0)
-FIGURES = {
-    "represented by start": lambda: charts.by_start(starts(), "represented", ["a", "b"], 0.1),
-    "loss by start": lambda: charts.by_start(starts(), "ratio", ["a", "b"]),
-    "no start yet": lambda: charts.by_start(starts()[:0], "represented", ["a", "b"]),
-    "dimensions": lambda: charts.dimensions_per_feature(
-        {1.0: 1.0, 0.1: 0.4}, {1.0: np.ones(200), 0.1: np.linspace(0, 1, 200)}, theory.PLATEAUS
-    ),
-    "no dimensions yet": lambda: charts.dimensions_per_feature({}, {}, theory.PLATEAUS),
-    "phases": lambda: charts.phases(CELLS, "Trained", (0.1, 1.0)),
-}
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_a_figure_names_its_data_says_what_it_shows_and_has_no_hole(name):
-    figure = FIGURES[name]()
-    assert len(figure.alt) > 20
-    spec = json.dumps(figure.spec, allow_nan=False)
-    for data_name, frame in figure.data.items():
-        assert f'"name": "{data_name}"' in spec
-        assert not frame.isna().any().any()
-
-
 def test_the_figures_say_their_numbers():
-    figure = FIGURES["represented by start"]()
+    each = itertools.product((1, 0.1), "ab", (0, 1))
+    starts = pd.DataFrame([{"density": d, "start": s, "seed": k, "represented": 5 + k} for d, s, k in each])
+    figure = charts.by_start(starts, "represented", ["a", "b"], 0.1)
     assert figure.data["median"]["value"].tolist() == [5.5] * 4
-    assert "At density 0.1: 5.5 from a, 5.5 from b" in figure.alt
-    dimensions = FIGURES["dimensions"]()
+    assert "At density 0.1: 5.5 from a, 5.5 from b." in figure.alt
+    shares = {1.0: np.ones(200), 0.1: np.linspace(0, 1, 200)}
+    dimensions = charts.dimensions_per_feature({1.0: 1.0, 0.1: 0.4}, shares, theory.PLATEAUS)
     assert dimensions.data["line"]["inverse"].tolist() == [1.0, 10.0]
     assert len(dimensions.data["dots"]) == 80
     assert dimensions.data["dots"]["share"].max() == 1.0
-    assert "given up in 1 cells, in a pair in 0 cells, alone in 1 cells" in FIGURES["phases"]().alt
 
 
-def test_clicking_a_cell_picks_its_importance_and_density():
-    params = FIGURES["phases"]().spec["params"]
-    assert params[0]["select"]["fields"] == ["importance", "density"]
+def test_the_phases_of_the_cells_are_counted_and_clicking_a_cell_picks_its_importance_and_density():
+    cells = {"importance": [0.1, 10.0], "density": 1.0, "phase": ["given up", "alone"], "differs": False, "loss": 1.0}
+    figure = charts.phases(pd.DataFrame(cells), "Trained", (0.1, 1.0))
+    assert "given up in 1 cells, in a pair in 0 cells, alone in 1 cells" in figure.alt
+    assert figure.spec["params"][0]["select"]["fields"] == ["importance", "density"]

@@ -80,7 +80,8 @@ def starts(pictures: Sequence[tuple[str, str, np.ndarray, np.ndarray, float | No
     dots = pd.concat(frames, ignore_index=True).fillna({"label": "", "order": 0}) if frames else empty
     rows = tuple(dict.fromkeys(picture[0] for picture in pictures))
     columns = tuple(dict.fromkeys(picture[1] for picture in pictures))
-    said = f"Columns of W1{' and'.join(f' from {row}' for row in rows)}: those of features that are never active keep their shape."
+    said = f"Columns of W1, {' and '.join(f'from {row}' for row in rows) or 'none'}: "
+    said += "those of features that are never active keep their shape."
     return Figure(_starts(len(columns), rows), {"dots": dots}, said, square=True)
 
 
