@@ -125,7 +125,8 @@ def _weights(columns: int, large: bool) -> dict[str, Any]:
 
 @cache
 def _stacks(columns: int, large: bool) -> dict[str, Any]:
-    x = alt.X("neuron:O", title="neuron", axis=alt.Axis(labelAngle=0, ticks=False, domain=False))
+    across = alt.Axis(labelAngle=0, ticks=False, domain=False, titleFontSize=alt.Undefined if large else 10)
+    x = alt.X("neuron:O", title="neuron", axis=across)
     axis = alt.Axis(gridOpacity=0.5, domain=False, ticks=False, tickCount=5)
     y = alt.Y("start:Q", title="weight", axis=axis)
     tooltip = [

@@ -110,7 +110,7 @@ def _by_start(what: str, starts: tuple[str, ...]) -> dict[str, Any]:
         y = alt.Y("value:Q", title=unit, scale=alt.Scale(type="log"), axis=alt.Axis(format="~r", tickCount=5))
     else:
         y = alt.Y("value:Q", title=unit, scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=5))
-    legend = alt.Legend(title=None, orient="top", columns=3)
+    legend = alt.Legend(title=None, orient="top", columns=3, symbolOpacity=1)
     color = alt.Color("start:N", scale=alt.Scale(domain=list(starts)), legend=legend)
     shape = alt.Shape("start:N", scale=alt.Scale(domain=list(starts), range=SHAPES[: len(starts)]), legend=legend)
     pick = alt.selection_point(name="pick", fields=["density"], toggle=False, empty=False, nearest=True)
