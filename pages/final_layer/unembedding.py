@@ -264,8 +264,8 @@ def take_apart(result, samples, which, unseen):
     first = "The terms and the bias add up to the network's own logits"
     st.caption(
         f"{first}: over all {len(terms.logits):,} classes the largest difference is {terms.error:.1e}, the rounding of "
-        "32-bit numbers. Each tick is a class; the short grey ones were never correct in training: their rows of W2 are "
-        "almost nothing, and no sample can lift them. " + ("" if unseen else everywhere(result))
+        "32-bit numbers. Each tick is a class; the short grey ones were never correct in training: their rows of W2 "
+        "are almost nothing, and no sample can lift them. " + ("" if unseen else everywhere(result))
     )
     ui.notes(
         "- **A stretched circle.** The correct class lies where both terms are positive: its row of W2 points the way "
