@@ -59,8 +59,6 @@ NEURONS = ("T = 3", RNG.normal(size=(2, 3)), np.array([0.0, 0.5, 2.0]), ["mono",
 SPREAD = pd.DataFrame(
     {"density": [1.0, 1.0], "seed": [0, 1], "loss": [1.0, 2.0], "ratio": [1.0, 2.0], "best": [True, False]}
 ).assign(polysemantic=1)
-SIZES = pd.DataFrame({"n_samples": [5, 10], "n_hidden": 2, "test_loss": 1.5, "test_accuracy": [0.0, 0.2], "seeds": 1})
-CHOSEN = {"n_samples": 5, "n_hidden": 2}
 LISTS = pd.DataFrame(
     {"n_hidden": [2, 4, 2], "training_size": [8, 8, 16], "value": [0.1, 0.0, 1e-5], "floor": 0.01, "seed": [0, 1, 2]}
 )
@@ -123,9 +121,6 @@ FIGURES = {
     "horseshoe, none": charts.horseshoe([]),
     "starts": charts.starts([("uniform", "T = 5", POINTS, POINTS, 0.4), ("normal", "T = 5", POINTS, POINTS, None)]),
     "starts, none": charts.starts([]),
-    "map_over_sizes": charts.map_over_sizes(SIZES, "test_loss", (5, 10), (2, 4), CHOSEN),
-    "map_over_sizes, accuracy": charts.map_over_sizes(SIZES, "test_accuracy", (5, 10), (2,), CHOSEN),
-    "map_over_sizes, nothing yet": charts.map_over_sizes(SIZES[:0], "test_loss", (5,), (2,), CHOSEN),
     "over_samples": charts.over_samples(ACCURACY, "loss", ("guess", 2.5), (3, 10, 100), 10),
     "over_samples, accuracy": charts.over_samples(ACCURACY, "accuracy", ("chance", 0.08), (3, 10, 100)),
     "over_samples, nothing yet": charts.over_samples(ACCURACY[:0], "loss", ("guess", 2.5), (3, 10)),

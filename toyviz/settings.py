@@ -371,7 +371,7 @@ FIGURES: dict[str, Figure] = {  # numbered in the post's order
         "Loss and accuracy over hidden size and T",
         "double_descent",
         "Hidden size and T",
-        "map_over_sizes",
+        "size_map",
         ("mlp",),
         _MLP,
     ),

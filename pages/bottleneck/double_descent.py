@@ -320,8 +320,8 @@ def what_the_bias_does():
         ui.notes(
             "- **Orange**: the hidden vectors without the bias, around the origin, in all directions.\n"
             "- **Purple**: the bias. It is positive along both axes.\n"
-            "- **Blue and red rings**: with the bias; rings are what the ReLU makes of it. Where a blue dot lies in "
-            "its ring, the ReLU has done nothing.",
+            "- **Blue squares and red rings**: with the bias, and what the ReLU makes of it. Where a blue square lies "
+            "in its ring, the ReLU has done nothing.",
             "- That the bias must be positive: a hidden unit that is negative on all samples gets no gradient, and "
             "stays as it started. From nn.Linear's own start this happens often.",
         )
@@ -404,9 +404,17 @@ def over_sizes():
         cells = cells.agg(
             test_loss=("test_loss", "mean"), test_accuracy=("test_accuracy", "mean"), seeds=("seed", "size")
         )
-        selected = {"n_samples": T, "n_hidden": width}
-        for what in ("test_loss", "test_accuracy"):
-            ui.draw(charts.map_over_sizes(cells, what, sizes, widths, selected), key=what, pick=open_cell)
+        sides = {
+            "x": charts.Side("n_samples", "training samples T", tuple(sizes)),
+            "y": charts.Side("n_hidden", "hidden size m", tuple(widths)),
+            "selected": {"n_samples": T, "n_hidden": width},
+        }
+        for what, digits, where in zip(
+            ("test loss", "test accuracy"), (3, 2), st.columns(2, gap="medium"), strict=True
+        ):
+            told = cells.assign(value=cells[what.replace(" ", "_")])
+            figure = charts.size_map(told, f"{what.capitalize()} over m and T", what, digits=digits, **sides)
+            ui.draw(figure, key=what, pick=open_cell, where=where)
 
     with overview:
         wanted = sweep(base, seed=range(seeds), n_hidden=widths, n_samples=sizes)

@@ -20,7 +20,7 @@ from toyviz.charts.fish import FISH, components, fish_shapes, over_hidden_size, 
 from toyviz.charts.geometry import FEATURES, SAMPLES, closeup, dimensionality, limit, panels
 from toyviz.charts.limits import IMPORTANCES, predictions, residuals
 from toyviz.charts.loss import loss_close_to_one, loss_over_samples, norms_over_samples
-from toyviz.charts.mlp_block import Lift, horseshoe, map_over_sizes, starts
+from toyviz.charts.mlp_block import Lift, horseshoe, starts
 from toyviz.charts.neurons import neuron_weights, spread, stacks
 from toyviz.charts.overlap import norm_bars, overlaps, summary
 from toyviz.charts.superposition import by_start, dimensions_per_feature, phases
@@ -51,7 +51,6 @@ __all__ = [
     "logit_stages",
     "loss_close_to_one",
     "loss_over_samples",
-    "map_over_sizes",
     "matrices",
     "neuron_weights",
     "norm_bars",

@@ -99,18 +99,21 @@ def size_map(
     y: Side = TRAINING_SIZE,
     ends: tuple[float, float] | None = None,
     selected: Mapping[str, int] | None = None,
+    digits: int | None = None,
     possible: Callable[[int, int], bool] = lambda x, y: True,
 ) -> Figure:
     """A number of each network over two sizes, as coloured cells; clicking one picks its two sizes.
 
     cells: columns for x and y, and value; for the tooltip also some of TOLD. Where a value is exactly 0 its logarithm
     is none: such a cell is white and says 0. ends: of the colours, else the lowest and the highest value. selected: the
-    sizes of the cell that is looked into. possible(x, y): which cells are grey until they are there, not left out.
+    sizes of the cell that is looked into. digits: of the numbers in the cells. possible(x, y): which cells are grey
+    until they are there, not left out.
     """
     drawn = cells.assign(zero=cells["value"] == 0)
     positive = drawn[~drawn["zero"]]["value"] if logarithmic else drawn["value"]
     low, high = ends or ((float(positive.min()), float(positive.max())) if len(positive) else (0.1, 1.0))
-    digits = 1 if logarithmic and high > 20 * low else 2  # the wider the range, the fewer tell the cells apart
+    wide = logarithmic and high > 20 * low
+    digits = digits or (1 if wide else 2)  # the wider the range, the fewer tell the cells apart
     drawn["text"] = [f"{value:.{digits}g}" for value in cells["value"]]
     shades = np.log(np.maximum(drawn["value"].astype(float), 1e-30)) if logarithmic else drawn["value"].astype(float)
     bottom, top = (np.log(low), np.log(high)) if logarithmic else (0.0, 1.0)
@@ -320,7 +323,7 @@ def _domain(values: tuple[int, ...]) -> Any:
 def _cosine_histograms(
     row_title: str, column_title: str, rows: tuple[str, ...], columns: tuple[str, ...]
 ) -> dict[str, Any]:
-    axis = alt.Axis(values=[-1, 0, 1], format="d", grid=False, labelFontSize=9)
+    axis = alt.Axis(values=[-1, 0, 1], format="~g", grid=False, labelFontSize=9, titleFontSize=10)
     chart = (
         alt.Chart(named("bins"))
         .mark_rect()
@@ -373,7 +376,7 @@ def _lines(
         axis=alt.Axis(gridOpacity=0.5, tickCount=5, labelExpr=powers() if logarithmic_y else "datum.label"),
     )
     columns = 2 if max(map(len, order), default=0) < 18 else 1  # a narrow screen has no room for two long names
-    legend = alt.Legend(orient="top", columns=columns, labelLimit=300)
+    legend = alt.Legend(orient="top", columns=columns, labelLimit=300, symbolOpacity=1)
     color = alt.Color("line:N", title=None, scale=alt.Scale(domain=list(order)), legend=legend)
     shape = alt.Shape("line:N", title=None, scale=alt.Scale(domain=list(order)), legend=legend)
     mean, points = alt.Chart(named("mean")), alt.Chart(named("points"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -10,17 +10,13 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.figure import GREY, RAYS, VERMILLION, Figure, compiled, named, records, stretched
+from toyviz.charts.figure import GREY, RAYS, VERMILLION, Figure, compiled, named, records
 from toyviz.charts.geometry import limit
 
 STEPS = ("W1 x", "b1", "W1 x + b1", "after the ReLU")
 STEP_COLORS = ["#E69F00", "#A3629A", "#0A84C6", VERMILLION]  # orange and purple as in the post
-STEP_SHAPES = ["triangle-up", "diamond", "circle", "square"]
+STEP_SHAPES = ["triangle-up", "diamond", "square", "circle"]
 NEVER, SOMETIMES = "never active", "active"
-MAPS = {  # what a map shows: the title of its colours, the format of its cells
-    "test_loss": ("test loss", ".3~g"),
-    "test_accuracy": ("test accuracy", ".2~%"),
-}
 
 
 class Lift(NamedTuple):
@@ -83,30 +79,6 @@ def starts(pictures: Sequence[tuple[str, str, np.ndarray, np.ndarray, float | No
     said = f"Columns of W1, {' and '.join(f'from {row}' for row in rows) or 'none'}: "
     said += "those of features that are never active keep their shape."
     return Figure(_starts(len(columns), rows), {"dots": dots}, said, square=True)
-
-
-def map_over_sizes(
-    cells: pd.DataFrame, what: str, sizes: Sequence[int], widths: Sequence[int], selected: Mapping[str, int]
-) -> Figure:
-    """Test loss or accuracy over hidden size (up) and training samples (to the right); empty where nothing is trained.
-
-    cells: columns n_samples, n_hidden, seeds (how many), and what, the mean over them. Clicking a cell picks its
-    n_samples and n_hidden.
-    """
-    least = 1e-4 if what == "test_accuracy" else 1e-3
-    drawn = cells.assign(shown=cells[what].astype(float).clip(lower=least))
-    low, high = (float(drawn["shown"].min()), float(drawn["shown"].max())) if len(drawn) else (least, 1.0)
-    middle = np.sqrt(low * high)
-    data = {
-        "cells": drawn.assign(bright=drawn["shown"] > middle),
-        "selected": pd.DataFrame([dict(selected)]),
-        "frame": pd.DataFrame([{"n_samples": T, "n_hidden": m} for T in sizes for m in widths]),
-    }
-    name = MAPS[what][0]
-    said = f"Map of the {name} over hidden size and training samples, {len(cells)} of {len(sizes) * len(widths)} cells."
-    if len(drawn):
-        said += f" It goes from {low:.3g} to {high:.3g}."
-    return Figure(_map(what, tuple(sizes), tuple(sorted(widths, reverse=True)), low, max(high, low * 1.01)), data, said)
 
 
 def _around(middle: np.ndarray, half: float, scale: str) -> pd.DataFrame:
@@ -173,7 +145,7 @@ def _horseshoe(columns: int) -> dict[str, Any]:
     layers = [
         *_crossed(dots, x, y),
         dots.transform_filter("datum.kind == 'after the ReLU'")
-        .mark_point(size=small * 3, strokeWidth=1, opacity=0.7, filled=False)
+        .mark_point(size=small * 4, strokeWidth=1, opacity=0.7, filled=False)
         .encode(x=x, y=y, color=color, shape=shape, tooltip=tooltip),
         dots.transform_filter("datum.kind == 'W1 x' || datum.kind == 'W1 x + b1'")
         .mark_point(filled=True, size=small, opacity=0.85)
@@ -214,46 +186,3 @@ def _starts(columns: int, rows: tuple[str, ...]) -> dict[str, Any]:
     return _faceted(
         layers, 190 if columns <= 5 else 128, alt.Row("start:N", title=None, sort=list(rows), header=header)
     )
-
-
-@cache
-def _map(what: str, sizes: tuple[int, ...], widths: tuple[int, ...], low: float, high: float) -> dict[str, Any]:
-    name, number = MAPS[what]
-    x = alt.X(
-        "n_samples:O",
-        title="training samples T",
-        axis=alt.Axis(labelAngle=0, ticks=False, domain=False),
-        scale=alt.Scale(domain=list(sizes)),
-    )
-    y = alt.Y(
-        "n_hidden:O",
-        title="hidden size m",
-        axis=alt.Axis(ticks=False, domain=False),
-        scale=alt.Scale(domain=list(widths)),
-    )
-    color = alt.Color(
-        "shown:Q",
-        title=name,
-        scale=alt.Scale(type="log", scheme="viridis", domain=[low, high], clamp=True),
-        legend=alt.Legend(gradientLength=180, gradientThickness=8, format=number, tickCount=4),
-    )
-    tooltip = [
-        alt.Tooltip("n_samples:O", title="training samples T"),
-        alt.Tooltip("n_hidden:O", title="hidden size m"),
-        alt.Tooltip(f"{what}:Q", title=name, format=".4~g"),
-        alt.Tooltip("seeds:Q", title="seeds"),
-    ]
-    pick = alt.selection_point(name="pick", fields=["n_samples", "n_hidden"], toggle=False, empty=False)
-    cells = alt.Chart(named("cells"))
-    layers = [
-        alt.Chart(named("frame")).mark_rect(fill=GREY, opacity=0.12, tooltip=None).encode(x=x, y=y),
-        cells.mark_rect(cursor="pointer").encode(x=x, y=y, color=color, tooltip=tooltip).add_params(pick),
-        cells.mark_text(fontSize=10, tooltip=None).encode(
-            x=x,
-            y=y,
-            text=alt.Text(f"{what}:Q", format=number),
-            color=alt.condition("datum.bright", alt.value("#222"), alt.value("#fff")),
-        ),
-        alt.Chart(named("selected")).mark_rect(fillOpacity=0, stroke=VERMILLION, strokeWidth=3).encode(x=x, y=y),
-    ]
-    return stretched(alt.layer(*layers), f"{name.capitalize()} over hidden size and training samples", 300)
