@@ -550,7 +550,8 @@ def gallery() -> list[Experiment]:
             if (start, offset) != ("zeros", 0.0)
         ),
         *sweep(EXPERIMENTS["unembedding"].quick, seed=range(2), n_samples=SAMPLE_SIZES),
-        *(EXPERIMENTS[name].quick for name in ("unembedding_soft", "unembedding_xavier", "unembedding_tied")),
+        *sweep(EXPERIMENTS["unembedding_soft"].quick, n_samples=SAMPLE_SIZES),
+        *(EXPERIMENTS[name].quick for name in ("unembedding_xavier", "unembedding_tied")),
         EXPERIMENTS["unembedding_sgd"].quick,
         EXPERIMENTS["unembedding_sgd"].quick.with_(init="xavier_normal", bias_init="zeros"),
         EXPERIMENTS["double_descent_untied"].quick.with_(n_samples=500),
