@@ -18,6 +18,7 @@ NEURON_DENSITIES = (1.0, 0.75, 0.35, 0.15, 0.1, 0.06, 0.02, 0.01)  # 1 and [AREN
 STARTS = 100  # random starts of which the best is shown; [TMS] has 1000
 MAP_SIZES = (5, 10, 30, 100, 200, 500, 1000, 2000)  # T and m of the maps [R]
 MAP_WIDTHS = (2, 3, 4, 8, 16)
+MAP_COLUMNS = (100, 200, 500, 1000, 2000, 5000)  # T that the page's maps open with: where every peak but m = 16's is
 START_SIZES = (5, 30, 100, 500)  # T at which the columns of features that are never active are shown [R]
 LIMIT_SIZES = (8, 16, 32, 64, 128, 256)  # n, m and S of the limits of reconstruction [R]
 LIMIT_WIDTHS = (2, 4, 8, 16, 32, 64)
@@ -284,6 +285,7 @@ class Figure:
     page: str  # its file under pages/, without folder and ending
     tab: str | None  # the view of the page that has it; None where there is only one
     chart: str  # the function of toyviz.charts that draws it
+    key: str  # of ui.draw, under which the view has it: tells apart several of one chart
     experiments: tuple[str, ...]
     controls: Mapping[str, str] = field(default_factory=dict)  # other parameters of the address, and their values
 
@@ -304,12 +306,13 @@ _OVER_T, _UNTIED = "Over T", {"block": "bottleneck, W1 and W2"}
 _MLP, _LIFTED = {"block": "MLP, as the post writes it"}, {"block": "MLP, ReLU on the output"}
 
 FIGURES: dict[str, Figure] = {  # numbered in the post's order
-    "F1": Figure("Three parts of a transformer, each taken out", "fish", None, "components", FISH),
+    "F1": Figure("Three parts of a transformer, each taken out", "fish", None, "components", "components", FISH),
     "F2": Figure(
         "Overlaps and lengths of the features over density",
         "superposition",
         "Density by density",
         "overlaps",
+        "all-overlaps",
         ("superposition",),
     ),
     "F3": Figure(
@@ -317,45 +320,85 @@ FIGURES: dict[str, Figure] = {  # numbered in the post's order
         "double_descent",
         _OVER_T,
         "loss_over_samples",
+        "loss",
         ("double_descent",),
     ),
-    "F4": Figure("Columns of W1 and hidden vectors over T", "double_descent", _OVER_T, "panels", ("double_descent",)),
+    "F4": Figure(
+        "Columns of W1 and hidden vectors over T", "double_descent", _OVER_T, "panels", "panels", ("double_descent",)
+    ),
     "F5": Figure(
         "Dimensionality of features and samples over T",
         "double_descent",
         _OVER_T,
         "dimensionality",
+        "dimensionality",
         ("double_descent",),
     ),
     "F6": Figure(
-        "Limits of reconstruction, decreasing importance", "limits", "Unlike features", "size_map", ("limits",)
+        "Limits of reconstruction, decreasing importance",
+        "limits",
+        "Decreasing importance",
+        "size_map",
+        "loss-0.9",
+        ("limits",),
     ),
-    "F7": Figure("Limits of reconstruction, uniform importance", "limits", "Like features", "size_map", ("limits",)),
-    "F8": Figure("Limits of reconstruction without noise", "limits", "One-hots", "size_map", ("limits_one_hot",)),
+    "F7": Figure(
+        "Limits of reconstruction, uniform importance",
+        "limits",
+        "Uniform importance",
+        "size_map",
+        "loss-0.9",
+        ("limits",),
+    ),
+    "F8": Figure(
+        "Limits of reconstruction without noise", "limits", "One-hots", "size_map", "loss-True", ("limits_one_hot",)
+    ),
     "F9": Figure(
-        "W1 over density, ReLU on the hidden layer", "privileged_basis", None, "neuron_weights", ("privileged_basis",)
+        "W1 over density, ReLU on the hidden layer",
+        "privileged_basis",
+        None,
+        "neuron_weights",
+        "all-weights",
+        ("privileged_basis",),
     ),
     "F10": Figure(
-        "Stack plots: what each neuron stands for", "privileged_basis", None, "stacks", ("privileged_basis",)
+        "Stack plots: what each neuron stands for",
+        "privileged_basis",
+        None,
+        "stacks",
+        "all-stacks",
+        ("privileged_basis",),
     ),
-    "F11": Figure("Loss and accuracy over T, MLP", "double_descent", _OVER_T, "loss_over_samples", ("mlp",), _MLP),
+    "F11": Figure(
+        "Loss and accuracy over T, MLP", "double_descent", _OVER_T, "loss_over_samples", "loss", ("mlp",), _MLP
+    ),
     "F12": Figure(
         "Columns of W1 and hidden vectors after the ReLU",
         "double_descent",
         _OVER_T,
         "panels",
+        "panels",
         ("mlp",),
         _MLP | {"stage": "after the ReLU"},
     ),
     "F13": Figure(
-        "Columns of W1 and hidden vectors before the ReLU", "double_descent", _OVER_T, "panels", ("mlp",), _MLP
+        "Columns of W1 and hidden vectors before the ReLU",
+        "double_descent",
+        _OVER_T,
+        "panels",
+        "panels",
+        ("mlp",),
+        _MLP,
     ),
-    "F14": Figure("Dimensionality over T, MLP", "double_descent", _OVER_T, "dimensionality", ("mlp",), _MLP),
+    "F14": Figure(
+        "Dimensionality over T, MLP", "double_descent", _OVER_T, "dimensionality", "dimensionality", ("mlp",), _MLP
+    ),
     "F15": Figure(
         "Hidden vectors before the bias, and the bias",
         "double_descent",
         "What the bias does",
         "horseshoe",
+        "horseshoes",
         ("mlp",),
         {"biased_block": _MLP["block"]},
     ),
@@ -363,6 +406,7 @@ FIGURES: dict[str, Figure] = {  # numbered in the post's order
         "Uniform against normal start",
         "double_descent",
         "What is left of the start",
+        "starts",
         "starts",
         ("mlp",),
         {"untied_block": _MLP["block"]},
@@ -372,46 +416,71 @@ FIGURES: dict[str, Figure] = {  # numbered in the post's order
         "double_descent",
         "Hidden size and T",
         "size_map",
-        ("mlp",),
-        _MLP,
+        "test loss",
+        ("mlp_relu_output",),
     ),
-    "F18": Figure("The shapes of the three fish", "fish", None, "fish_shapes", FISH),
-    "F19": Figure("Big fish over bottleneck and hidden size", "fish", None, "size_map", ("big_fish",)),
-    "F20": Figure("Small fish over bottleneck and hidden size", "fish", None, "size_map", ("small_fish",)),
-    "F21": Figure("Re-projector over bottleneck and hidden size", "fish", None, "size_map", ("reproject",)),
-    "F22": Figure("Cross-entropy and accuracy over T", "unembedding", _OVER_T, "over_samples", ("unembedding",)),
+    "F18": Figure("The shapes of the three fish", "fish", None, "fish_shapes", "shapes", FISH),
+    "F19": Figure("Big fish over bottleneck and hidden size", "fish", None, "size_map", "mse-big_fish", ("big_fish",)),
+    "F20": Figure(
+        "Small fish over bottleneck and hidden size", "fish", None, "size_map", "mse-small_fish", ("small_fish",)
+    ),
+    "F21": Figure(
+        "Re-projector over bottleneck and hidden size", "fish", None, "size_map", "mse-reproject", ("reproject",)
+    ),
+    "F22": Figure(
+        "Cross-entropy and accuracy over T", "unembedding", _OVER_T, "over_samples", "cross-entropy", ("unembedding",)
+    ),
     "F23": Figure(
         "Columns of W1, hidden vectors and rows of W2 over T",
         "unembedding",
         _OVER_T,
         "shapes_over_samples",
+        "shapes",
         ("unembedding",),
     ),
     "F24": Figure(
-        "T = 500: the square, the rose and the circle", "unembedding", "One network", "shape", ("unembedding",)
+        "T = 500: the square, the rose and the circle",
+        "unembedding",
+        "One network",
+        "shape",
+        "shape-columns",
+        ("unembedding",),
     ),
-    "F25": Figure("The two terms of every class's logit", "unembedding", "One logit", "logit_plane", ("unembedding",)),
-    "F26": Figure("The sum of the terms, and the bias", "unembedding", "One logit", "logit_stages", ("unembedding",)),
+    "F25": Figure(
+        "The two terms of every class's logit", "unembedding", "One logit", "logit_plane", "plane", ("unembedding",)
+    ),
+    "F26": Figure(
+        "The sum of the terms, and the bias", "unembedding", "One logit", "logit_stages", "stages", ("unembedding",)
+    ),
     "F27": Figure(
-        "The weighted vote that makes a hidden vector", "unembedding", "One logit", "votes", ("unembedding",)
+        "The weighted vote that makes a hidden vector", "unembedding", "One logit", "votes", "votes", ("unembedding",)
     ),
     "F28": Figure(
-        "Squares from a Xavier start", "unembedding", "Why squares", "shapes_over_samples", ("unembedding_xavier",)
+        "Squares from a Xavier start",
+        "unembedding",
+        "Why squares",
+        "shapes_over_samples",
+        "why",
+        ("unembedding_xavier",),
     ),
     "F29": Figure(
         "Weights and activations of a dictionary of one-hots",
         "dictionaries",
         "Squared error",
         "matrices",
+        "weights",
         ("dictionary",),
     ),
-    "F30": Figure("What the first bias does", "dictionaries", "Squared error", "matrices", ("dictionary",)),
-    "F31": Figure("What the second bias does", "dictionaries", "Squared error", "matrices", ("dictionary",)),
+    "F30": Figure("What the first bias does", "dictionaries", "Squared error", "matrices", "b1-roles", ("dictionary",)),
+    "F31": Figure(
+        "What the second bias does", "dictionaries", "Squared error", "matrices", "b2-roles", ("dictionary",)
+    ),
     "F32": Figure(
         "Hidden size against dataset size, squared error",
         "dictionaries",
         "Size against size",
         "size_map",
+        "mse-loss",
         ("dictionary_sizes",),
     ),
     "F33": Figure(
@@ -419,6 +488,7 @@ FIGURES: dict[str, Figure] = {  # numbered in the post's order
         "dictionaries",
         "Cosines",
         "cosine_histograms",
+        "cosines-mse",
         ("dictionary_sizes",),
     ),
     "F34": Figure(
@@ -426,43 +496,69 @@ FIGURES: dict[str, Figure] = {  # numbered in the post's order
         "double_descent",
         _OVER_T,
         "loss_over_samples",
+        "loss",
         ("mlp_relu_output",),
         _LIFTED,
     ),
     "F35": Figure(
-        "Shapes in W1, ReLU on the output", "double_descent", _OVER_T, "panels", ("mlp_relu_output",), _LIFTED
+        "Shapes in W1, ReLU on the output", "double_descent", _OVER_T, "panels", "panels", ("mlp_relu_output",), _LIFTED
     ),
-    "F36": Figure("64 one-hots through two neurons", "dictionaries", "Two neurons", "planes", ("dictionary_64",)),
+    "F36": Figure(
+        "64 one-hots through two neurons", "dictionaries", "Two neurons", "planes", "plane", ("dictionary_64",)
+    ),
     "F37": Figure(
-        "Cross-entropy after 1,000 epochs", "dictionaries", "Cross-entropy", "matrices", ("dictionary_cross_entropy",)
+        "Cross-entropy after 1,000 epochs",
+        "dictionaries",
+        "Cross-entropy",
+        "matrices",
+        "at-1000",
+        ("dictionary_cross_entropy",),
     ),
     "F38": Figure(
-        "Cross-entropy after 3,000 epochs", "dictionaries", "Cross-entropy", "matrices", ("dictionary_cross_entropy",)
+        "Cross-entropy after 3,000 epochs",
+        "dictionaries",
+        "Cross-entropy",
+        "matrices",
+        "at-3000",
+        ("dictionary_cross_entropy",),
     ),
     "F39": Figure(
-        "The biases with cross-entropy", "dictionaries", "Cross-entropy", "bars", ("dictionary_cross_entropy",)
+        "The biases with cross-entropy", "dictionaries", "Cross-entropy", "bars", "ce-b2", ("dictionary_cross_entropy",)
     ),
     "F40": Figure(
-        "Weight decay from 0 to 1", "dictionaries", "Weight decay", "matrices", ("dictionary_cross_entropy",)
+        "Weight decay from 0 to 1", "dictionaries", "Weight decay", "matrices", "decay-0", ("dictionary_cross_entropy",)
     ),
     "F41": Figure(
-        "Inputs in opposite directions", "dictionaries", "Opposite inputs", "matrices", ("dictionary_antipodal",)
+        "Inputs in opposite directions",
+        "dictionaries",
+        "Opposite inputs",
+        "matrices",
+        "antipodal",
+        ("dictionary_antipodal",),
     ),
     "F42": Figure(
         "Hidden size against dataset size, cross-entropy",
         "dictionaries",
         "Size against size",
         "size_map",
+        "cross_entropy-loss",
         ("dictionary_sizes_cross_entropy",),
     ),
     "F43": Figure(
-        "Shapes and losses with soft labels", "unembedding", "Why squares", "shapes_over_samples", ("unembedding_soft",)
+        "Shapes and losses with soft labels",
+        "unembedding",
+        _OVER_T,
+        "over_samples",
+        "why",
+        ("unembedding_soft",),
+        {"labels": "Soft", "seeds": "1"},
     ),
     "F44": Figure(
         "Double descent with W1 and W2",
         "double_descent",
         _OVER_T,
         "loss_over_samples",
+        "loss",
         ("double_descent_untied",),
         _UNTIED,
     ),
@@ -471,6 +567,7 @@ FIGURES: dict[str, Figure] = {  # numbered in the post's order
         "dictionaries",
         "Cosines",
         "cosine_histograms",
+        "cosines-ce",
         ("dictionary_cross_entropy",),
     ),
 }
@@ -557,7 +654,7 @@ def gallery() -> list[Experiment]:
         EXPERIMENTS["double_descent_untied"].quick.with_(n_samples=500),
         *descents(),
         *limit_views(),
-        *sweep(EXPERIMENTS["double_descent"].quick, n_hidden=MAP_WIDTHS, n_samples=MAP_SIZES),
+        *sweep(EXPERIMENTS["mlp_relu_output"].quick, n_hidden=MAP_WIDTHS, n_samples=MAP_COLUMNS),
         *_named("dimensions_per_feature"),
         *_named("phase_diagram", seed=range(4)),
         *_named("privileged_basis", seed=range(STARTS)),

@@ -1,5 +1,6 @@
 """When a network stops storing its samples and starts to learn features."""
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -31,11 +32,15 @@ CLAIMS = {  # in each view; those whose evidence is not there say nothing
     SIZES: ("descent_at_every_width", "descent_at_every_width_literal"),
     SCHEDULE: ("schedule_matters", "schedule_memorises_better"),
 }
-NETWORKS = {  # parameter and choices of the views that not every network has: with a hidden bias, with a W1 of its own
+NETWORKS = {  # parameter and choices of some views: with a hidden bias, with a W1 of its own, the post's figure first
     BIAS: ("biased_block", ("mlp_relu_output", "mlp")),
     START: ("untied_block", ("mlp_relu_output", "mlp", "relu_output_untied")),
+    SIZES: ("sized_block", ("mlp_relu_output", "mlp", "relu_output_untied", "relu_output")),
 }
-RANK_VIEW = ("xavier_lifted", 8)  # start and m at which the MLP as the post writes it has its own double descent
+AT_RANK = settings.EXPERIMENTS["mlp_at_its_rank"]  # where the MLP as the post writes it has its own double descent
+RANK_VIEW = {"start": "xavier_lifted", "n_hidden": AT_RANK.quick.n_hidden, "n_samples": [*AT_RANK.over["n_samples"]]}
+OFFERED = (*settings.SAMPLE_SIZES, 5000)  # T to choose from
+FEW = 15  # up to so many samples are held against an even share of the hidden dimensions
 LOWEST = 1e-3  # a loss below is drawn here: a memorised set goes down to 1e-10, and would flatten all the rest
 STAGES = {"pre": "W1 x + b1", "bare": "W1 x", "after": "after the ReLU"}
 
@@ -53,14 +58,16 @@ st.markdown(
 
 recipe = ui.control("recipe", "quick")
 if view == SIZES:
-    sizes = ui.control("map_samples", settings.MAP_SIZES)
+    sizes = ui.control("map_samples", settings.MAP_COLUMNS)
     widths = ui.control("widths", settings.MAP_WIDTHS)
     seeds, n_hidden = ui.control("map_seeds", 1), 2
 elif view == SCHEDULE:
     sizes = ui.control("n_samples", settings.SCHEDULE_SIZES, key="schedule_samples")
     seeds, n_hidden = ui.control("seeds", 2, key="schedule_seeds"), ui.control("n_hidden", 2)
+elif view == START:  # always a plane, and always the same few T
+    sizes, seeds, n_hidden = settings.START_SIZES, ui.control("seeds", 4), 2
 else:
-    sizes = ui.control("n_samples", settings.SAMPLE_SIZES)
+    sizes = ui.control("n_samples", settings.SAMPLE_SIZES, choices=sorted({*OFFERED, *RANK_VIEW["n_samples"]}))
     seeds, n_hidden = ui.control("seeds", 4), ui.control("n_hidden", 2)
 sparsity = ui.control("sparsity", 0.99)
 n_features = ui.control("n_features", 1000)
@@ -150,22 +157,28 @@ FINDINGS = {  # what to look for, and what is not shown, for each network
         "loss rises far above that of the output 0.\n"
         "- **Generalising.** With enough samples a few features (blue) get a direction each, and the test loss falls "
         "below that of the best constant output.",
-        "- How high the peak is: it hangs on the recipe and the seed. The post trains ten times longer with smaller "
+        "- How high the peak is: it depends on the recipe and the seed. The post trains ten times longer with smaller "
         "steps; that is the paper recipe.\n"
         "- The best network there is: an optimiser that stops elsewhere moves the peak and the start of generalising.\n"
         "- A large network: with $m = 2$ at most a handful of the features can ever be represented.",
     ),
     "relu_output_untied": (
-        "- **The same story with twice the weights.** W1 reads and W2 writes, and they need not agree.\n"
+        "- **Memorising only in part.** W1 reads and W2 writes, and they need not agree. Even of three samples a good "
+        "part of the loss is left, where one matrix used twice stores them all.\n"
+        "- **A higher peak, and no end to it.** The test loss starts to rise at fewer samples, goes higher, and at the "
+        "largest $T$ it is still far above that of the output 0.\n"
+        "- **No features.** From many samples, too, no feature gets a direction to itself: where the bottleneck with "
+        "one matrix generalises, this one does not yet.\n"
         "- **Round shapes.** The hidden vectors lie on rings, but of unequal lengths: the polygons are less perfect.",
-        "- A difference that must be: another recipe changes the heights, not the order of events.",
+        "- That it never generalises: only that it does not up to $T = 2000$. With the paper recipe the peak is ten "
+        "times as high, and there is no end to it either.",
     ),
     "mlp": (
         "- **The rank floor** (broad line). The output is linear in the $m$ hidden numbers, so "
         "the train loss cannot go below it, whatever the ReLU does. More than $m + 1$ samples cannot be memorised.\n"
-        "- **Its own double descent.** From a small start with live units, the test loss peaks where there are as many "
-        "samples as the rank can store, $T = m + 1$, at each $n$ that was tried, from 200 to 2000. The button below "
-        "shows it for $m = 8$.\n"
+        "- **Its own double descent.** From a small start with live units, the test loss peaks just past $m$, where "
+        "there are as many samples as the rank can store or one more: $T = m + 1$ or $m + 2$ with the quick recipe, at "
+        "each $n$ that was tried, from 200 to 2000. The button below shows it for $m = 8$.\n"
         "- **A shelf up to T = n.** From nn.Linear's own start the test loss of most runs is high up to about $T = n$, "
         "and falls beyond it. That is the doing of b2, which starts at up to 0.7 in each output: where b2 starts at 0 "
         "the shelf is gone. Try Xavier's start under More settings.",
@@ -174,8 +187,9 @@ FINDINGS = {  # what to look for, and what is not shown, for each network
         "- Accuracy near 100 % on the training set, for the same reason.",
     ),
     "mlp_relu_output": (
-        "- **Double descent is back.** The ReLU on the output lifts the rank floor: two hidden numbers can now tell "
-        "many samples apart, as in the bottleneck.\n"
+        "- **Double descent is back.** The ReLU on the output takes the rank floor away. These networks still fit only "
+        "a part of their training set, even of a small one, but the test loss rises and falls again as in the "
+        "bottleneck.\n"
         "- **Horseshoe.** The hidden vectors before the ReLU lie on a part of a ring in the first quadrant; see What "
         "the bias does.\n"
         "- **Accuracy.** After the peak the network names the largest feature of a new sample a few times more often "
@@ -185,6 +199,30 @@ FINDINGS = {  # what to look for, and what is not shown, for each network
         "- The end of the descent: up to $T = 5000$ the test loss stays above that of saying 0.",
     ),
 }
+
+
+def told(table):
+    """What became of the smallest and of the largest training set, and the highest test loss, as means over seeds."""
+    mean = table.groupby("n_samples")[["train_loss", "test_loss", "big_features"]].mean()
+    few, many, top = mean.index[0], mean.index[-1], mean["test_loss"].idxmax()
+    return (
+        f"Means over seeds: at T = {few:,} the train loss is {mean['train_loss'][few]:.3g}. The test loss is highest "
+        f"at T = {top:,}, {mean['test_loss'][top]:.3g}; at T = {many:,} it is {mean['test_loss'][many]:.3g} (output 0: "
+        f"{zero:.3g}), and {mean['big_features'][many]:.2g} features have at least {tables.BIG} of a dimension."
+    )
+
+
+def even(samples):
+    """How far the median sample of few is from an even share of the hidden dimensions."""
+    shares = {
+        T: float(np.median(values)) / theory.even_dimensionality(T, n_hidden)
+        for T, values in samples.items()
+        if T <= FEW
+    }
+    if not shares:
+        return ""
+    numbers = ", ".join(f"{share:.2f}" for share in shares.values())
+    return f" Here the median sample has {numbers} times $m/T$ (at most 1 each) at T = {', '.join(map(str, shares))}."
 
 
 def over_T():
@@ -207,6 +245,7 @@ def over_T():
             found = tables.descent(table.iloc[:0], zero, n_hidden)
         figure = charts.loss_over_samples(table, rules, found.regimes, sizes, found.peak, T, floor=floor)
         ui.draw(figure, key="loss", pick=open_network)
+        st.caption(told(table))
 
     with overview:
         wanted = sorted(
@@ -238,11 +277,9 @@ def over_T():
             f"{charts.RAYS} vectors a square are drawn."
         )
         ui.notes(*FINDINGS[arch])
-        if arch == "mlp" and (start, n_hidden) != RANK_VIEW:
-            values = dict(zip(("start", "n_hidden"), RANK_VIEW, strict=True))
-            st.button(
-                "Show the double descent at its rank", icon=":material/stairs:", on_click=ui.remember, args=[values]
-            )
+        if arch == "mlp" and {"start": start, "n_hidden": n_hidden, "n_samples": sizes} != RANK_VIEW:
+            label = "Show the double descent at its rank"
+            st.button(label, icon=":material/stairs:", on_click=ui.remember, kwargs=RANK_VIEW)
     with inside:
         if chosen:
             ui.replay(chosen, lambda frame: look_inside(chosen, stage, frame))
@@ -261,6 +298,7 @@ def over_T():
             if not base.arch_row.hidden_bias
             else " Samples all in one direction, as a large bias makes them, have $1/T$ each."
         )
+        + even(samples)
     )
     st.subheader("A closer look", anchor=False)
     chance = ("chance, 1/n", 1 / base.n_outputs)
@@ -336,36 +374,37 @@ def what_the_bias_does():
 
 
 def what_is_left():
-    if n_hidden != 2:
-        st.info("This view is about a plane: choose the hidden width m = 2.", icon=":material/tune:")
-        return
     with overview:
         seed = ui.shown("seed", "Seed", range(seeds), 0)
     scale = base.init.split("_")[0]
     inits = {"uniform": f"{scale}_uniform", "normal": f"{scale}_normal"}
-    few = settings.START_SIZES
-    wanted = [base.with_(seed=seed, n_samples=T, init=init) for init in inits.values() for T in few]
+    wanted = [base.with_(seed=seed, n_samples=T, init=init) for init in inits.values() for T in sizes]
 
     def show(results):
         found = {(r.experiment.init, r.experiment.n_samples): r for r in results}
         pictures, lines = [], []
         for word, init in inits.items():
-            for T in few:
+            for T in sizes:
                 if (init, T) in found:
                     left = tables.never_active(found[init, T])
                     half = theory.start_bound(found[init, T].experiment) if word == "uniform" else None
                     half = half * left.factor if half else None
                     pictures.append((word, f"T = {T:,}", left.columns, left.others, half))
                     square = f"{left.squareness:.3f}" if left.squareness else "too few"
-                    lines.append(f"| {word} | {T:,} | {len(left.columns):,} | {square} | {left.deviation:.1e} |")
+                    counted = f"{len(left.columns):,} ({len(left.columns) / n_features:.1%})"
+                    by_theory = f"{theory.never_active_share(found[init, T].experiment):.1%}"
+                    lines.append(f"| {word} | {T:,} | {counted} | {by_theory} | {square} | {left.deviation:.1e} |")
         with ui.wide():
             ui.draw(charts.starts(pictures), key="starts")
         factor = theory.never_active_factor(base)
         st.markdown(
-            "| start | T | never active | square | off by |\n|---|---|---|---|---|\n" + "\n".join(lines) + "\n\n"
+            "| start | T | never active | $S^T$ | square | off by |\n|---|---|---|---|---|---|\n"
+            + "\n".join(lines)
+            + "\n\n"
             "A feature that no training sample has gets no gradient: its column of W1 only decays, to "
-            f"$\\prod_t (1 - \\eta_t \\lambda) = {factor:.4f}$ of where it started. Off by: the largest difference "
-            "from that, over the largest entry. Square: the squareness, 1.23 for a filled square, "
+            f"$\\prod_t (1 - \\eta_t \\lambda) = {factor:.4f}$ of where it started. Never active: how many there are, "
+            "beside $S^T$, the share to be expected. Off by: the largest difference from the start so shrunk, over the "
+            "largest entry. Square: the squareness, 1.23 for a filled square, "
             "1.10 for a Gaussian, 1.06 for a disc."
         )
 
@@ -422,14 +461,14 @@ def over_sizes():
         results = ui.trained(wanted, show, watch, at_once=recipe == "quick")
         ridge = (
             "- **A ridge.** In the lower rows the test loss is highest for a middle $T$. The wider the network, the "
-            "more samples it can store, and the further to the right the ridge lies.\n"
-            "- **To the right of it** the loss falls, the further the wider the network, and the accuracy rises above "
-            "chance, 1/n."
+            "more samples it can fit, and the further to the right the ridge lies; of the widest the map may show only "
+            "its rise.\n"
+            "- **To the right of it** the loss falls, and the accuracy rises above chance, 1/n, the further the wider "
+            "the network."
         )
         shelf = (
             "- **No ridge in the middle.** From nn.Linear's own start, at $n = 1000$, the loss is high for few samples "
-            "and stays above 1 up to $T = n$; single cells at small $T$ escape it, where all hidden units happen to be "
-            "dead.\n"
+            "and stays above 1 up to $T = n$; single cells escape it, where all hidden units happen to be dead.\n"
             "- **Beyond** $T = n$ it is below 1 for every width, and the accuracy is the higher the wider the network."
         )
         ui.notes(

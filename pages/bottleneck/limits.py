@@ -6,7 +6,7 @@ import streamlit as st
 
 from toyviz import charts, metrics, probe, settings, tables, ui
 
-NOISY, UNIFORM, CLEAN = VIEWS = ["Unlike features", "Like features", "One-hots"]
+NOISY, UNIFORM, CLEAN = VIEWS = ["Decreasing importance", "Uniform importance", "One-hots"]
 CLAIMS = {
     NOISY: ("sparser_is_better", "wider_is_better", "importance_rule", "roughest_case", "importance_in_loss_only"),
     UNIFORM: ("sparser_is_better", "wider_is_better", "uniform_trades_loss_for_accuracy"),
