@@ -145,6 +145,7 @@ FIGURES = {
     "cosine_histograms": charts.cosine_histograms([("n = 2", "m = 1", np.array([0.1, 1.0]))], "inputs", "size"),
     "cosine_histograms, none": charts.cosine_histograms([], "", ""),
     "lines": charts.lines(SHARES, "Fidelity", "m", "share", ["a", "b"], share=True, rule=0.5),
+    "lines, ticks": charts.lines(SHARES, "Decay", "decay", "cosine", ["a", "b"], ticks=(0, 0.01, 1)),
     "lines, nothing yet": charts.lines(SHARES[:0], "Fidelity", "m", "share", ["a", "b"], logarithmic_y=True),
 }
 figures = pytest.mark.parametrize("figure", FIGURES.values(), ids=FIGURES.keys())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 STANDS_FOR = 0.3  # a neuron stands for a feature if its weight is larger than this in size
+REPRESENTED = 0.5  # a column of W1 longer than this stands for its feature
 TINY = 1e-8  # a vector shorter than this has no direction
 
 
@@ -47,6 +48,13 @@ def squareness(points: np.ndarray) -> float:
     """Q95(|p|_2) / Q95(|p|_inf): a filled axis-aligned square 1.23, its outline 1.38, a Gaussian 1.10, a disc 1.06, a
     circle 1.00. points: (n, 2)."""
     return float(np.quantile(norms(points), 0.95) / np.quantile(np.abs(points).max(axis=1), 0.95))
+
+
+def on_border(points: np.ndarray) -> float:
+    """The share of points whose largest entry is within a tenth of Q95(|p|_inf): the outline of an axis-aligned square
+    1, a filled one 1 - 0.95 x 0.9^2 = 0.23. points: (n, 2)."""
+    largest = np.abs(points).max(axis=1)
+    return float((largest >= 0.9 * np.quantile(largest, 0.95)).mean())
 
 
 def petals(points: np.ndarray) -> float:

@@ -158,16 +158,17 @@ def lines(
     logarithmic_y: bool = False,
     share: bool = False,
     rule: float | None = None,
+    ticks: Sequence[float] = (),
 ) -> Figure:
     """The mean of a number over x for each line, and each seed as a faint dot.
 
     rows: columns x, y, line, seed. order: the names of the lines, which fix their colours. share: y goes from 0 to 1.
-    rule: a dashed line at this y.
+    rule: a dashed line at this y. ticks: these x have a tick on an axis that is logarithmic but for its 0.
     """
     mean = rows.groupby(["line", "x"], as_index=False)["y"].mean() if len(rows) else records([], "line", "x", "y")
     data = {"points": rows, "mean": mean, "rule": records([{"y": rule}] if rule is not None else [], "y")}
     ends = [f"{name}: {part['y'].iloc[0]:.2g} to {part['y'].iloc[-1]:.2g}" for name, part in mean.groupby("line")]
-    spec = _lines(title, x_title, y_title, tuple(order), logarithmic_x, logarithmic_y, share)
+    spec = _lines(title, x_title, y_title, tuple(order), logarithmic_x, logarithmic_y, share, tuple(ticks))
     return Figure(spec, data, f"{title}. {'; '.join(ends) or 'Nothing yet'}.")
 
 
@@ -358,13 +359,14 @@ def _lines(
     logarithmic_x: bool,
     logarithmic_y: bool,
     share: bool,
+    ticks: tuple[float, ...],
 ) -> dict[str, Any]:
-    x = alt.X(
-        "x:Q",
-        title=x_title,
-        scale=alt.Scale(type="log", nice=False, padding=10) if logarithmic_x else alt.Scale(nice=False, padding=10),
-        axis=alt.Axis(grid=False, tickCount=6, format="~s" if logarithmic_x else "~g"),
-    )
+    scale = alt.Scale(type="log", nice=False, padding=10) if logarithmic_x else alt.Scale(nice=False, padding=10)
+    axis = alt.Axis(grid=False, tickCount=6, format="~s" if logarithmic_x else "~g")
+    if ticks:  # linear up to a third of the first tick above 0: as far from 0 as the ticks are from each other
+        scale = alt.Scale(type="symlog", constant=min(tick for tick in ticks if tick) / 3, nice=False, padding=10)
+        axis = alt.Axis(grid=False, values=list(ticks), format="~g")
+    x = alt.X("x:Q", title=x_title, scale=scale, axis=axis)
     y = alt.Y(
         "y:Q",
         title=y_title,

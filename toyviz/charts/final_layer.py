@@ -47,10 +47,12 @@ def over_samples(
     mean = points.groupby(["n_samples", "set"], as_index=False).agg(
         value=("value", "mean"), low=("shown", "min"), high=("shown", "max")
     )
+    mean["shown"] = mean["value"].clip(lower=least)
     name, guess = baseline
     data = {
         "points": points,
-        "mean": mean.assign(shown=mean["value"].clip(lower=least)),
+        "mean": mean,
+        "names": mean[mean["n_samples"] == _widest(mean)],
         "baseline": pd.DataFrame({"value": [guess], "label": [f"{name}: {guess:.4g}"]}),
         "selected": records([{"n_samples": selected}] if selected else [], "n_samples"),
         "frame": pd.DataFrame(
@@ -73,6 +75,12 @@ def over_samples(
             f"{top['value']:.3g}, and {last['value']:.3g} at T = {last['n_samples']:,}. {name}: {guess:.4g}."
         )
     return Figure(_over_samples(measure), data, said)
+
+
+def _widest(mean: pd.DataFrame) -> float:
+    """The T at which the lines are furthest apart: there is room for their names. NaN where there is none."""
+    apart = mean.groupby("n_samples")["shown"].agg(lambda shown: shown.max() / shown.min())
+    return float(apart.idxmax()) if len(apart) else float("nan")
 
 
 def shapes_over_samples(pictures: Sequence[tuple[str, Mapping[str, tuple[np.ndarray, np.ndarray]]]]) -> Figure:
@@ -256,16 +264,13 @@ def _over_samples(measure: str) -> dict[str, Any]:
     pick = alt.selection_point(name="pick", fields=["n_samples", "seed"], toggle=False, empty=False, nearest=True)
     mean, points, rule = (alt.Chart(named(name)) for name in ("mean", "points", "baseline"))
     number = alt.Tooltip("value:Q", title=title, format=".4~g" if loss else ".2%")
-    last = mean.transform_window(last="last_value(n_samples)", groupby=["set"], frame=[None, None])
-    names = last.transform_filter("datum.n_samples == datum.last").mark_text(
-        align="right", dx=-8, dy=-13, fontSize=13, fontWeight="bold"
-    )
+    names = alt.Chart(named("names")).mark_text(dy=-13, fontSize=13, fontWeight="bold")
     layers = alt.layer(
         alt.Chart(named("frame")).mark_point(opacity=0, tooltip=None).encode(x=samples_x(), y=y),
         selected_rule(samples_x()),
         rule.mark_rule(color=GREY, strokeDash=[2, 3]).encode(y=alt.Y("value:Q")),
-        rule.mark_text(color=GREY, align="right", dx=-6, dy=-7, fontSize=11).encode(
-            x=alt.value("width"), y=alt.Y("value:Q"), text="label:N"
+        rule.mark_text(color=GREY, dy=-7 if loss else 9, fontSize=11).encode(
+            x=alt.value(alt.ExprRef("width / 2")), y=alt.Y("value:Q"), text="label:N"
         ),
         mean.mark_area(opacity=0.12).encode(x=samples_x(), y=alt.Y("low:Q"), y2="high:Q", color=color),
         mean.mark_line(strokeWidth=2.5).encode(x=samples_x(), y=y, color=color, strokeDash=dash),

@@ -1,6 +1,6 @@
 """What the pages share of Streamlit: their frame, their controls, and the training that a visitor watches."""
 
-from toyviz.ui.controls import BIASES, LIST_NETWORK_NAMES, STARTS, control, remember, shown
+from toyviz.ui.controls import BIASES, LIFTS, LIST_NETWORK_NAMES, STARTS, control, remember, shown
 from toyviz.ui.frame import ICON, draw, duration, frame, many, notes, title, wide
 from toyviz.ui.inside import behind, command, replay
 from toyviz.ui.training import step, stored, trained
@@ -9,6 +9,7 @@ from toyviz.ui.verdicts import claim, published_claim
 __all__ = [
     "BIASES",
     "ICON",
+    "LIFTS",
     "LIST_NETWORK_NAMES",
     "STARTS",
     "behind",

@@ -9,7 +9,6 @@ from typing import Any
 import streamlit as st
 
 from toyviz import settings
-from toyviz.experiment import INITS
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,12 @@ def _number(value: float) -> str:
 
 
 BIASES = settings.BIAS_STARTS  # one choice for bias_init and bias_offset
+LIFTS = {  # the same for biases that start far above 0
+    "0": ("zeros", 0.0),
+    "as nn.Linear": ("linear_uniform", 0.0),
+    "3": ("zeros", 3.0),
+    "10": ("zeros", 10.0),
+}
 LABEL_NAMES = {"classify_hard": "Hard", "classify_soft": "Soft"}
 NETWORK_NAMES = {
     "unembed": "W1, W2 and b2",
@@ -54,6 +59,14 @@ STARTS = {  # one choice for init, bias_init and bias_offset
     "xavier_lifted": ("xavier_normal", "zeros", 0.1),
     "linear_uniform": ("linear_uniform", "linear_uniform", 0.0),
     "linear_normal": ("linear_normal", "linear_normal", 0.0),
+}
+START_NAMES = {
+    "own": "as usual for this network",
+    "xavier_normal": "Xavier, normal",
+    "xavier_uniform": "Xavier, uniform",
+    "xavier_lifted": "Xavier, normal, biases at 0.1",
+    "linear_uniform": "nn.Linear, uniform",
+    "linear_normal": "nn.Linear, normal",
 }
 BLOCK_NAMES = {
     "relu_output": "bottleneck, one matrix",
@@ -113,9 +126,11 @@ CONTROLS: dict[str, Control] = {
     ),
     "init": Control(
         "Initial weights",
-        tuple(INITS),
-        "How W1 is drawn before the first step: by Xavier's rule or by that of nn.Linear. The bias starts at 0.",
+        ("linear_uniform", "linear_normal", "xavier_uniform", "xavier_normal"),
+        "How W1 and W2 are drawn before the first step. With Xavier's rule the bias starts at 0, with that of "
+        "nn.Linear it is drawn as there.",
         kind="list",
+        text=START_NAMES.__getitem__,
     ),
     "bias": Control(
         "Initial bias",
@@ -123,6 +138,12 @@ CONTROLS: dict[str, Control] = {
         "How b2 starts: all at one value, or drawn, from N(0, 1) or uniformly from ±1/√m. The post warns that results "
         "look quite different when it does not start at 0.",
         kind="list",
+    ),
+    "lift": Control(
+        "Initial bias",
+        tuple(LIFTS),
+        "How the biases of the networks with cross-entropy start: all at one value, or drawn as nn.Linear does.",
+        kind="choice",
     ),
     "block": Control(
         "Network",
@@ -135,9 +156,10 @@ CONTROLS: dict[str, Control] = {
     "start": Control(
         "Initial weights",
         ("own", *STARTS),
-        "How the weights are drawn before the first step; own: as usual for this network. With Xavier the biases start "
-        "at 0, or lifted at 0.1; with nn.Linear as there.",
+        "How the weights are drawn before the first step. With Xavier's rule the biases start at 0 where nothing else "
+        "is said, with that of nn.Linear as there.",
         kind="list",
+        text=START_NAMES.__getitem__,
     ),
     "map_samples": Control(
         "Training samples T",
