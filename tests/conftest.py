@@ -1,16 +1,25 @@
 """Fixtures that several test files share."""
 
 import os
+from pathlib import Path
+from typing import NamedTuple
 
 os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS", "NUMBA")})  # as in a worker
 
 import numpy as np
 import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
 
+import toyviz.charts
+from toyviz import runtime, ui
+from toyviz.experiment import Experiment
 from toyviz.jobs import Jobs
 from toyviz.model import initial_parameters
 from toyviz.result import Result
 from toyviz.store import Store
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -83,3 +92,79 @@ def untrained():
 def no_jobs():
     """A kind of queue that trains nothing."""
     return NoJobs
+
+
+class Drawn(NamedTuple):
+    """A chart as a page has drawn it."""
+
+    key: str  # of ui.draw
+    chart: str  # the function of toyviz.charts that made it
+    networks: tuple[Experiment, ...]  # that the page has looked up since it drew the chart before
+
+
+class View(NamedTuple):
+    """A page as it was opened at an address, over networks that nobody has trained."""
+
+    drawn: list[Drawn]
+    wanted: list[Experiment]
+    said: list[str]
+    links: list[tuple[str, str]]  # the page that it leads to, and the parameters of the address there
+
+
+@pytest.fixture(scope="session")
+def opened():
+    """Opens a page of this name, with these parameters in the address, each only once."""
+    views = {}
+    with pytest.MonkeyPatch.context() as patch:
+
+        def open_view(page, address):
+            at = page, tuple(sorted(address.items()))
+            if at not in views:
+                views[at] = _open(patch, page, address)
+            return views[at]
+
+        yield open_view
+
+
+def _open(patch, page, address):
+    (path,) = (path.relative_to(ROOT).as_posix() for path in ROOT.glob(f"pages/*/{page}.py"))
+    store, made, drawn, seen = Untrained(), {}, [], []
+
+    def recorded(name, function):
+        def record(*arguments, **options):
+            figure = function(*arguments, **options)
+            made[id(figure)] = name, figure  # kept, so that no other figure gets its id
+            return figure
+
+        return record
+
+    def draw(figure, key, **options):
+        drawn.append(Drawn(key, made.get(id(figure), ("",))[0], tuple(seen)))
+        seen.clear()
+        plain_draw(figure, key, **options)
+
+    def get(experiment):
+        seen.append(experiment)
+        return plain_get(experiment)
+
+    plain_draw, plain_get = ui.draw, store.get
+    with patch.context() as patched:
+        patched.setattr(store, "get", get)
+        patched.setattr(runtime, "store", lambda: store)
+        patched.setattr(runtime, "jobs", NoJobs)
+        patched.setattr(ui, "claim", lambda *_: None)  # no claim can be judged of networks that nobody has trained
+        patched.setattr(ui, "draw", draw)
+        for name in toyviz.charts.__all__:
+            function = getattr(toyviz.charts, name)
+            if callable(function) and not isinstance(function, type):
+                patched.setattr(toyviz.charts, name, recorded(name, function))
+        st.cache_resource.clear()
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        for name, value in address.items():
+            app.query_params[name] = value
+        app.switch_page(path)
+        app.run()
+    assert not app.exception, [each.message for each in app.exception]
+    said = [each.value for each in app.markdown]
+    links = [(each.proto.page, each.proto.query_string) for each in app.get("page_link")]
+    return View(drawn, list(store.wanted), said, links)

@@ -367,7 +367,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 def _figure_row(name: str, figure: settings.Figure) -> dict[str, Any]:
     """What is told of a figure: where it is, and the parameters of the address that open it there."""
-    told = ("title", "page", "tab", "chart", "experiments", "address")
+    told = ("title", "page", "tab", "chart", "key", "experiments", "address")
     return {"id": name, **{field: getattr(figure, field) for field in told}}
 
 

@@ -549,7 +549,7 @@ FIGURES: dict[str, Figure] = {  # numbered in the post's order
         "unembedding",
         _OVER_T,
         "over_samples",
-        "why",
+        "cross-entropy",
         ("unembedding_soft",),
         {"labels": "Soft", "seeds": "1"},
     ),

@@ -301,12 +301,12 @@ step(
 )
 step(
     "The horseshoe",
-    "A ReLU deletes what is negative, so samples all around the origin would lose each other. The bias (purple) is "
-    "positive and lifts them (yellow) to where both numbers are positive (blue). What still lies beyond an axis is "
-    "flattened onto it (orange), and the ring becomes a horseshoe.",
+    "A ReLU deletes what is negative, so samples all around the origin (orange) would lose each other. The bias "
+    "(purple) is positive and lifts them to where both numbers are positive (blue). What still lies beyond an axis is "
+    "flattened onto it (red), and the ring becomes a horseshoe.",
     "pages/bottleneck/double_descent.py",
     picture(horseshoes),
-    **address("F15") | address("F34"),
+    **address("F15") | {"biased_block": "MLP, ReLU on the output"},
 )
 
 step(
