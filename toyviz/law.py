@@ -159,14 +159,15 @@ def verdict(found: pd.DataFrame) -> str:
     best = laws.mean(axis=1).idxmin()
     off = laws.loc[best]
     worst = off.idxmax()
-    beaten = [left_out for left_out in off.index if nearest[left_out] <= off[left_out]]
+    better = [left_out for left_out in off.index if nearest[left_out] < off[left_out]]
     told = f"on cells it has not seen, \u201c{best}\u201d is off by a factor of {off.min():.2f} to {off.max():.2f}"
     told += f", most where {worst} is left out"
     if off.max() <= MARK:
         return f"A simple law fits: {told}; another seed is off by up to {MARK}."
     told += f", where another seed alone is off by up to {MARK}"
-    if beaten:
-        told += f". Taking over the nearest cell is no worse where {' and '.join(beaten)} is left out"
+    if better:
+        both = ", ".join(f"{nearest[each]:.2f} against {off[each]:.2f} where {each} is left out" for each in better)
+        told += f". Taking over the nearest cell is better in places: {both}"
     return f"No simple law fits: {told}."
 
 

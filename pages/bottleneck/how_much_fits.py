@@ -132,6 +132,19 @@ for place, (side, title) in zip(
 ):
     ui.draw(charts.residuals(honest, side, title), key=f"over-{side}", where=place)
 groups = honest.groupby(["importance", "density"], sort=False)
+
+
+def change_over_n(part):
+    """By what factor the number that comes back differs from one n to the next, where at most half come back."""
+    by_width = [group.sort_values("n_features") for _, group in part.groupby("n_hidden")]
+    steps = [
+        np.abs(np.diff(np.log(group["measured"])))[(group["measured"] <= group["n_features"] / 2)[:-1]]
+        for group in by_width
+    ]
+    every = np.concatenate(steps)
+    return float(np.exp(every.mean())) if len(every) else None
+
+
 table = pd.DataFrame(
     [
         {
@@ -139,22 +152,39 @@ table = pd.DataFrame(
             "density 1 − S": f"{density:g}",
             "cells": len(part),
             "off by": law.factor(part["measured"].to_numpy(), part["predicted"].to_numpy()),
+            "from n to n": change_over_n(part),
         }
         for (importance, density), part in groups
     ]
 ).sort_values(["importance", "density 1 − S"])
-st.dataframe(table, hide_index=True, column_config={"off by": st.column_config.NumberColumn(format="× %.2f")})
+factors = dict.fromkeys(("off by", "from n to n"), st.column_config.NumberColumn(format="× %.2f"))
+st.dataframe(table, hide_index=True, column_config=factors)
 st.caption(
-    "Each cell as predicted by a fit that has not seen it, a fifth of the cells being kept away at a time. Above 1: "
-    "more come back than predicted."
+    "Off by: each cell as predicted by a fit that has not seen it, a fifth of the cells being kept away at a time. In "
+    "the charts above 1: more come back than predicted. From n to n: by what factor the number that comes back differs "
+    "from one n to the next at the same m, where at most half come back; 1 where it does not depend on n."
 )
+
+
+def irregular(cells):
+    """What comes back of dense features of uniform importance over n, at the m where it differs most, in words."""
+    dense = cells[~cells["decreasing"] & (cells["density"] == 1)]
+    by_width = {m: part.set_index("n_features")["recovered"] for m, part in dense.groupby("n_hidden") if len(part) > 1}
+    falls = {m: part for m, part in by_width.items() if (np.diff(part) < 0).any()}
+    if not falls:
+        return ""
+    m = max(falls, key=lambda m: falls[m].max() / max(falls[m].min(), law.LEAST))
+    back = ", ".join(f"{value:g}" for value in falls[m])
+    return f": at $m = {m}$ come back {back} for $n$ = {', '.join(map(str, falls[m].index))}"
+
+
 ui.notes(
     "- **Hidden values first, density second.** The number that comes back grows with $m$, and with fewer active "
-    "features. How many features there are hardly matters until there are too few: $n$ is a ceiling.\n"
+    "features.\n"
     "- **Decreasing importance is the regular case**: the most important features are stored, as many as there is "
-    "room for.\n"
-    "- **Uniform and dense is the irregular one.** Where all weigh the same and all are active, which one-hots come "
-    "back is a matter of the start; another seed differs by a factor of 1.2 to 1.6 there.\n"
+    "room for. How many features there are matters little until there are too few: $n$ is a ceiling.\n"
+    "- **Uniform and dense is the irregular one.** Where all weigh the same and all are active, nothing says which to "
+    f"store, and $n$ does matter{irregular(cells)}.\n"
     "- **A new density** is the hardest: sharing directions sets in at some density, and a power law cannot bend.",
     "- That no law exists: these are six simple ones. One that knows the shapes in few dimensions, such as the "
     "pentagon at $m = 2$, would do better.\n"

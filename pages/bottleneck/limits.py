@@ -216,7 +216,7 @@ with inside:
             f"At the end the loss is {row['loss']:.3g}, {row['share']:.2g} times that of the best constant output. "
             f"{row['recovered']} of {size} one-hots come back"
             + (f"; lost are {told(lost)}. " if 0 < len(lost) < size else ". ")
-            + f"{row['stored']} columns of W1 are longer than {tables.REPRESENTED}. A column is drawn black where it "
+            + f"{row['stored']} columns of W1 are longer than {metrics.REPRESENTED}. A column is drawn black where it "
             "has its direction for itself, yellow where others lie along it."
         )
     else:

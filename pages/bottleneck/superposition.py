@@ -104,6 +104,11 @@ def density_by_density():
             charts.summary(table, "represented", densities, n_hidden, density), key="represented", pick=pick, where=left
         )
         ui.draw(charts.summary(table, "superposition", densities, None, density), key="shared", pick=pick, where=right)
+        st.caption(
+            f"A feature is represented if its column of W1 is longer than {metrics.REPRESENTED}. Its superposition is "
+            "$\\sum_{j \\ne i} (\\hat w_i \\cdot w_j)^2$, with $\\hat w_i$ its column at unit length: 0 where it has "
+            "its direction to itself, 1 where as much of the others lies along it as of itself. Ticks: the other seeds."
+        )
 
     def look_inside(result, frame):
         now = result.frame(frame)
@@ -154,8 +159,8 @@ def density_by_density():
                 ui.draw(charts.panels(planes, common_scale=True), key="all-columns")
         st.caption(
             "Above: the overlap of every two features, W1ᵀ W1, and at the right the bias b2. Below: the length of "
-            "each feature's column of W1; its colour is the superposition, how much the others lie along its "
-            "direction. The dashed line stands after feature m."
+            "each feature's column of W1; its colour is the superposition, as above. The dashed line stands after "
+            "feature m."
         )
     if density in best:
         with inside:
@@ -219,9 +224,10 @@ def without_relu():
         st.dataframe(pd.DataFrame(rows).style.format("{:.3g}"), hide_index=True)
         worst = max(row["overlaps off the closed form by at most"] for row in rows)
         st.caption(
-            f"The best of {seeds} seeds at each density. Without the ReLU every overlap is within {worst:.3f} of the "
-            "closed form, and the bias of a feature that is given up is near its mean (1 − S)/2. The loss is the "
-            "squared error weighted by importance, on 10,000 samples that are the same for all."
+            f"The best of {seeds} seeds at each density. Stored: a column longer than {metrics.REPRESENTED}. Without "
+            f"the ReLU every overlap is within {worst:.3f} of the closed form, and the bias of a feature that is given up "
+            "is near its mean (1 − S)/2. The loss is the squared error weighted by importance, on 10,000 samples that are "
+            "the same for all."
         )
     ui.notes(
         "- **Without** (below): the same picture at every density. $m$ features, no superposition.\n"
@@ -273,6 +279,7 @@ def another_start():
         ui.draw(figure, key="loss-by-start", pick=pick, where=right)
 
     results = ui.trained(wanted, show, watch, at_once=recipe == "quick")
+    st.caption(f"Represented: a column of W1 longer than {metrics.REPRESENTED}.")
     groups = {name: [r for r in results if started(r) == name and label(density) == _label(r)] for name in starts}
     best = {f"b2 from {name}": tables.best_of(group) for name, group in groups.items() if group}
     if best:
@@ -282,8 +289,8 @@ def another_start():
             bars = [(name, metrics.norms(r.W1.T), metrics.superposition(r.W1.T)) for name, r in best.items()]
             ui.draw(charts.norm_bars(bars, sizes["n_hidden"]), key="bars-by-start")
         st.caption(
-            "W1ᵀ W1 with b2 at the right, and below the length of each column, coloured by its superposition. The best "
-            "of the seeds by test loss."
+            "W1ᵀ W1 with b2 at the right, and below the length of each column, coloured by its superposition, "
+            "$\\sum_{j \\ne i} (\\hat w_i \\cdot w_j)^2$. The best of the seeds by test loss."
         )
     ui.notes(
         "- **−1.** An output whose ReLU is off for every input gets no gradient: the feature is dead, and its bias "
@@ -354,6 +361,29 @@ def dimensions_per_feature():
     else:
         told += f"No density comes within {CLOSE} of 1/2, the share of an opposite pair."
     st.markdown(told)
+    rows = []
+    for shape, share in theory.PLATEAUS.items():
+        nearest = min(found.values(), key=lambda value: abs(value - share))
+        on_it = [density for density, value in found.items() if abs(value - share) < CLOSE]
+        rows.append(
+            {
+                "shape": shape,
+                "dimensions": share,
+                "nearest D*": nearest,
+                "off by": nearest - share,
+                f"densities within {CLOSE}": len(on_it),
+            }
+        )
+    st.dataframe(
+        pd.DataFrame(rows)
+        .style.format("{:.3f}", subset=["dimensions", "nearest D*"])
+        .format("{:+.3f}", subset=["off by"]),
+        hide_index=True,
+    )
+    st.caption(
+        "A line that falls from 1 passes every share: a plateau is where several densities stay close. Where none "
+        "does, the line says nothing about the shape."
+    )
     ui.notes(
         "- **Two plateaus** of the line: at 1, and longer at 1/2, where features come in opposite pairs, two to a "
         "dimension.\n"

@@ -12,6 +12,7 @@ CLAIMS = (
     *("projection_has_full_rank", "big_fish_needs_hidden_size", "big_fish_needs_a_neuron_a_feature"),
     *("small_fish_recovers_more", "small_fish_is_not_perfect", "reprojector_like_big_fish"),
 )
+FEW = 8  # F over H from which on there are few neurons
 
 ui.title("Big fish, small fish, re-projector", "What does an MLP block get out of features in superposition?")
 st.markdown(
@@ -161,13 +162,28 @@ def draw_lines(cells, table):
     big = above[table["task"] == "big_fish"]
     st.caption(
         "Dashed left: the rank floor, $\\frac1T \\sum_{k>H} \\sigma_k^2(Y - \\bar Y)$ over the variance. The output is "
-        "linear in $H$ numbers, so no network of this shape gets below it. The big fish's does not hang on $B$ at all. "
+        "linear in $H$ numbers, so no network of this shape gets below it. The big fish's does not depend on $B$. "
         f"Of the {len(table)} networks here none is below its floor; they lie {above.min():.2g} to {above.max():.2g} "
         "of the variance above it"
         + (f", the big fish {big.min():.2g} to {big.max():.2g}" if len(big) else "")
         + ". Dashed right: chance. The three have different chances, and different floors. Lines between the points "
         "only guide the eye."
     )
+
+
+def big_fish_over_B(results):
+    """What the big fish leaves of the variance at each B, with a few neurons and with the most, in words."""
+    table = tables.fish(results)
+    left = table[table["task"] == "big_fish"].groupby(["n_hidden", "n_embed"])["share"].mean().unstack()
+    few = [width for width in left.index if width <= n_features / FEW]
+    if not few or left.shape[1] < 2:
+        return ""
+    told = [
+        f"{left.loc[width].iloc[0]:.2f} at B = {left.columns[0]} and {left.loc[width].iloc[-1]:.2f} at B = "
+        f"{left.columns[-1]} with H = {width}"
+        for width in dict.fromkeys((few[-1], left.index[-1]))
+    ]
+    return f" (of the variance are left {', '.join(told)})"
 
 
 with overview:
@@ -177,8 +193,8 @@ with overview:
     results = ui.trained(wanted, show, watch, at_once=recipe == "quick")
     ui.notes(
         "- **Big fish**: rows differ more than columns. It has to name $F$ features, and each neuron adds one "
-        "dimension to what it can say. The bottleneck hardly limits it: features are sparse, so even a few numbers "
-        "tell them apart.\n"
+        "dimension to what it can say. While there are few neurons the bottleneck hardly limits it; with many it does"
+        f"{big_fish_over_B(results)}.\n"
         "- **Small fish**: it only has to copy. With $H \\geq B$ neurons, lifted by $b_1$ to where the ReLU does "
         "nothing, it could do so exactly.\n"
         "- **Re-projector**: its target has only $B$ dimensions, like the small fish's, but it has to find out which "

@@ -10,10 +10,10 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from toyviz import metrics
 from toyviz.charts.figure import GREEN, GREY, Figure, compiled, named, records, selected_rule, stretched
 
 BIAS = "b"  # the extra column beside W1'W1
-REPRESENTED = 0.5  # a column longer than this stands for its feature
 LEFT = 30  # pixels of room for labels at the left: figures above each other stay aligned
 SUMMARIES = {  # what can be drawn over the density: its title, and the top of its axis
     "represented": ("Features represented", None),
@@ -72,8 +72,10 @@ def norm_bars(columns: Sequence[tuple[str, np.ndarray, np.ndarray]], n_hidden: i
         else records([], "panel", "place", "feature", "norm", "superposition")
     )
     bars = bars.assign(after=n_hidden - 0.5)
-    kept = [int((norms > REPRESENTED).sum()) for _, norms, _ in columns]
-    said = f"Length of each feature's column; longer than {REPRESENTED} are {', '.join(map(str, kept))} features."
+    kept = [int((norms > metrics.REPRESENTED).sum()) for _, norms, _ in columns]
+    said = (
+        f"Length of each feature's column; longer than {metrics.REPRESENTED} are {', '.join(map(str, kept))} features."
+    )
     return Figure(_norm_bars(len(columns) or 1, n, large), {"bars": bars}, said, square=True)
 
 

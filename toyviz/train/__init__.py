@@ -53,7 +53,7 @@ def train(
 ) -> Result:
     """Train the experiment's network, calling on_frame about ten times a second; an exception in it ends the training.
 
-    engine "auto" takes the compiled kernels where they cover the experiment, else the reference: the choice hangs on
+    engine "auto" takes the compiled kernels where they cover the experiment, else the reference: the choice depends on
     the experiment alone. Raises ValueError for an engine that cannot train it, TrainingFailed if the numbers blow up.
     """
     name = choose_engine(experiment, engine, device)

@@ -16,7 +16,7 @@ MOST_WIDE = 1024  # with more, PyTorch's do
 
 
 def covers(experiment: Experiment) -> bool:
-    """True where a kernel trains this experiment; it hangs on the experiment alone."""
+    """True where a kernel trains this experiment; it depends on the experiment alone."""
     return _family(experiment) is not None
 
 
