@@ -39,7 +39,6 @@ BIAS_STARTS: dict[str, tuple[str, float]] = {  # bias_init and bias_offset [R]: 
 # Sum of lr = 25 in both: an AdamW step moves a weight by about lr, so fewer steps must be larger.
 QUICK_RECIPE: dict[str, Any] = {"schedule": "warmup_cosine", "steps": 5_000, "warmup": 250, "lr": 1e-2}  # [R]
 PAPER_RECIPE: dict[str, Any] = {"schedule": "warmup_cosine", "steps": 50_000, "warmup": 2_500, "lr": 1e-3}  # [TDD]
-RECIPES = {"quick": QUICK_RECIPE, "paper": PAPER_RECIPE}
 
 
 @dataclass(frozen=True)
