@@ -237,6 +237,9 @@ def test_growth_and_cosines_are_compared_between_the_shorter_and_the_longer_trai
     assert checks.entropy_cosines([grown(1000, 1.0), grown(3000, 1.0, lift=9.0)]).verdict == "holds"
     apart = checks.entropy_cosines([grown(1000, 1.0), grown(3000, 1.0)])
     assert not apart.parts["cosines are close to 1 at last"]
+    assert apart.verdict == "fails"
+    hardly = checks.entropy_cosines([grown(1000, 1.0, lift=9.0), grown(3000, 1.0, lift=9.1)])
+    assert [part for part, so in hardly.parts.items() if not so] == ["they grew"]
 
 
 def decayed(decay, scale, lift):
@@ -248,6 +251,8 @@ def test_weight_decay_counteracts_only_if_it_makes_a_difference():
     weak = [decayed(decay, 3.0, 30.0) for decay in (0.0, 0.01)]
     assert checks.weight_decay_counteracts([*weak, decayed(1.0, 1.0, 0.1)]).verdict == "holds"
     assert checks.entropy_cosines_over_decay([*weak, decayed(1.0, 1.0, 0.1)]).verdict == "holds"
+    lower = [decayed(decay, 3.0, 3.0) for decay in (0.0, 0.01)]
+    assert checks.entropy_cosines_over_decay([*lower, decayed(1.0, 1.0, 0.1)]).verdict == "fails"
     same = checks.weight_decay_counteracts([*weak, decayed(1.0, 3.0, 30.0)])
     assert [part for part, so in same.parts.items() if so] == ["a table of neurons on or off answers alike"]
     assert checks.weight_decay_counteracts(weak) is None
@@ -309,10 +314,17 @@ def starts(table, keys, random):
 
 
 def test_starting_as_a_dictionary_is_bad_only_if_it_ends_higher():
-    assert checks.starting_as_a_dictionary(starts(0.9, 0.8, 0.4)).verdict == "holds"
-    assert checks.starting_as_a_dictionary(starts(0.1, 0.4, 0.4)).verdict == "fails"
-    assert checks.starting_as_a_dictionary(starts(0.9, 0.4, 0.4)).verdict == "partly"
-    assert checks.starting_as_a_dictionary(starts(0.9, 0.8, 0.4)[:3]) is None
+    check = checks.starting_as_a_dictionary(("sparse", "autoencode"))
+    assert check(starts(0.9, 0.8, 0.4)).verdict == "holds"
+    assert check(starts(0.1, 0.4, 0.4)).verdict == "fails"
+    assert check(starts(0.9, 0.4, 0.4)).verdict == "partly"
+    assert check(starts(0.1, 0.8, 0.4)).verdict == "fails"
+    assert check(starts(0.9, 0.8, 0.4)[:3]) is None
+
+
+def test_a_start_is_judged_in_its_own_setting_alone():
+    check = checks.starting_as_a_dictionary(("one_hot", "autoencode"))
+    assert check(starts(0.9, 0.8, 0.4)) is None
 
 
 def test_memorised_is_the_first_step_below_a_hundredth_of_a_guess():

@@ -214,7 +214,7 @@ def verdict(name, *results):
 
 def test_knowing_the_training_set_and_nothing_else_is_a_lookup_table():
     assert verdict("lookup", made(BASE, LEARNED)) == "holds"
-    assert verdict("lookup", made(BASE, LEARNED | {"test_accuracy": 0.2})) == "partly"
+    assert verdict("lookup", made(BASE, LEARNED | {"test_accuracy": 0.2})) == "fails"
     assert verdict("lookup", made(BASE.with_(n_samples=100), LEARNED)) is None
 
 
@@ -270,7 +270,7 @@ def test_soft_labels_need_a_square_of_their_own():
 def test_the_split_is_cleared_if_two_matrices_without_cross_entropy_give_no_square():
     squared = EXPERIMENTS["double_descent_untied"].quick.with_(n_samples=500)
     assert verdict("split", made(BASE, W1=BOX), made(squared, W1=RING.T)) == "holds"
-    assert verdict("split", made(BASE, W1=BOX), made(squared, W1=BOX)) == "partly"
+    assert verdict("split", made(BASE, W1=BOX), made(squared, W1=BOX)) == "fails"
     assert verdict("split", made(BASE, W1=BOX)) is None
 
 
@@ -286,7 +286,7 @@ def test_the_optimiser_is_the_cause_only_if_sgd_learns_without_a_square():
     adam = made(EXPERIMENTS["unembedding_xavier"].quick, LEARNED, W1=BOX)
     sgd = EXPERIMENTS["unembedding_sgd"].quick.with_(**xavier)
     assert verdict("optimizer", adam, made(sgd, LEARNED, W1=BLOB)) == "holds"
-    assert verdict("optimizer", adam, made(sgd, LEARNED, W1=BOX)) == "partly"
+    assert verdict("optimizer", adam, made(sgd, LEARNED, W1=BOX)) == "fails"
     assert verdict("optimizer", adam, made(sgd, LEARNED | {"train_accuracy": 0.2}, W1=BLOB)) == "partly"
 
 
@@ -310,7 +310,7 @@ def test_a_second_descent_needs_a_peak_inside_and_an_accuracy_that_mirrors_it():
     bump = [5, 6, 7, 8, 9, 10, 20, 40, 80, 120, 150, 140, 90]
     mirror = [0.01 - loss / 20_000 for loss in bump]
     assert verdict("descent", *curve(bump, mirror)) == "holds"
-    assert verdict("descent", *curve(sorted(bump), mirror)) == "partly"
+    assert verdict("descent", *curve(sorted(bump), mirror)) == "fails"
     assert verdict("descent", *curve(bump, bump)) == "partly"
     flat = sorted((loss / 100 for loss in bump), reverse=True)
     assert verdict("descent", *curve(flat, mirror)) != "holds"

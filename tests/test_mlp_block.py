@@ -182,7 +182,10 @@ def test_the_literal_mlp_must_peak_where_its_rank_is_used_up():
     bump = {3: 1.5, 5: 1.45, 8: 1.5, 9: 1.9, 15: 1.6, 50: 1.2, 2000: 0.98}
     assert check(sweep_of(base, bump)).verdict == "holds"
     assert check(sweep_of(base, bump | {9: 1.5})).parts["well above what lies before"] is False
-    assert check(sweep_of(base, bump | {15: 2.0})).parts["it peaks just past m = 8"] is False
+    assert check(sweep_of(base, bump | {10: 2.0})).verdict == "holds"
+    for later in (11, 12, 15):
+        assert check(sweep_of(base, bump | {later: 2.0})).parts["it peaks at T = 9 or 10"] is False
+        assert check(sweep_of(base, bump | {later: 2.0})).verdict == "fails"
     assert check(sweep_of(base, bump, n_hidden=2)) is None
     assert check(sweep_of(LITERAL, bump, n_hidden=8)) is None
 

@@ -15,10 +15,11 @@ rows = published.published()
 covered = {number for id in rows for number in claims.CLAIMS[id].post_claims} & claims.TESTABLE
 st.markdown(
     f"Each claim that can be tested is a check on trained networks. {len(rows)} checks stand for {len(covered)} of the "
-    f"{len(claims.TESTABLE)} testable claims of the post. A verdict is that of more than half of the seeds; the "
-    "thresholds were set on other seeds than these, or the claim says so. The same checks run on every page, on what "
-    "you train there."
+    f"{len(claims.TESTABLE)} testable claims of the post. The thresholds were set on other seeds than these, or the "
+    "claim says so. The same checks run on every page, on what you train there."
 )
+with st.expander("How a verdict comes about", icon=":material/how_to_vote:"):
+    st.markdown(published.rule(rows))
 
 counts = published.counts(rows.values())
 with st.container(horizontal=True, gap="small"):

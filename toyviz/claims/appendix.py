@@ -13,7 +13,7 @@ from toyviz.model import Activations, initial_parameters
 from toyviz.result import Result
 from toyviz.settings import EXPERIMENTS
 
-# Recipes and thresholds were searched on seeds 10 ... 41; verdicts are of seeds 0 ... 3, or 0 ... 7 for the best of 8.
+# Recipes and thresholds were searched on seeds 10 ... 41; verdicts are of seeds 0 ... 3, the best of 8 of 48 ... 79.
 NEAR_FLOOR = 1.02  # at most this many times the lowest possible loss
 READABLE = 0.95  # a table stands for its network if it answers alike on so many of the stored inputs
 SLACK = 0.02  # an entry above minus this is not negative
@@ -25,6 +25,8 @@ STARTS = {  # each start of the weights, in words
     "lookup_table": "lookup table: keys and values",
 }
 MEMORISED = 0.01  # of the loss of a guess
+GREW = 0.05  # mean cosine: on seeds 10 ... 13 it rises by .011 to .024 from 1,000 to 3,000 epochs, and is far from 1
+GROUP, FRESH = 8, 6  # seeds of which the best is taken where few start well; the first group that was not looked at
 NAMING = {"arch": "mlp", "task": "classify_hard"}  # instead of giving the input back
 
 
@@ -37,9 +39,9 @@ def _one(name: str) -> Callable[[str, int], list[Experiment]]:
     return lambda size, seed: [_base(name, size, seed)]
 
 
-def _two_of_eight(name: str) -> Callable[[str, int], list[Experiment]]:
-    """The evidence of the best of eight seeds, two of them for each of the four seeds."""
-    return lambda size, seed: [_base(name, size, 2 * seed + k) for k in range(2)]
+def _group(name: str) -> Callable[[str, int], list[Experiment]]:
+    """One group of seeds: 48 ... 55 for seed 0, and so on."""
+    return lambda size, seed: [_base(name, size, GROUP * (FRESH + seed) + k) for k in range(GROUP)]
 
 
 def _lists(results: Sequence[Result], task: str, arch: str = "mlp", data: str = "one_hot") -> list[Result]:
@@ -91,6 +93,7 @@ def one_hots_are_a_dictionary(results: Sequence[Result]) -> Finding | None:
             "a table of neurons on or off answers alike": alike >= READABLE,
         },
         f"accuracy {_accuracy(result):.0%}, loss {loss:.4f} (lowest possible {floor:.4f}), table alike {alike:.0%}",
+        decisive=("a table of neurons on or off answers alike",),
     )
 
 
@@ -162,6 +165,7 @@ def squared_error_needs_neurons(results: Sequence[Result]) -> Finding | None:
         },
         f"{n} inputs, {m} neurons: accuracy {_accuracy(result):.0%}, loss {_loss(result) / n:.4f} "
         f"(lowest possible {floor / n:.4f})",
+        decisive=("it misses inputs",),
     )
 
 
@@ -243,6 +247,7 @@ def two_neurons_hold_64(results: Sequence[Result]) -> Finding | None:
         f"best of {len(found)} seeds: accuracy {_accuracy(result):.0%} ({selected:.0%} without b2), widest gap "
         f"{gap:.0f}°, {positive:.0%} of W1 + b1 above 0, span {np.ptp(angles):.0f}°, neighbours' lengths "
         f"{differ:.2f} times as different as any two's",
+        decisive=("every input is right",),
     )
 
 
@@ -270,6 +275,7 @@ def entropy_is_a_dictionary(results: Sequence[Result]) -> Finding | None:
             "a table of neurons on or off answers alike": alike >= READABLE,
         },
         f"accuracy {_accuracy(found[0]):.0%}, table alike {alike:.0%} after {found[0].experiment.steps:,} epochs",
+        decisive=("a table of neurons on or off answers alike",),
     )
 
 
@@ -300,10 +306,11 @@ def entropy_cosines(results: Sequence[Result]) -> Finding | None:
         {
             "every input is right": min(map(_accuracy, pair)) == 1,
             "cosines are close to 1 at last": late >= 0.95,
-            "they grew": late > early,
+            "they grew": late > early + GREW,
         },
         f"mean cosine {early:.3f} after {pair[0].experiment.steps:,} epochs and {late:.3f} after "
         f"{pair[1].experiment.steps:,}; accuracy {_accuracy(pair[0]):.0%} and {_accuracy(pair[1]):.0%}",
+        decisive=("cosines are close to 1 at last",),
     )
 
 
@@ -371,6 +378,7 @@ def entropy_cosines_over_decay(results: Sequence[Result]) -> Finding | None:
             "lower with much": cosines[1.0] < cosines[0.01] - 0.02,
         },
         "mean cosine " + ", ".join(f"{cosine:.2f} at decay {decay:g}" for decay, cosine in cosines.items()),
+        decisive=("1 with little decay",),
     )
 
 
@@ -387,6 +395,7 @@ def antipodal_halves(results: Sequence[Result]) -> Finding | None:
     return Finding(
         {"every input is right": _accuracy(found[0]) == 1, "9 of 10 pairs share hardly a neuron": apart >= 0.9},
         f"accuracy {_accuracy(found[0]):.0%}; {apart:.0%} of the pairs share at most a tenth of their neurons",
+        decisive=("9 of 10 pairs share hardly a neuron",),
     )
 
 
@@ -409,6 +418,7 @@ def entropy_needs_few_neurons(results: Sequence[Result]) -> Finding | None:
         },
         f"{sum(right.values())} of {len(right)} networks have at least 99 % right, {sum(few)} of {len(few)} of those "
         "with at most 4 neurons",
+        decisive=("so do 9 of 10 with at most 4 neurons",),
     )
 
 
@@ -448,6 +458,7 @@ def reading_needs_neurons(results: Sequence[Result]) -> Finding | None:
         },
         f"on and off: table alike {on_off[2]:.0%} with m = 2, {on_off[max(on_off)]:.0%} with m = {max(on_off)}; nine "
         f"levels: {finer[2]:.0%} with m = 2",
+        decisive=("two neurons cannot be read as on and off",),
     )
 
 
@@ -462,36 +473,59 @@ def steps_to_memorise(result: Result) -> int | None:
     return int(result.loss_steps[below[0]]) if len(below) else None
 
 
-def _starts(size: str, seed: int) -> list[Experiment]:
-    sparse = _base("starting_as_dictionary", size, seed)
-    one_hots = sparse.with_(
-        data="one_hot", n_features=20, n_samples=None, sparsity=0.0, normalize=False, n_hidden=10, steps=8_000
-    )
-    bases = [each.with_(**changes) for each in (sparse, one_hots) for changes in ({}, NAMING)]
-    return [e for base in bases for e in sweep(base, init=tuple(STARTS))]
+def _sparse(size: str, seed: int) -> list[Experiment]:
+    base = _base("starting_as_dictionary", size, seed)
+    return [e for changes in ({}, NAMING) for e in sweep(base.with_(**changes), init=tuple(STARTS))]
 
 
-def starting_as_a_dictionary(results: Sequence[Result]) -> Finding | None:
-    """Does a lookup table at the start end higher (squared error) or take longer (cross-entropy) than a random one?
+def _one_hots(**changes: str) -> Callable[[str, int], list[Experiment]]:
+    """Evidence of one seed: all starts on one-hots, with these changes."""
 
-    Worse is by a tenth. With cross-entropy all memorise, so what differs is when; with squared error not all do.
+    def evidence(size: str, seed: int) -> list[Experiment]:
+        base = _base("starting_as_dictionary", size, seed).with_(
+            data="one_hot", n_features=20, n_samples=None, sparsity=0.0, normalize=False, n_hidden=10, steps=8_000
+        )
+        return sweep(base.with_(**changes), init=tuple(STARTS))
+
+    return evidence
+
+
+def starting_as_a_dictionary(*settings: tuple[str, str]) -> Callable[[Sequence[Result]], Finding | None]:
+    """In these settings, (data, task), does a lookup table at the start end higher (squared error) or take longer
+    (cross-entropy) than a random start? Worse is by a tenth.
+
+    With cross-entropy all memorise, so what differs is when; with squared error not all do.
     """
-    parts, told = {}, []
-    for data, task in {(r.experiment.data, r.experiment.task): None for r in results}:
-        found = {r.experiment.init: r for r in results if (r.experiment.data, r.experiment.task) == (data, task)}
-        if not set(STARTS) <= set(found):
-            continue
-        squared = task == "autoencode"
-        cost = {i: _loss(r) if squared else float(steps_to_memorise(r) or r.experiment.steps) for i, r in found.items()}
-        keys = float(np.median([cost[i] for i in ("training_points", "kmeans_centres", "one_hots")]))
-        usual, table = cost["linear_uniform"], cost["lookup_table"]
-        where = f"{'one-hots' if data == 'one_hot' else 'sparse'}, {'squared error' if squared else 'cross-entropy'}"
-        parts[f"keys alone are worse ({where})"] = keys > 1.1 * usual
-        parts[f"keys and values are worse ({where})"] = table > 1.1 * usual
-        unit = "final loss" if squared else "steps"
-        numbers = [f"{value:.3g}" if squared else f"{value:,.0f}" for value in (usual, keys, table)]
-        told.append(f"{where}, {unit}: random {numbers[0]}, keys {numbers[1]}, keys and values {numbers[2]}")
-    return Finding(parts, "; ".join(told)) if parts else None
+
+    def check(results: Sequence[Result]) -> Finding | None:
+        parts: dict[str, bool] = {}
+        tables, told = [], []
+        for data, task in settings:
+            found = {r.experiment.init: r for r in results if (r.experiment.data, r.experiment.task) == (data, task)}
+            if not set(STARTS) <= set(found):
+                continue
+            squared = task == "autoencode"
+            cost = {
+                i: _loss(r) if squared else float(steps_to_memorise(r) or r.experiment.steps) for i, r in found.items()
+            }
+            keys = float(np.median([cost[i] for i in ("training_points", "kmeans_centres", "one_hots")]))
+            usual, table = cost["linear_uniform"], cost["lookup_table"]
+            loss = "squared error" if squared else "cross-entropy"
+            where = f" ({loss})" if len(settings) > 1 else ""
+            tables.append(f"keys and values are worse{where}")
+            parts |= {f"keys alone are worse{where}": keys > 1.1 * usual, tables[-1]: table > 1.1 * usual}
+            unit = "final loss" if squared else "steps"
+            numbers = [f"{value:.3g}" if squared else f"{value:,.0f}" for value in (usual, keys, table)]
+            told.append(f"{loss}, {unit}: random {numbers[0]}, keys {numbers[1]}, keys and values {numbers[2]}")
+        # A lookup table has keys and values: where it is no worse, the guess is wrong.
+        return Finding(parts, "; ".join(told), decisive=tuple(tables)) if parts else None
+
+    return check
+
+
+def _tab(name: str) -> dict[str, str]:
+    """The address of a tab of the page on dictionaries."""
+    return {"tab": name}
 
 
 CLAIMS: tuple[Claim, ...] = (
@@ -502,6 +536,7 @@ CLAIMS: tuple[Claim, ...] = (
         "dictionaries",
         _one("dictionary"),
         one_hots_are_a_dictionary,
+        address=_tab("Squared error"),
         note="Every seed has the lowest possible loss. Some leave one input that another one's output outdoes, or two "
         "that switch on the same neurons; reading three levels a neuron instead of two tells these apart in each seed.",
     ),
@@ -512,6 +547,7 @@ CLAIMS: tuple[Claim, ...] = (
         "dictionaries",
         _one("dictionary"),
         first_bias_lifts,
+        address=_tab("Squared error"),
     ),
     Claim(
         "second_bias_levels",
@@ -520,6 +556,7 @@ CLAIMS: tuple[Claim, ...] = (
         "dictionaries",
         _one("dictionary"),
         second_bias_levels,
+        address=_tab("Squared error"),
         note="It levels, exactly, by undoing the row sums of W2. But training has moved these far from where they "
         "started: the start alone says little of the pattern.",
     ),
@@ -530,6 +567,7 @@ CLAIMS: tuple[Claim, ...] = (
         "dictionaries",
         lambda size, seed: [_base("dictionary_sizes", size, seed).with_(n_features=64, n_hidden=4)],
         squared_error_needs_neurons,
+        address=_tab("Size against size"),
     ),
     Claim(
         "middle_relu_is_the_limit",
@@ -538,6 +576,7 @@ CLAIMS: tuple[Claim, ...] = (
         "dictionaries",
         _few_neurons,
         middle_relu_is_the_limit,
+        address=_tab("Size against size"),
         note="Without any ReLU the loss is the same, the lowest that a linear output of m values can have. What helps "
         "is a ReLU on the output: the bottleneck, which has one, holds all 64 in 4.",
     ),
@@ -548,6 +587,7 @@ CLAIMS: tuple[Claim, ...] = (
         "dictionaries",
         _cosine_grid,
         cosines_cluster_or_spread,
+        address=_tab("Cosines"),
         note="They come closer together the more neurons there are, but not below the mark of 0.05 within this grid.",
     ),
     Claim(
@@ -555,9 +595,10 @@ CLAIMS: tuple[Claim, ...] = (
         "Two neurons hold 64 one-hots: a fan of vectors of different lengths in a quarter of the plane.",
         (63,),
         "dictionaries",
-        _two_of_eight("dictionary_64"),
+        _group("dictionary_64"),
         two_neurons_hold_64,
-        across_seeds=True,
+        starts=GROUP,
+        address=_tab("Two neurons"),
         note="All is as the post says but for a few entries that the ReLU cuts off: they lie on the axes.",
     ),
     Claim(
@@ -567,6 +608,7 @@ CLAIMS: tuple[Claim, ...] = (
         "dictionaries",
         _two_lengths,
         entropy_is_a_dictionary,
+        address=_tab("Cross-entropy"),
     ),
     Claim(
         "entropy_grows",
@@ -575,6 +617,7 @@ CLAIMS: tuple[Claim, ...] = (
         "dictionaries",
         _two_lengths,
         entropy_grows,
+        address=_tab("Cross-entropy"),
     ),
     Claim(
         "entropy_cosines",
@@ -583,6 +626,7 @@ CLAIMS: tuple[Claim, ...] = (
         "dictionaries",
         _two_lengths,
         entropy_cosines,
+        address=_tab("Cross-entropy"),
         note="Not from the usual start, with any recipe that was tried: rates from 0.001 to 1, decay from 0 to 1, "
         "Adam, AdamW and SGD, batches of 1, 4 and 20, 2 to 100 neurons give 0.03 to 0.7. It takes biases that start "
         "high: from 1 the mean cosine is 0.54 to 0.63, from 3 0.62 to 0.86, from 10 0.89 to 0.97, all with every input "
@@ -595,6 +639,7 @@ CLAIMS: tuple[Claim, ...] = (
         "dictionaries",
         _two_lengths,
         entropy_biases,
+        address=_tab("Cross-entropy"),
         note="The first bias lifts, but not all: some neurons are off for many inputs, and use that.",
     ),
     Claim(
@@ -604,8 +649,11 @@ CLAIMS: tuple[Claim, ...] = (
         "dictionaries",
         _decays,
         weight_decay_counteracts,
-        note="All of it is so, but the largest weights end a little beyond 1: with momentum a step of AdamW can be "
-        "larger than its learning rate, so 1/decay is where it pulls, not a wall.",
+        address=_tab("Weight decay"),
+        note="W2 is less negative by a third and more in each seed. But the largest weights end beyond 1, at 1.11 to "
+        "1.29: with momentum a step of AdamW can be larger than its learning rate, so 1/decay is where it pulls, not a "
+        "wall. The hidden vectors differ more in two seeds of four. And easier to read is more than our table can say: "
+        "it answers alike at little decay too.",
     ),
     Claim(
         "antipodal_halves",
@@ -614,6 +662,7 @@ CLAIMS: tuple[Claim, ...] = (
         "dictionaries",
         _one("dictionary_antipodal"),
         antipodal_halves,
+        address=_tab("Opposite inputs"),
     ),
     Claim(
         "entropy_needs_few_neurons",
@@ -622,6 +671,7 @@ CLAIMS: tuple[Claim, ...] = (
         "dictionaries",
         _entropy_grid,
         entropy_needs_few_neurons,
+        address=_tab("Size against size"),
     ),
     Claim(
         "entropy_cosines_over_decay",
@@ -630,6 +680,7 @@ CLAIMS: tuple[Claim, ...] = (
         "dictionaries",
         _decays,
         entropy_cosines_over_decay,
+        address=_tab("Cosines"),
         note="They are about 0.45 at every decay, and a little lower at 1. Only biases that start at 3 or 10 bring "
         "them near 1: see the claim about 3,000 epochs for what was tried.",
     ),
@@ -650,17 +701,43 @@ CLAIMS: tuple[Claim, ...] = (
         reading_needs_neurons,
     ),
     Claim(
-        "starting_as_a_dictionary",
-        "A network that starts as a lookup table trains badly.",
+        "starting_as_one_hots_entropy",
+        "On one-hots with cross-entropy, a network that starts as a lookup table, or with its keys alone, trains "
+        "badly: it takes longer.",
         (77,),
         "starting_as_dictionary",
-        _starts,
-        starting_as_a_dictionary,
-        note="Keys alone make little difference, except that they are worse on one-hots with the squared error, in six "
-        "of eight seeds. Keys and values together memorise far better with the squared error, and as fast with "
-        "cross-entropy on sparse samples. The guess is right for one-hots with cross-entropy: there a lookup table "
-        "takes two to four times as long as a random start. The one-hots were trained for 8,000 steps instead of 3,000 "
-        "after seeds 0 to 3 were looked at, since a lookup table was not done by then; seeds 4 to 7 come to the same "
-        "verdict.",
+        _one_hots(**NAMING),
+        starting_as_a_dictionary(("one_hot", "classify_hard")),
+        address={"to_store": "one-hots", "task": "cross-entropy"},
+        note="The guess is right of the whole table: it takes two to four times as many steps as a random start. It is "
+        "wrong of the keys alone, which are a little faster. The training goes on for 8,000 steps instead of 3,000; "
+        "this was changed after seeds 0 to 3 were looked at, since a lookup table was not done by then. Seeds 4 to 7 "
+        "come to the same verdict.",
+    ),
+    Claim(
+        "starting_as_one_hots_squared",
+        "On one-hots with squared error, a network that starts as a lookup table, or with its keys alone, trains "
+        "badly: its loss stays higher.",
+        (77,),
+        "starting_as_dictionary",
+        _one_hots(),
+        starting_as_a_dictionary(("one_hot", "autoencode")),
+        address={"to_store": "one-hots", "task": "squared error"},
+        note="It is the other way round: the whole table ends at 0.3 to 0.8 of the loss of a random start. Keys alone "
+        "end higher by a tenth or more in six of eight seeds. The training goes on for 8,000 steps instead "
+        "of 3,000; this was changed after seeds 0 to 3 were looked at, for the sake of the cross-entropy. Seeds 4 to 7 "
+        "come to the same verdict.",
+    ),
+    Claim(
+        "starting_as_sparse_samples",
+        "On sparse samples too, with either loss, a network that starts as a lookup table, or with its keys alone, "
+        "trains badly.",
+        (77,),
+        "starting_as_dictionary",
+        _sparse,
+        starting_as_a_dictionary(("sparse", "autoencode"), ("sparse", "classify_hard")),
+        address={"to_store": "50 sparse samples", "task": "squared error"},
+        note="With squared error the whole table ends at a sixth to a quarter of the loss of a random start. With "
+        "cross-entropy all starts take about as long. Keys alone end higher in one seed of four, with squared error.",
     ),
 )

@@ -14,7 +14,6 @@ from toyviz.result import Result
 from toyviz.settings import EXPERIMENTS
 
 # Thresholds were set on seeds 10 ... 17, or stand in the papers; the verdicts are of seeds 0 ... 3.
-REPRESENTED = 0.5  # a column of W1 longer than this stands for its feature
 SHARED = 0.4  # more superposition than this: the feature shares its direction
 BIG = 0.15  # a feature with more dimensionality than this stands out
 MARGIN = 0.003  # a bump must stand out by this much of the loss of saying 0
@@ -57,7 +56,7 @@ def _start(experiment: Experiment) -> tuple[str, float]:
 
 
 def _represented(result: Result) -> np.ndarray:
-    return metrics.norms(result.W1.T) > REPRESENTED
+    return metrics.norms(result.W1.T) > metrics.REPRESENTED
 
 
 def dense_keeps_the_most_important(results: Sequence[Result]) -> Finding | None:
@@ -101,6 +100,7 @@ def sparser_stores_more(results: Sequence[Result]) -> Finding | None:
         },
         f"{', '.join(map(str, count))} features represented at densities {', '.join(f'{d:g}' for d in runs)}; mean "
         f"superposition {shared[0]:.2f} at first, {shared[-1]:.2f} at last",
+        decisive=("at least 2m where they are sparse",),
     )
 
 
@@ -127,6 +127,7 @@ def least_important_share_first(results: Sequence[Result]) -> Finding | None:
         f"at density 0.3 features {', '.join(map(str, stored))} are stored; superposition {shared[0]:.2f} of feature "
         f"0, {above:.2f} on average in the more important half, {below:.2f} in the less important; the most "
         f"negative overlap is {overlap.min():.2f}",
+        decisive=("the less important half shares more",),
     )
 
 
@@ -226,6 +227,7 @@ def loss_peaks_in_between(results: Sequence[Result]) -> Finding | None:
         },
         f"test loss peaks at T = {top} with {losses[top]:.3g} and ends at {losses[sizes[-1]]:.4f} (best constant "
         f"output {constant:.4f})",
+        decisive=("the peak lies inside",),
     )
 
 
@@ -262,6 +264,7 @@ def memorises_then_generalises(results: Sequence[Result]) -> Finding | None:
         },
         f"polygons of {', '.join(map(str, corners))} corners with train loss up to {max(losses):.2g}; train loss "
         f"{between:.2f} at T = 200; {_big(last)} features stand out at T = {max(runs)}",
+        decisive=("T = 3, 5 and 6 are memorised", "many samples give features"),
     )
 
 
@@ -287,6 +290,7 @@ def dimensions_change_hands(results: Sequence[Result]) -> Finding | None:
         f"median sample {', '.join(f'{share:.2f}' for share in shares)} times 2 / T at T = 3, 5, 6; nothing above "
         f"{between:.3f} at T = 200 and 500; at T = {max(runs)} {big} features of {last[0]:.2f} to {last[big - 1]:.2f}, "
         f"the next {last[min(big, len(last) - 1)]:.3f}",
+        decisive=("in the end four to six features do",),
     )
 
 
@@ -417,6 +421,10 @@ def _turn(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> float:
     return float((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))
 
 
+_DENSITIES = {"superposition": "Density by density"}
+_OVER_T = {"descent": "Over T", "block": "bottleneck, one matrix"}
+_RATES = {"descent": "The learning rate", "block": "bottleneck, one matrix"}
+
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         "dense_keeps_the_most_important",
@@ -425,6 +433,7 @@ CLAIMS: tuple[Claim, ...] = (
         "superposition",
         _densities,
         dense_keeps_the_most_important,
+        address=_DENSITIES,
     ),
     Claim(
         "sparser_stores_more",
@@ -433,6 +442,7 @@ CLAIMS: tuple[Claim, ...] = (
         "superposition",
         _densities,
         sparser_stores_more,
+        address=_DENSITIES,
     ),
     Claim(
         "least_important_share_first",
@@ -441,6 +451,7 @@ CLAIMS: tuple[Claim, ...] = (
         "superposition",
         _densities,
         least_important_share_first,
+        address=_DENSITIES,
     ),
     Claim(
         "bias_start_matters",
@@ -450,7 +461,7 @@ CLAIMS: tuple[Claim, ...] = (
         _starts,
         bias_start_matters,
         across_seeds=True,
-        view=("superposition", "Another start"),
+        address={"superposition": "Another start"},
     ),
     Claim(
         "double_descent",
@@ -459,6 +470,7 @@ CLAIMS: tuple[Claim, ...] = (
         "double_descent",
         _over_sizes("double_descent"),
         loss_peaks_in_between,
+        address=_OVER_T,
     ),
     Claim(
         "ten_times_earlier",
@@ -467,6 +479,7 @@ CLAIMS: tuple[Claim, ...] = (
         "double_descent",
         _over_sizes("double_descent"),
         ten_times_earlier,
+        address=_OVER_T,
     ),
     Claim(
         "memorises_then_generalises",
@@ -475,6 +488,7 @@ CLAIMS: tuple[Claim, ...] = (
         "double_descent",
         _over_sizes("double_descent"),
         memorises_then_generalises,
+        address=_OVER_T,
     ),
     Claim(
         "dimensions_change_hands",
@@ -483,6 +497,7 @@ CLAIMS: tuple[Claim, ...] = (
         "double_descent",
         _over_sizes("double_descent"),
         dimensions_change_hands,
+        address=_OVER_T,
     ),
     Claim(
         "same_size_for_all_seeds",
@@ -492,6 +507,7 @@ CLAIMS: tuple[Claim, ...] = (
         _over_sizes("double_descent"),
         same_size_for_all_seeds,
         across_seeds=True,
+        address=_OVER_T,
     ),
     Claim(
         "schedule_matters",
@@ -500,11 +516,12 @@ CLAIMS: tuple[Claim, ...] = (
         "double_descent",
         _schedules,
         schedule_matters,
-        view=("descent", "The learning rate"),
+        address=_RATES,
         note="With the paper's small steps it does not: a constant rate ends at the same five features and the same "
         "test loss. It does in a hurry. With the quick recipe, whose steps are ten times larger, a constant rate has "
-        "no features at T = 1000, and ten times the test loss and more. A rate that falls to 0 lets large steps "
-        "settle; small ones settle anyway.",
+        "no features at T = 1000 in any seed. At the same peak its test loss is 46 to 67, where warm-up and a cosine "
+        "have 0.99; at half of that, over the same travel, it is 13 to 27 in three seeds and 0.994 in the fourth. A "
+        "rate that falls to 0 lets large steps settle; small ones settle anyway.",
     ),
     Claim(
         "schedule_memorises_better",
@@ -514,7 +531,7 @@ CLAIMS: tuple[Claim, ...] = (
         _schedules,
         schedule_memorises_better,
         across_seeds=True,
-        view=("descent", "The learning rate"),
+        address=_RATES,
         note="At the post's size it does for T = 10, and not for T = 30 and 100, where a constant rate fits about as "
         "well or a little better; it moves the weights at least as far. With the quick recipe it does so nowhere. The "
         "post says only that schedulers matter; this direction was our reading of it.",
@@ -526,5 +543,6 @@ CLAIMS: tuple[Claim, ...] = (
         "double_descent",
         _over_sizes("double_descent_untied"),
         untied_has_no_squares,
+        address=_OVER_T | {"block": "bottleneck, W1 and W2"},
     ),
 )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from toyviz.experiment import Experiment
@@ -15,24 +15,32 @@ SEEDS = 4  # at least so many decide; thresholds were frozen on other seeds than
 
 
 class Finding(NamedTuple):
-    """What one check saw."""
+    """What one check saw.
+
+    A part is decisive if the others say nothing of what the post says without it: a start that is as told is no half of
+    a way that ends elsewhere. Where a claim names two things, each of them news, none is decisive, and one is a half.
+    """
 
     parts: dict[str, bool]  # each thing that the claim says, in few words, and whether it was so
     measured: str  # the numbers behind them, in a short sentence without a full stop
+    decisive: tuple[str, ...] = ()  # the parts that it cannot do without
 
     @property
     def verdict(self) -> str:
-        """holds if every part is so, fails if none is, else partly."""
-        return "holds" if all(self.parts.values()) else "partly" if any(self.parts.values()) else "fails"
+        """holds if every part is so, fails if none is or a decisive one is not, else partly."""
+        if all(self.parts.values()):
+            return "holds"
+        return "partly" if any(self.parts.values()) and all(self.parts[name] for name in self.decisive) else "fails"
 
 
 @dataclass(frozen=True)
 class Claim:
     """One testable claim. evidence(size, seed) lists the experiments of one seed; size is "quick" or "post".
 
-    check(results) looks at the results of one seed, or of all seeds at once where across_seeds is set, in any order and
-    among others that it does not need. It returns None if what it needs is not among them. It looks at weights, losses
-    and data drawn again, never at frames: the evidence comes without its history.
+    check(results) looks at the results of one seed, of a group of seeds where starts says how many, or of all seeds at
+    once where across_seeds is set, in any order and among others that it does not need. It returns None if what it
+    needs is not among them. It looks at weights, losses and data drawn again, never at frames: the evidence comes
+    without its history.
     """
 
     id: str
@@ -42,8 +50,9 @@ class Claim:
     evidence: Callable[[str, int], list[Experiment]]
     check: Callable[[Sequence[Result]], Finding | None]
     across_seeds: bool = False
+    starts: int = 1  # of so many seeds in a row the check takes the best network, and they have one vote together
     published_size: str = "post"  # "quick" where the post's size takes too long
-    view: tuple[str, str] | None = None  # the parameter of the address that opens its view of the page, and its value
+    address: Mapping[str, str] = field(default_factory=dict)  # parameters that open its view of the page, their values
     note: str = ""  # why it does not hold, or how far it does: shown beside the published verdict
 
 
@@ -56,38 +65,45 @@ class Verdict(NamedTuple):
 
 
 def judge(claim: Claim, results: Iterable[Result]) -> Verdict | None:
-    """The verdict over all seeds among these results: that of more than half of them, else partly. None without any."""
+    """The verdict over all seeds among these results: that of more than half of them, or of the groups of
+    claim.starts, else partly; across seeds, that of the one finding. None without any."""
     results = list(results)
     if claim.across_seeds:
         finding = claim.check(results)
         if finding is None:
             return None
         seeds = len({result.experiment.seed for result in results})
-        return Verdict(finding.verdict, finding.measured + _missed({0: finding}), seeds)
-    by_seed: dict[int, list[Result]] = {}
+        return Verdict(finding.verdict, finding.measured + _missed({"": finding}), seeds)
+    groups: dict[int, list[Result]] = {}
     for result in results:
-        by_seed.setdefault(result.experiment.seed, []).append(result)
-    findings = {seed: claim.check(by_seed[seed]) for seed in sorted(by_seed)}
-    seen = {seed: finding for seed, finding in findings.items() if finding}
+        groups.setdefault(result.experiment.seed // claim.starts, []).append(result)
+    seen, seeds = {}, 0
+    for group in sorted(groups):
+        if finding := claim.check(groups[group]):
+            there = sorted({result.experiment.seed for result in groups[group]})
+            seen[f"seed {there[0]}" if len(there) == 1 else f"seeds {there[0]} to {there[-1]}"] = finding
+            seeds += len(there)
     if not seen:
         return None
     votes = [finding.verdict for finding in seen.values()]
     verdict = next((name for name in VERDICTS if votes.count(name) > len(votes) / 2), "partly")
-    return Verdict(verdict, _told(seen, verdict), len(votes))
+    return Verdict(verdict, _told(seen, verdict, claim.starts), seeds)
 
 
-def _told(seen: dict[int, Finding], verdict: str) -> str:
-    """The numbers of the first seed that voted like the verdict, how the seeds voted, and which parts ever failed."""
+def _told(seen: dict[str, Finding], verdict: str, starts: int) -> str:
+    """The numbers of the first seed or group that voted like the verdict, all votes, and which parts ever failed."""
     votes = [finding.verdict for finding in seen.values()]
-    seed, finding = next(((s, f) for s, f in seen.items() if f.verdict == verdict), next(iter(seen.items())))
-    text = f"seed {seed}: {finding.measured}"
+    who, finding = next(((who, f) for who, f in seen.items() if f.verdict == verdict), next(iter(seen.items())))
+    text = f"{who}: {finding.measured}"
     if len(seen) > 1:
-        text += f"; {verdict} in {votes.count(verdict)} of {len(votes)} seeds"
+        most = votes.count(verdict) > len(votes) / 2
+        told = [f"{name} in {votes.count(name)}" for name in ((verdict,) if most else VERDICTS) if name in votes]
+        text += f"; {', '.join(told)} of {len(votes)} {'seeds' if starts == 1 else f'groups of {starts} seeds'}"
     return text + _missed(seen)
 
 
-def _missed(seen: dict[int, Finding]) -> str:
-    """The parts that were not so, each with the number of seeds where it was not."""
+def _missed(seen: dict[str, Finding]) -> str:
+    """The parts that were not so, each with the number of seeds or groups where it was not."""
     parts = dict.fromkeys(part for finding in seen.values() for part in finding.parts)
     failed = {part: sum(not finding.parts.get(part, True) for finding in seen.values()) for part in parts}
     missed = [part + (f" ({count} of {len(seen)})" if len(seen) > 1 else "") for part, count in failed.items() if count]

@@ -103,6 +103,7 @@ def descends_twice(results: Sequence[Result]) -> Finding | None:
         f"mean test cross-entropy peaks at T = {sizes[top]:,} with {loss[top]:.3g}; {loss[0]:.3g} at T = {sizes[0]}, "
         f"{loss[-1]:.3g} at T = {sizes[-1]:,} (ln n = {uniform:.2f}); rank correlation with the test accuracy from "
         f"T = 100 on {mirrored:.2f}",
+        decisive=("the peak lies inside, between 100 and 2,000",),
     )
 
 
@@ -148,6 +149,7 @@ def is_a_lookup_table(results: Sequence[Result]) -> Finding | None:
         },
         f"train accuracy {train:.1%}, test accuracy {test:.2%}; {active:.2f} active features on average, T = {T}, "
         f"n = {result.experiment.n_features:,}",
+        decisive=("train accuracy 100 %", "test accuracy at most 1 %"),
     )
 
 
@@ -211,6 +213,7 @@ def is_on_top(results: Sequence[Result]) -> Finding | None:
     return Finding(
         {"for every training sample": bool(after == 1), "not so before the bias": bool(before < 1)},
         f"the correct class is on top in {after:.1%} of the training samples, in {before:.1%} before the bias",
+        decisive=("for every training sample",),
     )
 
 
@@ -269,6 +272,7 @@ def split_is_not_enough(results: Sequence[Result]) -> Finding | None:
         },
         f"squareness of W1 {values[0]:.2f} with cross-entropy, {values[1]:.2f} with the squared error and a ReLU on "
         "the output",
+        decisive=("no square with W1, W2 and squared error",),
     )
 
 
@@ -301,6 +305,7 @@ def xavier_gives_squares(results: Sequence[Result]) -> Finding | None:
     return Finding(
         {"square": square >= SQUARE, "along the axes": square - turned >= ALONG_AXES},
         f"squareness of W1 {square:.2f} from Xavier's normal start, {turned:.2f} after turning by 45 degrees",
+        decisive=("square",),
     )
 
 
@@ -327,8 +332,12 @@ def sgd_gives_none(results: Sequence[Result]) -> Finding | None:
         },
         f"squareness of W1 {values[0]:.2f} with AdamW, {values[1]:.2f} with SGD, which loses {axes:.2f} by turning by "
         f"45 degrees; SGD's train accuracy {learned:.1%}",
+        decisive=("AdamW: a square", "SGD: clearly less"),
     )
 
+
+_VIEWS = ("Over T", "One network", "One logit", "Why squares")
+_OVER_T, _NETWORK, _LOGIT, _WHY = ({"final": view} for view in _VIEWS)
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
@@ -340,6 +349,7 @@ CLAIMS: tuple[Claim, ...] = (
         _sizes,
         descends_twice,
         across_seeds=True,
+        address=_OVER_T,
         note=(
             "The cross-entropy has its second peak, but the accuracy does not mirror it: its mean is 0.17 to 0.20 % "
             "from T = 100 to 1,000, where 10,000 test samples tell it to 0.04 %, and 0.31 % at T = 2,000. There the "
@@ -354,6 +364,7 @@ CLAIMS: tuple[Claim, ...] = (
         "unembedding",
         _sizes,
         squares_in_between,
+        address=_OVER_T,
         note=(
             "A filled square has 1.23, and nn.Linear's start is one: the columns are nearly square at both ends too. "
             "What comes in between is more than that: they lie on the square's border, which has up to 1.38."
@@ -366,6 +377,7 @@ CLAIMS: tuple[Claim, ...] = (
         "unembedding",
         _single,
         is_a_lookup_table,
+        address=_NETWORK,
     ),
     Claim(
         "unembedding_rose_circle",
@@ -374,6 +386,7 @@ CLAIMS: tuple[Claim, ...] = (
         "unembedding",
         _single,
         rose_and_circle,
+        address=_NETWORK,
         note=(
             "The petals are there in every seed, but short: in about half of them the hidden vectors reach further "
             "along the diagonals by less than a tenth."
@@ -386,6 +399,7 @@ CLAIMS: tuple[Claim, ...] = (
         "unembedding",
         _single,
         in_first_quadrant,
+        address=_LOGIT,
     ),
     Claim(
         "unembedding_top",
@@ -394,6 +408,7 @@ CLAIMS: tuple[Claim, ...] = (
         "unembedding",
         _single,
         is_on_top,
+        address=_LOGIT,
     ),
     Claim(
         "unembedding_bias",
@@ -402,6 +417,7 @@ CLAIMS: tuple[Claim, ...] = (
         "unembedding",
         _single,
         bias_works_both_ways,
+        address=_LOGIT,
         note=(
             "Half of the biases are negative, so by chance one seed in eight has none among its first three samples."
         ),
@@ -413,6 +429,7 @@ CLAIMS: tuple[Claim, ...] = (
         "unembedding",
         _soft,
         soft_labels_give_squares,
+        address=_WHY,
         note=(
             "With soft labels each of ten active features is a right answer in part. Two hidden values cannot say "
             "so for all samples, so the loss is not one that pushes on for ever, and W1 ends as a blob with long "
@@ -427,6 +444,7 @@ CLAIMS: tuple[Claim, ...] = (
         "unembedding",
         _split,
         split_is_not_enough,
+        address=_WHY,
     ),
     Claim(
         "unembedding_one_matrix",
@@ -435,6 +453,7 @@ CLAIMS: tuple[Claim, ...] = (
         "unembedding",
         _tied,
         one_matrix_is_enough,
+        address=_WHY,
         note=(
             "The post tests only the other half, two matrices with the squared error. Tied to W2, the columns of W1 "
             "end on the circle that the classes need: one matrix cannot be both."
@@ -447,6 +466,7 @@ CLAIMS: tuple[Claim, ...] = (
         "unembedding",
         _xavier,
         xavier_gives_squares,
+        address=_WHY,
     ),
     Claim(
         "unembedding_optimizer",
@@ -455,5 +475,6 @@ CLAIMS: tuple[Claim, ...] = (
         "unembedding",
         _optimizers,
         sgd_gives_none,
+        address=_WHY,
     ),
 )

@@ -175,6 +175,12 @@ NEAR_TIES = (
     "there are such: their two largest targets differ by less than 0.06, where 0.35 is usual. And with very few "
     "neurons neither is far from chance."
 )
+NARROW_MATTERS = (
+    f"The post says that the bottleneck hardly matters; this leaves out B < {NARROW}, where it does, since so few "
+    "numbers make two features look alike. With F = H = 256 (quick recipe, seed 0) the error over the variance is 0.57 "
+    "at B = 8, 0.29 at 32, 0.16 at 64 and 0.07 at 128, and 79 % of the features come back at B = 8, 98 % and more "
+    "beyond."
+)
 _PAGE = "fish"
 CLAIMS: tuple[Claim, ...] = (
     Claim(
@@ -187,11 +193,12 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "big_fish_needs_hidden_size",
-        "How well the big fish does hangs on its hidden size, and hardly on the bottleneck.",
+        f"How well the big fish does depends on its hidden size, and from B = {NARROW} on hardly on the bottleneck.",
         (35,),
         _PAGE,
         _evidence,
         _on_grids((BIG,), hidden_size_decides),
+        note=NARROW_MATTERS,
     ),
     Claim(
         "big_fish_needs_a_neuron_a_feature",

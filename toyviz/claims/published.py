@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ ROOT = Path(__file__).parents[2]
 DATA = Path(__file__).with_name("published.json")
 COLUMNS = ("id", "statement", "post_claims", "verdict", "measured", "seeds", "size")
 SIZES = {"quick": "the quick size", "post": "the post's size"}
-GROWN = ("descent_at_every_width", "starting_as_a_dictionary")  # evidence added after a look at the reported seeds
+GROWN = (  # evidence added after a look at the reported seeds
+    *("descent_at_every_width", "starting_as_one_hots_entropy", "starting_as_one_hots_squared"),
+)
 BEGIN, END = "<!-- claims: written by python -m toyviz claims --publish -->", "<!-- end of claims -->"
 
 Row = dict[str, Any]  # with COLUMNS as its keys
@@ -83,15 +85,14 @@ def markdown(rows: Mapping[str, Row]) -> str:
     """The whole of CLAIMS.md."""
     covered = {number for id in rows for number in CLAIMS[id].post_claims} & TESTABLE
     grown = [f"`{id}`" for id in GROWN if id in rows]
-    seen = f", but the evidence of {' and '.join(grown)} grew after a look at these" if grown else ""
+    seen = f", but the evidence of {_and(grown)} grew after a look at these" if grown else ""
     lines = [
         "# The post's claims, and what came out",
         "",
         "Each claim of the post that can be tested is a check in `toyviz/claims/`. Its evidence is trained, at the "
-        "size that its row names, and the verdict is that of more than half of the seeds. The thresholds were set on "
-        f"other seeds than these{seen}. The numbers of the post's claims count them in the order of the post. This "
-        "page is written by `python -m toyviz claims --publish`; the app runs the same checks on what a visitor "
-        "trains.",
+        f"size that its row names. {rule(rows)} The thresholds were set on other seeds than these{seen}. The numbers "
+        "of the post's claims count them in the order of the post. This page is written by `python -m toyviz claims "
+        "--publish`; the app runs the same checks on what a visitor trains.",
         "",
         f"{len(rows)} checks stand for {len(covered)} of the {len(TESTABLE)} testable claims.",
         "",
@@ -118,6 +119,25 @@ def markdown(rows: Mapping[str, Row]) -> str:
             if claim.note:
                 lines += ["", f"- `{claim.id}`: {claim.note}"]
     return "\n".join(lines) + "\n"
+
+
+def rule(rows: Mapping[str, Row]) -> str:
+    """How these verdicts come about, in a few sentences."""
+    pooled = [f"`{id}`" for id in rows if CLAIMS[id].across_seeds]
+    grouped = [f"`{id}`, {CLAIMS[id].starts}" for id in rows if CLAIMS[id].starts > 1]
+    told = [
+        "A claim holds if all its parts are so. It fails if none is, or if a part is not without which the others say "
+        "nothing of the claim. Else it holds partly. The verdict is that of more than half of the seeds, or partly "
+        "where none has so many.",
+        f"Where the best of several starts counts, each group of them has one vote ({'; '.join(grouped)})."
+        * bool(grouped),
+        f"All seeds are judged at once in {_and(pooled)}." * bool(pooled),
+    ]
+    return " ".join(filter(None, told))
+
+
+def _and(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 def numbers(claim: Claim) -> str:

@@ -43,8 +43,8 @@ def published_claim(row: Mapping[str, Any], page: str) -> None:
             st.markdown(f":material/lightbulb: {found.note}")
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(f"`{row['id']}`: {row['seeds']} seeds at {publishing.SIZES[row['size']]}", width="content")
-            query = dict([found.view]) if found.view else None
-            st.page_link(page, icon=":material/arrow_forward:", width="content", query_params=query)
+            address = dict(found.address) or None
+            st.page_link(page, icon=":material/arrow_forward:", width="content", query_params=address)
 
 
 def _claim_lines(found: claims.Claim, verdict: str, measured: str) -> None:
