@@ -186,8 +186,11 @@ def test_everything_on_the_map_is_there():
     assert {name for name in mapped() if not (ROOT / name).exists()} == set()
 
 
-def test_the_readme_names_every_page():
-    assert {page["title"] for page in pages() if f"**{page['title']}**" not in README} == set()
+def test_the_readme_names_every_page_in_the_menus_order():
+    assert re.findall(r"^- \*\*(.+?)\*\*", section("What it shows"), re.MULTILINE) == [
+        page["title"] for page in pages()
+    ]
+    assert re.findall(r"^\| `(pages/.+?)` ", section("Map of the code"), re.MULTILINE) == [p["path"] for p in pages()]
 
 
 def test_the_readme_names_every_command_and_its_examples_can_be_read():

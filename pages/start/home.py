@@ -301,9 +301,9 @@ step(
 )
 step(
     "The horseshoe",
-    "A ReLU deletes what is negative, so samples all around the origin (orange) would lose each other. The bias "
-    "(purple) is positive and lifts them to where both numbers are positive (blue). What still lies beyond an axis is "
-    "flattened onto it (red), and the ring becomes a horseshoe.",
+    "A ReLU deletes what is negative, so samples all around the origin (orange triangles) would lose each other. The "
+    "bias (purple diamond) is positive and lifts them to where both numbers are positive (blue squares). What still "
+    "lies beyond an axis is flattened onto it (red rings), and the ring becomes a horseshoe.",
     "pages/bottleneck/double_descent.py",
     picture(horseshoes),
     **address("F15") | {"biased_block": "MLP, ReLU on the output"},
