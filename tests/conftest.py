@@ -109,6 +109,7 @@ class View(NamedTuple):
     wanted: list[Experiment]
     said: list[str]
     links: list[tuple[str, str]]  # the page that it leads to, and the parameters of the address there
+    claims: dict[str, list[Result]]  # those that it asks for by id, and of which networks
 
 
 @pytest.fixture(scope="session")
@@ -128,7 +129,7 @@ def opened():
 
 def _open(patch, page, address):
     (path,) = (path.relative_to(ROOT).as_posix() for path in ROOT.glob(f"pages/*/{page}.py"))
-    store, made, drawn, seen = Untrained(), {}, [], []
+    store, made, drawn, seen, claims = Untrained(), {}, [], [], {}
 
     def recorded(name, function):
         def record(*arguments, **options):
@@ -152,7 +153,7 @@ def _open(patch, page, address):
         patched.setattr(store, "get", get)
         patched.setattr(runtime, "store", lambda: store)
         patched.setattr(runtime, "jobs", NoJobs)
-        patched.setattr(ui, "claim", lambda *_: None)  # no claim can be judged of networks that nobody has trained
+        patched.setattr(ui, "claim", claims.__setitem__)  # none is judged: nobody has trained these networks
         patched.setattr(ui, "draw", draw)
         for name in toyviz.charts.__all__:
             function = getattr(toyviz.charts, name)
@@ -167,4 +168,4 @@ def _open(patch, page, address):
     assert not app.exception, [each.message for each in app.exception]
     said = [each.value for each in app.markdown]
     links = [(each.proto.page, each.proto.query_string) for each in app.get("page_link")]
-    return View(drawn, list(store.wanted), said, links)
+    return View(drawn, list(store.wanted), said, links, claims)

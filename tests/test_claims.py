@@ -462,6 +462,15 @@ def test_a_claim_is_found_by_its_number_in_the_post_and_a_story_is_called_one():
     assert app.markdown[-1].value.startswith("Claim 8 of the post tells a story")
 
 
+@pytest.mark.parametrize("id", CLAIMS)
+def test_the_link_of_a_claim_leads_to_where_it_is_asked_of_its_networks(id, opened):
+    claim = CLAIMS[id]
+    asked = opened(claim.page, claim.address).claims
+    assert id in asked
+    with np.errstate(invalid="ignore"):  # a bias that nobody has trained is 0 and correlates with nothing
+        assert claim.check(asked[id]) is not None
+
+
 # ---- the bottleneck's checks: networks that must hold, and counter-examples
 
 SUPERPOSITION = EXPERIMENTS["superposition"].quick  # n = 20, m = 5

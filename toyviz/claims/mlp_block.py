@@ -456,7 +456,7 @@ def _double_descent(arch: str, suffix: str, which: str) -> tuple[Claim, ...]:
             ],
             descent_at_every_width(arch),
             published_size="quick",
-            address={"descent": "Hidden size and T", "block": block},
+            address={"descent": "Hidden size and T", "sized_block": block},
             note=RANK if literal else MOVES,
         ),
     )
