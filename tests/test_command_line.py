@@ -413,6 +413,8 @@ def test_list_names_every_experiment_page_and_figure(run, answer):
 
 def test_every_figure_is_on_a_page_and_of_named_experiments(answer):
     listed = answer("list", "--json")
+    for row in listed["figures"]:
+        assert list(row) == ["id", "title", "page", "tab", "chart", "key", "experiments", "address"]
     assert {row["page"] for row in listed["figures"]} <= {row["name"] for row in listed["pages"]}
     assert {name for row in listed["figures"] for name in row["experiments"]} <= set(settings.EXPERIMENTS)
 
