@@ -169,3 +169,22 @@ def _open(patch, page, address):
     said = [each.value for each in app.markdown]
     links = [(each.proto.page, each.proto.query_string) for each in app.get("page_link")]
     return View(drawn, list(store.wanted), said, links, claims)
+
+
+@pytest.fixture
+def open_page(monkeypatch):
+    """Opens a page with the networks of a store, at an address, and trains nothing."""
+
+    def open_with(store, path, **address):
+        monkeypatch.setattr(runtime, "store", lambda: store)
+        monkeypatch.setattr(runtime, "jobs", NoJobs)
+        st.cache_resource.clear()
+        app = AppTest.from_file(str(Path(__file__).parents[1] / "app.py"), default_timeout=60)
+        for name, value in address.items():
+            app.query_params[name] = value
+        app.switch_page(path)
+        app.run()
+        assert not app.exception, [each.message for each in app.exception]
+        return app
+
+    return open_with

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from toyviz import charts, data, decompiler, settings, theory
+from toyviz import charts, data, decompiler, settings, theory, ui
 from toyviz.claims import CLAIMS, Finding
 from toyviz.claims import appendix as checks
 from toyviz.experiment import Experiment
 from toyviz.result import Result
+from toyviz.store import GALLERY, Store
 from toyviz.train import train
 
 LIST = Experiment(arch="mlp", data="one_hot", n_features=6, n_hidden=6, steps=100, lr=0.01)
@@ -349,3 +350,41 @@ def test_every_claim_is_judged_on_its_own_evidence(id):
 def test_no_claim_is_judged_on_nothing():
     for claim in checks.CLAIMS:
         assert claim.check([]) is None
+
+
+# the page
+
+PAGE = "pages/appendix/dictionaries.py"
+
+
+@pytest.mark.parametrize("tab", ["Cross-entropy", "Cosines"])
+@pytest.mark.parametrize(
+    ("choice", "start"), [("0", ("zeros", 0)), ("as nn.Linear", ("linear_uniform", 0)), ("10", ("zeros", 10))]
+)
+def test_the_biases_of_cross_entropy_start_as_chosen(tab, choice, start, untrained, open_page, monkeypatch):
+    monkeypatch.setattr(ui, "claim", lambda *_: None)
+    store = untrained()
+    key = {"Cross-entropy": "entropy_lift", "Cosines": "cosines_lift"}[tab]
+    open_page(store, PAGE, tab=tab, **{key: choice})
+    crosses = [e for e in store.wanted if e.task == "classify_hard"]
+    assert {(e.bias_init, e.bias_offset) for e in crosses} == {start}
+
+
+def test_biases_that_start_at_ten_make_the_vectors_point_the_same_way_unless_the_decay_is_high():
+    base = settings.EXPERIMENTS["dictionary_cross_entropy"].post.with_(bias_init="zeros", bias_offset=10.0)
+    low, high = (checks._cosine(train(base.with_(weight_decay=decay))) for decay in (0.01, 1.0))
+    assert low > 0.95
+    assert high < 0.7
+
+
+def test_the_page_tells_how_far_the_cosines_spread(open_page):
+    store, base = Store(None, GALLERY), settings.EXPERIMENTS["dictionary_sizes"].quick
+    spreads = []
+    for n in (16, 32, 64):
+        result = store.get(base.with_(n_features=n, n_hidden=32))
+        hidden = np.maximum(result.W1.T + result.b1, 0)
+        unit = hidden / np.linalg.norm(hidden, axis=1, keepdims=True)
+        spreads.append((unit @ unit.T)[np.tril_indices(n, -1)].std())
+    told = "".join(each.value for each in open_page(store, PAGE, tab="Cosines").caption)
+    assert f"{min(spreads):.2f} to {max(spreads):.2f} at m = 32" in told
+    assert f"the least is {min(spreads):.3f}" in told

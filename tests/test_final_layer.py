@@ -5,13 +5,14 @@ import pandas as pd
 import pytest
 import torch
 
-from toyviz import charts, data, metrics, probe, tables
+from toyviz import charts, data, metrics, probe, tables, ui
 from toyviz.claims import final_layer
 from toyviz.claims.claim import judge
 from toyviz.experiment import Experiment
 from toyviz.model import initial_parameters, shapes
 from toyviz.result import Result
 from toyviz.settings import EXPERIMENTS, SAMPLE_SIZES
+from toyviz.store import GALLERY, Store
 from toyviz.train import reference
 
 SMALL = Experiment(
@@ -171,6 +172,15 @@ def test_losses_too_small_for_the_axis_are_drawn_at_its_foot_and_told_as_they_ar
     assert set(train["value"]) == {0.0}
     assert set(train["shown"]) == {1e-3}
     assert "highest at T = 50 with 80" in figure.alt
+
+
+@pytest.mark.parametrize(("last", "where", "below"), [(80.0, 500, [False, False]), (1.2, 50, [False, True])])
+def test_lines_that_meet_carry_their_names_where_they_are_apart(last, where, below):
+    losses = {15: (1.0, 5.0), 50: (1.0, 20.0), 500: (1.0, last)}
+    rows = [{"n_samples": T, "seed": 0, "train_loss": a, "test_loss": b} for T, (a, b) in losses.items()]
+    names = charts.over_samples(pd.DataFrame(rows), "loss", ("guess", 2.5), (15, 50, 500)).data["names"]
+    assert set(names["n_samples"]) == {where}
+    assert names.sort_values("set")["below"].tolist() == below
 
 
 def test_the_path_of_the_votes_ends_at_the_hidden_vector():
@@ -336,3 +346,41 @@ def test_a_network_without_a_bias_starts_without_one():
     assert set(initial_parameters(SMALL.with_(arch="unembed_no_bias"))) == {"W1", "W2"}
     with pytest.raises(ValueError, match="bias_init must be left at zeros"):
         SMALL.with_(arch="unembed_no_bias", bias_init="normal")
+
+
+# the page
+
+PAGE = "pages/final_layer/unembedding.py"
+OF_ONE_NETWORK = {"labels", "network", "optimizer", "init", "weight_decay"}
+
+
+@pytest.mark.parametrize(
+    ("address", "used"),
+    [
+        ({}, OF_ONE_NETWORK),
+        ({"final": "One network"}, OF_ONE_NETWORK),
+        ({"optimizer": "SGD"}, OF_ONE_NETWORK - {"weight_decay"}),
+        ({"final": "Why squares"}, set()),
+    ],
+)
+def test_a_control_is_there_only_where_it_is_used(address, used, untrained, open_page, monkeypatch):
+    monkeypatch.setattr(ui, "claim", lambda *_: None)
+    app = open_page(untrained(), PAGE, n_samples=["15", "500"], seeds="1", **address)
+    assert {name for name in OF_ONE_NETWORK if name in app.session_state} == used
+
+
+@pytest.mark.parametrize(("labels", "task"), [("Hard", "classify_hard"), ("Soft", "classify_soft")])
+def test_calling_every_class_as_likely_has_the_loss_that_the_page_tells(labels, task, open_page):
+    app = open_page(Store(None, GALLERY), PAGE, labels=labels, seeds="1")
+    targets = data.held_out_samples(BASE.with_(task=task)).targets
+    expected = metrics.cross_entropy(np.zeros_like(targets, dtype=float), targets).mean()
+    assert f"= {expected:.3f}" in "".join(each.value for each in app.markdown)
+
+
+def test_the_page_tells_how_much_of_the_square_is_border(open_page):
+    store = Store(None, GALLERY)
+    app = open_page(store, PAGE, final="One network")
+    found = tables.unembedding(store.get(BASE))
+    largest = np.sort(np.abs(found.columns[found.active]).max(axis=1))
+    share = np.mean(largest >= 0.9 * np.quantile(largest, 0.95))
+    assert f"{share:.0%} of them lie within" in "".join(each.value for each in app.markdown)

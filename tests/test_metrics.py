@@ -73,6 +73,13 @@ def test_squareness_tells_squares_from_discs(name, expected):
     assert metrics.squareness(points) == pytest.approx(expected, abs=0.015)
 
 
+def test_all_of_an_outline_lies_on_the_border_and_a_quarter_of_a_filled_square():
+    box = np.random.default_rng(0).uniform(-3, 3, (40_000, 2))
+    outline = box / np.abs(box).max(axis=1, keepdims=True)
+    assert metrics.on_border(outline) == 1
+    assert metrics.on_border(box) == pytest.approx(1 - 0.95 * 0.9**2, abs=0.01)
+
+
 def test_losses_equal_pytorchs():
     rng = np.random.default_rng(0)
     output, targets = rng.normal(size=(8, 5)) * 30, rng.uniform(size=(8, 5))

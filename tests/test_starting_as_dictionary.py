@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from toyviz import data
+from toyviz import data, settings
 from toyviz.data import stream
 from toyviz.experiment import INITS, Experiment
 from toyviz.model import initial_parameters, kmeans
+from toyviz.store import GALLERY, Store
 
 SPARSE = Experiment(
     arch="mlp", task="classify_hard", n_features=30, n_hidden=6, n_samples=20, sparsity=0.7, normalize=True
@@ -96,3 +97,26 @@ def test_keys_from_fresh_batches_and_values_without_w2_are_refused():
         SPARSE.with_(init="training_points", n_samples=None)
     with pytest.raises(ValueError, match="writes into W2"):
         SPARSE.with_(init="lookup_table", arch="unembed_tied")
+
+
+# the page
+
+
+def test_the_page_tells_that_none_memorises_and_when_each_start_is_as_low_as_the_usual_one(open_page):
+    store, setting = Store(None, GALLERY), settings.EXPERIMENTS["starting_as_dictionary"]
+    app = open_page(store, "pages/appendix/starting_as_dictionary.py")
+    every = {
+        init: [store.get(setting.quick.with_(init=init, seed=k)) for k in range(4)] for init in setting.over["init"]
+    }
+    assert min(result.losses.min() for results in every.values() for result in results) > 0.01
+    assert "No network memorises" in "".join(each.value for each in app.markdown)
+    (table,) = (each.value for each in app.dataframe if "as low" in each.value)
+    for results, row in zip(every.values(), table.to_dict("records"), strict=True):
+        first = [
+            next((s for s, x in zip(r.loss_steps, r.losses, strict=True) if x <= 1.05 * usual.losses[-1]), None)
+            for r, usual in zip(results, every["linear_uniform"], strict=True)
+        ]
+        reached = [step for step in first if step]
+        assert row["as low"] == f"{len(reached)} of 4"
+        assert row["steps as low"] == int(np.median(reached))
+    assert "steps" not in table

@@ -112,7 +112,7 @@ def in_words(results):
     else:
         words = [
             f"**No network memorises** its training set in the strict sense, {strict}: the lowest loss is "
-            f"{lowest.metrics['train_loss']:.2g}, {STARTS[lowest.experiment.init]}."
+            f"{lowest.metrics['train_loss']:.2g} ({STARTS[lowest.experiment.init]})."
         ]
     ends = {
         name: np.median([r.metrics["train_loss"] for r in results if r.experiment.init in inits] or [np.nan])
@@ -146,10 +146,12 @@ if results:
                 format="%.3g", help="On 10,000 samples that no seed trains on; one-hots have none."
             ),
             "rows near their start": st.column_config.NumberColumn(
-                format="%.2f", help="Mean cosine of the rows of W1 to what they were at the start."
+                "near their start", format="%.2f", help="Mean cosine of the rows of W1 to what they were at the start."
             ),
             "rows near a training point": st.column_config.NumberColumn(
-                format="%.2f", help="Mean, over rows, of the largest cosine to any training point."
+                "near a training point",
+                format="%.2f",
+                help="Mean, over rows of W1, of the largest cosine to any training point.",
             ),
         },
     )

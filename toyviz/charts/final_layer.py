@@ -31,6 +31,7 @@ WORDS = {FEATURES: "feature", SAMPLES: "sample", CLASSES: "class"}
 SETS = ("test", "train")
 DOTS = 400  # points drawn at most in one small panel
 LEAST = {"loss": 1e-3, "accuracy": 3e-4}  # values below are drawn here, on a logarithmic axis
+CLEAR = 3  # lines closer than this factor have no room for two names
 STAGES = ("h_x W2[c, 0]", "h_y W2[c, 1]", "their sum", "b2[c]", "logit: sum + b2[c]")
 
 
@@ -52,7 +53,7 @@ def over_samples(
     data = {
         "points": points,
         "mean": mean,
-        "names": mean[mean["n_samples"] == _widest(mean)],
+        "names": _names(mean),
         "baseline": pd.DataFrame({"value": [guess], "label": [f"{name}: {guess:.4g}"]}),
         "selected": records([{"n_samples": selected}] if selected else [], "n_samples"),
         "frame": pd.DataFrame(
@@ -77,10 +78,15 @@ def over_samples(
     return Figure(_over_samples(measure), data, said)
 
 
-def _widest(mean: pd.DataFrame) -> float:
-    """The T at which the lines are furthest apart: there is room for their names. NaN where there is none."""
+def _names(mean: pd.DataFrame) -> pd.DataFrame:
+    """The points of the lines that carry their names, above; where the lines meet at the last T, those where they are
+    furthest apart, the lower name below its line."""
+    if not len(mean):
+        return mean.assign(below=False)
     apart = mean.groupby("n_samples")["shown"].agg(lambda shown: shown.max() / shown.min())
-    return float(apart.idxmax()) if len(apart) else float("nan")
+    meet = apart.iloc[-1] < CLEAR
+    here = mean[mean["n_samples"] == (apart.idxmax() if meet else apart.index[-1])]
+    return here.assign(below=meet & (here["shown"] < here["shown"].max()))
 
 
 def shapes_over_samples(pictures: Sequence[tuple[str, Mapping[str, tuple[np.ndarray, np.ndarray]]]]) -> Figure:
@@ -264,13 +270,19 @@ def _over_samples(measure: str) -> dict[str, Any]:
     pick = alt.selection_point(name="pick", fields=["n_samples", "seed"], toggle=False, empty=False, nearest=True)
     mean, points, rule = (alt.Chart(named(name)) for name in ("mean", "points", "baseline"))
     number = alt.Tooltip("value:Q", title=title, format=".4~g" if loss else ".2%")
-    names = alt.Chart(named("names")).mark_text(dy=-13, fontSize=13, fontWeight="bold")
+    names = [
+        alt.Chart(named("names"))
+        .transform_filter(alt.datum.below == below)
+        .mark_text(align="right", dx=-8, dy=17 if below else -13, fontSize=13, fontWeight="bold")
+        .encode(x=samples_x(), y=y, color=color, text="set:N")
+        for below in (False, True)
+    ]
     layers = alt.layer(
         alt.Chart(named("frame")).mark_point(opacity=0, tooltip=None).encode(x=samples_x(), y=y),
         selected_rule(samples_x()),
         rule.mark_rule(color=GREY, strokeDash=[2, 3]).encode(y=alt.Y("value:Q")),
-        rule.mark_text(color=GREY, dy=-7 if loss else 9, fontSize=11).encode(
-            x=alt.value(alt.ExprRef("width / 2")), y=alt.Y("value:Q"), text="label:N"
+        rule.mark_text(color=GREY, align="left", dx=6, dy=9, fontSize=11).encode(
+            x=alt.value(0), y=alt.Y("value:Q"), text="label:N"
         ),
         mean.mark_area(opacity=0.12).encode(x=samples_x(), y=alt.Y("low:Q"), y2="high:Q", color=color),
         mean.mark_line(strokeWidth=2.5).encode(x=samples_x(), y=y, color=color, strokeDash=dash),
@@ -288,7 +300,7 @@ def _over_samples(measure: str) -> dict[str, Any]:
             ],
         )
         .add_params(pick),
-        names.encode(x=samples_x(), y=y, color=color, text="set:N"),
+        *names,
     )
     what = "Cross-entropy" if loss else "Accuracy"
     return stretched(layers, f"{what} over the size of the training set", 300 if loss else 220)
