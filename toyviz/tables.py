@@ -21,7 +21,6 @@ from toyviz.result import Result
 KEPT = 1024  # results whose derived arrays stay in memory
 BIG = 0.15  # a feature with more dimensionality than this stands out
 RISEN = 1.05  # a test loss this many times that of the output 0 is on the bump
-REPRESENTED = 0.5  # a column of W1 longer than this stands for its feature
 
 SPREAD = np.sqrt([2, 3, 5, 7, 11, 13])  # multiples of these, modulo 1, cover a cube evenly
 
@@ -209,7 +208,7 @@ def logit_rows(found: probe.LogitTerms, label: int, top: int = 5) -> pd.DataFram
 @by_key
 def _row(result: Result) -> dict[str, object]:
     columns = metrics.norms(result.W1.T)
-    represented = columns > REPRESENTED
+    represented = columns > metrics.REPRESENTED
     shared = metrics.superposition(result.W1.T)
     return {
         "key": result.experiment.key,
@@ -230,7 +229,7 @@ def runs(results: Iterable[Result]) -> pd.DataFrame:
     """One row a result: its key, every field of its experiment, its metrics, and what is read off its weights.
 
     weight_norm |W1|_F; bias_norm |b2|; big_features: features with dimensionality of at least BIG; represented:
-    features whose column is longer than REPRESENTED; superposition: its mean over these.
+    features whose column is longer than metrics.REPRESENTED; superposition: its mean over these.
     """
     return pd.DataFrame([_row(result) for result in results], columns=list(COLUMNS))
 
@@ -343,9 +342,9 @@ def expected_loss(result: Result) -> float:
 
 
 def phase(W1: np.ndarray, feature: int) -> str:
-    """One of theory.PHASES: given up if its column is not longer than REPRESENTED, in a pair if it has more than half
-    a superposition, else alone."""
-    if np.linalg.norm(W1[:, feature]) <= REPRESENTED:
+    """One of theory.PHASES: given up if its column is not longer than metrics.REPRESENTED, in a pair if it has more
+    than half a superposition, else alone."""
+    if np.linalg.norm(W1[:, feature]) <= metrics.REPRESENTED:
         return "given up"
     return "in a pair" if metrics.superposition(W1.T)[feature] > 0.5 else "alone"
 
@@ -377,7 +376,7 @@ def _limit(result: Result) -> dict[str, object]:
         "share": float(loss or 0.0) / nothing,
         "accuracy": float(back.mean()),
         "recovered": int(back.sum()),
-        "stored": int((metrics.norms(result.W1.T) > REPRESENTED).sum()),
+        "stored": int((metrics.norms(result.W1.T) > metrics.REPRESENTED).sum()),
     }
 
 
@@ -386,7 +385,7 @@ def limits(results: Iterable[Result]) -> pd.DataFrame:
 
     loss: the test loss, or that on the one-hots; share: over the loss of the best constant output, sum_i I_i Var(x_i);
     accuracy: the share of the one-hots that come back, see probe.one_hots_back; recovered: how many of them; stored:
-    columns of W1 longer than REPRESENTED.
+    columns of W1 longer than metrics.REPRESENTED.
     """
     return pd.DataFrame([_limit(result) for result in results], columns=[*LIMIT_COLUMNS, *LIMIT_VALUES])
 
@@ -418,8 +417,8 @@ def _fish(result: Result) -> dict[str, object]:
 
 @functools.lru_cache(maxsize=256)
 def rank_floors(experiment: Experiment) -> np.ndarray:
-    """The lowest train loss for m = 0, 1, ... hidden values: see theory.rank_floors. It hangs on the targets alone, so
-    ask with n_hidden = 1, and it is worked out once for all widths."""
+    """The lowest train loss for m = 0, 1, ... hidden values: see theory.rank_floors. It depends on the targets alone,
+    so ask with n_hidden = 1, and it is worked out once for all widths."""
     return theory.rank_floors(data.training_samples(experiment).targets)
 
 

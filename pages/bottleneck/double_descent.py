@@ -170,8 +170,8 @@ FINDINGS = {  # what to look for, and what is not shown, for each network
         "- **No features.** From many samples, too, no feature gets a direction to itself: where the bottleneck with "
         "one matrix generalises, this one does not yet.\n"
         "- **Round shapes.** The hidden vectors lie on rings, but of unequal lengths: the polygons are less perfect.",
-        "- That it never generalises: only that it does not up to $T = 2000$. With the paper recipe the peak is ten "
-        "times as high, and there is no end to it either.",
+        "- That it never generalises: only that it does not up to $T = 2000$. With the paper recipe the peak is more "
+        "than ten times as high, and there is no end to it either.",
     ),
     "mlp": (
         "- **The rank floor** (broad line). The output is linear in the $m$ hidden numbers, so "
@@ -382,7 +382,7 @@ def what_is_left():
 
     def show(results):
         found = {(r.experiment.init, r.experiment.n_samples): r for r in results}
-        pictures, lines = [], []
+        pictures, rows = [], []
         for word, init in inits.items():
             for T in sizes:
                 if (init, T) in found:
@@ -390,22 +390,26 @@ def what_is_left():
                     half = theory.start_bound(found[init, T].experiment) if word == "uniform" else None
                     half = half * left.factor if half else None
                     pictures.append((word, f"T = {T:,}", left.columns, left.others, half))
-                    square = f"{left.squareness:.3f}" if left.squareness else "too few"
-                    counted = f"{len(left.columns):,} ({len(left.columns) / n_features:.1%})"
-                    by_theory = f"{theory.never_active_share(found[init, T].experiment):.1%}"
-                    lines.append(f"| {word} | {T:,} | {counted} | {by_theory} | {square} | {left.deviation:.1e} |")
+                    rows.append(
+                        {
+                            "start": word,
+                            "T": f"{T:,}",
+                            "never active": f"{len(left.columns) / n_features:.1%}",
+                            "S^T": f"{theory.never_active_share(found[init, T].experiment):.1%}",
+                            "square": f"{left.squareness:.3f}" if left.squareness else "too few",
+                            "off by": f"{left.deviation:.0e}",
+                        }
+                    )
         with ui.wide():
             ui.draw(charts.starts(pictures), key="starts")
         factor = theory.never_active_factor(base)
+        st.dataframe(pd.DataFrame(rows), hide_index=True)
         st.markdown(
-            "| start | T | never active | $S^T$ | square | off by |\n|---|---|---|---|---|---|\n"
-            + "\n".join(lines)
-            + "\n\n"
             "A feature that no training sample has gets no gradient: its column of W1 only decays, to "
-            f"$\\prod_t (1 - \\eta_t \\lambda) = {factor:.4f}$ of where it started. Never active: how many there are, "
-            "beside $S^T$, the share to be expected. Off by: the largest difference from the start so shrunk, over the "
-            "largest entry. Square: the squareness, 1.23 for a filled square, "
-            "1.10 for a Gaussian, 1.06 for a disc."
+            f"$\\prod_t (1 - \\eta_t \\lambda) = {factor:.4f}$ of where it started. Never active: the share of such "
+            "features, beside $S^T$, the share to be expected. Off by: the largest difference from the start so "
+            "shrunk, over the largest entry. Square: the squareness, 1.23 for a filled square, 1.10 for a Gaussian, 1.06 "
+            "for a disc."
         )
 
     with overview:

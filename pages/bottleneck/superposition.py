@@ -107,7 +107,7 @@ def density_by_density():
         st.caption(
             f"A feature is represented if its column of W1 is longer than {metrics.REPRESENTED}. Its superposition is "
             "$\\sum_{j \\ne i} (\\hat w_i \\cdot w_j)^2$, with $\\hat w_i$ its column at unit length: 0 where it has "
-            "its direction to itself, 1 where as much of the others lies along it as of itself. Ticks: the other seeds."
+            "its direction to itself, 1 in a pair of opposite columns of length 1. Ticks: the other seeds."
         )
 
     def look_inside(result, frame):
@@ -225,9 +225,9 @@ def without_relu():
         worst = max(row["overlaps off the closed form by at most"] for row in rows)
         st.caption(
             f"The best of {seeds} seeds at each density. Stored: a column longer than {metrics.REPRESENTED}. Without "
-            f"the ReLU every overlap is within {worst:.3f} of the closed form, and the bias of a feature that is given up "
-            "is near its mean (1 − S)/2. The loss is the squared error weighted by importance, on 10,000 samples that are "
-            "the same for all."
+            f"the ReLU every overlap is within {worst:.3f} of the closed form, and the bias of a feature that is given "
+            "up is near its mean (1 − S)/2. The loss is the squared error weighted by importance, on 10,000 samples "
+            "that are the same for all."
         )
     ui.notes(
         "- **Without** (below): the same picture at every density. $m$ features, no superposition.\n"
@@ -368,21 +368,20 @@ def dimensions_per_feature():
         rows.append(
             {
                 "shape": shape,
-                "dimensions": share,
+                "share": share,
                 "nearest D*": nearest,
-                "off by": nearest - share,
-                f"densities within {CLOSE}": len(on_it),
+                "off by": abs(nearest - share),
+                "near": len(on_it),
             }
         )
     st.dataframe(
-        pd.DataFrame(rows)
-        .style.format("{:.3f}", subset=["dimensions", "nearest D*"])
-        .format("{:+.3f}", subset=["off by"]),
+        pd.DataFrame(rows).style.format("{:.3f}", subset=["share", "nearest D*", "off by"]),
         hide_index=True,
     )
     st.caption(
-        "A line that falls from 1 passes every share: a plateau is where several densities stay close. Where none "
-        "does, the line says nothing about the shape."
+        f"Near: at how many densities $D^*$ is within {CLOSE} of the share. A line that falls from 1 passes every "
+        "share: a plateau is where several densities stay close. Where none does, the line says nothing about the "
+        "shape."
     )
     ui.notes(
         "- **Two plateaus** of the line: at 1, and longer at 1/2, where features come in opposite pairs, two to a "
