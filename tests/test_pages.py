@@ -360,6 +360,16 @@ def test_the_network_that_is_looked_into_is_the_one_in_the_address(jobs):
     assert "--set seed=1" in line
 
 
+def test_a_button_trains_the_double_descent_of_the_literal_mlp_over_the_T_around_its_rank(jobs):
+    app = open_page(DESCENT, block="MLP, as the post writes it", seeds="1")
+    jobs.finish()
+    button(again(app), "Show the double descent at its rank").click()
+    again(app)
+    wanted = {each.n_samples for each in jobs.wanted.values() if each.n_hidden == 8 and each.bias_offset == 0.1}
+    assert wanted == set(settings.EXPERIMENTS["mlp_at_its_rank"].over["n_samples"])
+    assert not any(each.label.startswith("Show the double descent") for each in app.button)
+
+
 def test_the_best_seed_is_shown_and_the_others_are_told(jobs):
     app = open_page(SUPERPOSITION, look="1")
     jobs.finish()

@@ -408,8 +408,8 @@ def what_is_left():
             "A feature that no training sample has gets no gradient: its column of W1 only decays, to "
             f"$\\prod_t (1 - \\eta_t \\lambda) = {factor:.4f}$ of where it started. Never active: the share of such "
             "features, beside $S^T$, the share to be expected. Off by: the largest difference from the start so "
-            "shrunk, over the largest entry. Square: the squareness, 1.23 for a filled square, 1.10 for a Gaussian, 1.06 "
-            "for a disc."
+            "shrunk, over the largest entry. Square: the squareness, 1.23 for a filled square, 1.10 for a Gaussian, "
+            "1.06 for a disc."
         )
 
     with overview:
