@@ -682,8 +682,8 @@ CLAIMS: tuple[Claim, ...] = (
         entropy_cosines_over_decay,
         address=_tab("Cosines"),
         note="They are about 0.45 at every decay, and a little lower at 1. Only biases that start at 3 or 10 bring "
-        "them near 1: see the claim about 3,000 epochs for what was tried. From 10 the post's picture comes out: 0.97 at "
-        "decay 0 and 0.01, 0.96 at 0.1, and 0.51 to 0.54 at 1 (3,000 steps, seeds 0 to 3).",
+        "them near 1: see the claim about 3,000 epochs for what was tried. From 10 the post's picture comes out: 0.97 "
+        "at decay 0 and 0.01, 0.96 at 0.1, and 0.51 to 0.54 at 1 (3,000 steps, seeds 0 to 3).",
     ),
     Claim(
         "simple_networks_are_readable",
