@@ -24,8 +24,6 @@ SLACK = 0.02  # and one cell's accuracy has fallen if it did by more than this: 
 ORDERED = 0.9  # chance that an ignored feature weighs less than a stored one
 FEW_CELLS = 4  # a mean over fewer cells says nothing
 
-Cell = tuple[int, int]
-
 
 def _noisy(size: str, seed: int, **over: Sequence[float]) -> list[Experiment]:
     base: Experiment = getattr(EXPERIMENTS["limits"], size)
