@@ -97,7 +97,7 @@ def _is_wrong(message):
 
 
 def go(tab, title):
-    tab.get_by_role("button", name="Bottleneck").click()
+    tab.get_by_role("button", name="Bottleneck", exact=True).click()
     tab.get_by_role("menuitem", name=title).click()
     tab.get_by_role("heading", name=title, exact=True).wait_for()
 

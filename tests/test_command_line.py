@@ -1,6 +1,7 @@
 """The command line as a contract: words, JSON keys, files, exit codes, and one sentence for what it refuses."""
 
 import csv
+import functools
 import io
 import json
 import os
@@ -204,7 +205,9 @@ def test_a_training_that_blows_up_ends_with_code_one_and_a_sentence_and_is_not_s
 def test_ctrl_c_stops_a_training_with_code_130_and_stores_nothing(answer, tmp_path):
     words = ["train", "double_descent", "--set", "steps=1000000", "n_samples=2000"]
     command = [sys.executable, "-m", "toyviz", *words]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    options = {"cwd": ROOT, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    listening = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs ignore it
+    with subprocess.Popen(command, preexec_fn=listening, **options) as process:
         progress = process.stderr.readline()
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
