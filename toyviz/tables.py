@@ -114,7 +114,8 @@ def rank_floor(result: Result) -> float | None:
     experiment = result.experiment
     if experiment.arch_row.output_relu or experiment.task_row.loss != "mse" or experiment.fresh:
         return None
-    return theory.rank_floor(probe.seen_samples(result).targets, experiment.n_hidden)
+    floors = rank_floors(experiment.with_(n_hidden=1))
+    return float(floors[min(experiment.n_hidden, len(floors) - 1)])
 
 
 class NeverActive(NamedTuple):
@@ -399,15 +400,14 @@ FISH_COLUMNS = (
 @by_key
 def _fish(result: Result) -> dict[str, object]:
     e, back = result.experiment, probe.one_hots_back(result)
-    floors = rank_floors(e.with_(n_hidden=1))
-    lowest = float(floors[min(e.n_hidden, len(floors) - 1)])
+    lowest, variance = rank_floor(result) or 0.0, float(rank_floors(e.with_(n_hidden=1))[0])
     loss, test = (result.metrics[name] or 0.0 for name in ("train_loss", "test_loss"))
     return {
         **{name: getattr(e, name) for name in FISH_COLUMNS[:6]},
         "mse": loss / e.n_outputs,
-        "share": loss / float(floors[0]),
+        "share": loss / variance,
         "floor": lowest / e.n_outputs,
-        "floor_share": lowest / float(floors[0]),
+        "floor_share": lowest / variance,
         "test_mse": test / e.n_outputs,
         "accuracy": float(back.mean()),
         "recovered": int(back.sum()),

@@ -5,7 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from toyviz import charts, metrics, probe, settings, tables, theory, ui
-from toyviz.claims.appendix import which_relu
+from toyviz.claims.appendix import CLUSTERED, which_relu
 from toyviz.experiment import sweep
 from toyviz.model import forward
 
@@ -19,7 +19,6 @@ TABS = {
     "sizes": "Size against size",
 }
 DECAYS = (0.0, 0.01, 0.1, 1.0)
-CLOSE = 0.05  # cosines that spread less than this cluster, in the claim about them
 
 ui.title("Dictionaries", "How do a few neurons store a list, and can it be read off the weights?")
 st.markdown(
@@ -424,12 +423,12 @@ def cosines():
             for m in (by_width.index.min(), by_width.index.max())
         )
         closest = spreads["spread"].min()
-        mark = "is not reached" if closest >= CLOSE else "is reached"
+        mark = "is not reached" if closest >= CLUSTERED else "is reached"
         st.caption(
             "The cosine similarity of every two hidden vectors, as a histogram: from −1 (left) to 1 (right). With few "
             "neurons the cosines lie all over, since few dimensions leave no room for many vectors at equal angles; "
             f"with many they come closer together. Their standard deviation is {few} and {many}. The check speaks of a "
-            f"cluster below {CLOSE:g}, which {mark} here: the least is {closest:.3f}."
+            f"cluster below {CLUSTERED:g}, which {mark} here: the least is {closest:.3f}."
         )
         ui.claim("cosines_cluster_or_spread", results)
     if crosses:
