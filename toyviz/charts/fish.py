@@ -147,6 +147,7 @@ def over_hidden_size(
     rows, dashed: columns fish (one of NAMES), n_hidden, value. dashes says what the dashed lines are. Clicking a point
     picks its fish and n_hidden.
     """
+    dashed = dashed.assign(marked=dashed["n_hidden"].isin(rows["n_hidden"]))  # a mark at every size would be a band
     data = {"rows": rows, "dashed": dashed, "selected": pd.DataFrame({"n_hidden": [selected]})}
     ends = [
         f"{name} {part['value'].iloc[0]:.2g} to {part['value'].iloc[-1]:.2g}" for name, part in rows.groupby("fish")
@@ -231,7 +232,9 @@ def _over_hidden_size(title: str, y_title: str, dashes: str, share: bool) -> dic
         dashed.mark_line(strokeWidth=1.5, strokeDash=[4, 3]).encode(
             x=x, y=y, color=color, order="n_hidden:Q", tooltip=[alt.Tooltip("value:Q", title=dashes, format=".4~g")]
         ),
-        dashed.mark_point(size=30, opacity=0.8, tooltip=None).encode(x=x, y=y, color=color, shape=shape),
+        dashed.transform_filter("datum.marked")
+        .mark_point(size=30, opacity=0.8, tooltip=None)
+        .encode(x=x, y=y, color=color, shape=shape),
         rows.mark_line(strokeWidth=2, opacity=0.4, tooltip=None).encode(x=x, y=y, color=color, order="n_hidden:Q"),
         rows.mark_point(filled=True, size=60, opacity=1, cursor="pointer")
         .encode(x=x, y=y, color=color, shape=shape, tooltip=tooltip)
