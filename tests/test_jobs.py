@@ -1,14 +1,14 @@
 """The queue and its workers: real subprocesses, tiny experiments, and every way in which one of them can end."""
 
+import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import asdict
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from safetensors.numpy import load
 from streamlit.testing.v1 import AppTest
 
 from toyviz import jobs as jobs_module
+from toyviz import queue as queue_module
 from toyviz import worker as worker_module
 from toyviz.experiment import Experiment
 from toyviz.jobs import Busy, Jobs
@@ -53,30 +54,6 @@ def live(jobs, experiment):
 
 def seeds(count, base=TINY):
     return [base.with_(seed=seed) for seed in range(count)]
-
-
-class Clock:
-    """The clock of toyviz.jobs, which a test can put forward."""
-
-    def __init__(self):
-        self.ahead, self.looks = 0.0, 0
-
-    def monotonic(self):
-        self.looks += threading.current_thread().name == "watch"
-        return time.monotonic() + self.ahead
-
-    def forward(self, seconds):
-        """Put it forward, and wait until the watch has looked at it."""
-        self.ahead += seconds
-        looks = self.looks
-        until(lambda: self.looks > looks + 2, "the watch")
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr(jobs_module, "time", SimpleNamespace(monotonic=clock.monotonic, sleep=time.sleep))
-    return clock
 
 
 @pytest.fixture
@@ -129,27 +106,6 @@ def test_a_running_job_shows_its_network_its_loss_curve_and_the_time_left(jobs):
     assert jobs.result(ENDLESS) is None
 
 
-def test_the_live_loss_curve_stays_short_and_keeps_its_ends():
-    job = jobs_module._Job(TINY)
-    job.start()
-    for step in range(1, 5001):
-        job.hear(step, 1 / step, None)
-        assert len(job.curve) <= 300
-    assert job.curve[0] == (1, 1.0)
-    assert job.curve[-1] == (5000, 1 / 5000)
-    assert len(job.curve) > 150
-
-
-def test_the_time_left_follows_from_the_pace_since_the_first_message(clock):
-    job = jobs_module._Job(TINY.with_(steps=100))
-    job.start()
-    assert job.seconds_left() is None
-    for step in (10, 20, 60):
-        job.hear(step, 1.0, None)
-        clock.ahead += 5
-    assert job.seconds_left() == pytest.approx(10 / 50 * 40, abs=0.5)
-
-
 def test_a_network_too_large_to_show_live_tells_its_loss_all_the_same(jobs):
     large = Experiment(n_features=16_000, n_hidden=6, n_samples=5, sparsity=0.99, steps=100_000)
     assert sum(4 * np.prod(shape) for shape in shapes(large).values()) > worker_module.LIVE_BYTES
@@ -183,14 +139,6 @@ def test_the_same_experiment_asked_twice_by_anyone_is_one_job(jobs, kept):
     assert kept == seeds(3)
 
 
-def test_jobs_start_in_the_order_in_which_they_were_asked_for(jobs, kept):
-    first, second = seeds(5)[::-1], seeds(5, TINY.with_(n_hidden=3))
-    jobs.submit(first, "ada")
-    jobs.submit(second, "bob")
-    ended(jobs, second[-1])
-    assert kept == first + second
-
-
 def test_two_workers_share_a_sweep(store):
     jobs = Jobs(store, workers=2)
     try:
@@ -219,21 +167,6 @@ def test_a_full_disk_costs_no_result(tmp_path):
 
 
 # refusals and failures
-
-
-def test_a_queue_that_would_overflow_refuses_all_of_it_with_a_sentence(store):
-    jobs = Jobs(store, workers=1, max_queue=3)
-    try:
-        jobs.submit([ENDLESS], "ada")
-        live(jobs, ENDLESS)
-        jobs.submit(seeds(2), "ada")
-        with pytest.raises(Busy, match=r"2 trainings are waiting and this asks for 2 more, .* limit of 3"):
-            jobs.submit(seeds(4), "bob")
-        assert jobs.status(seeds(4)[2]) is None
-        jobs.submit(seeds(3), "bob")
-        assert jobs.status(seeds(3)[2]).position == 3
-    finally:
-        jobs.close()
 
 
 def test_a_forged_experiment_is_refused_at_the_door(jobs):
@@ -271,9 +204,10 @@ def test_what_failed_is_tried_again_only_on_request(jobs):
 
 
 def test_a_running_job_is_cancelled_and_its_worker_takes_the_next_one(jobs, monkeypatch):
-    monkeypatch.setattr(jobs_module, "KILL_AFTER", 1000)  # however slow this machine is
-    jobs.submit([ENDLESS, TINY], "ada")
+    monkeypatch.setattr(queue_module, "KILL_AFTER", 1000)  # however slow this machine is
+    jobs.submit([ENDLESS], "ada")
     live(jobs, ENDLESS)
+    jobs.submit([TINY], "ada")
     workers = jobs.pids()
     jobs.cancel([ENDLESS], "ada")
     status = jobs.status(ENDLESS)
@@ -286,8 +220,9 @@ def test_a_running_job_is_cancelled_and_its_worker_takes_the_next_one(jobs, monk
 
 
 def test_a_queued_job_that_is_cancelled_never_starts(jobs, kept):
-    jobs.submit([ENDLESS, *seeds(3)], "ada")
+    jobs.submit([ENDLESS], "ada")
     live(jobs, ENDLESS)
+    jobs.submit(seeds(3), "ada")
     jobs.cancel(seeds(3)[:2], "ada")
     assert [state(jobs, each) for each in seeds(3)] == ["cancelled", "cancelled", "queued"]
     assert jobs.status(seeds(3)[2]).position == 1
@@ -324,7 +259,7 @@ def test_what_was_cancelled_can_be_asked_for_again_at_once(jobs):
 
 
 def test_what_was_cancelled_is_not_called_done_though_it_ends_a_moment_later(jobs, kept, monkeypatch):
-    monkeypatch.setattr(jobs_module, "KILL_AFTER", 1000)
+    monkeypatch.setattr(queue_module, "KILL_AFTER", 1000)
     live_first(jobs)
     (pid,) = jobs.pids()
     os.kill(pid, signal.SIGSTOP)
@@ -333,62 +268,42 @@ def test_what_was_cancelled_is_not_called_done_though_it_ends_a_moment_later(job
     monkeypatch.setattr(jobs._workers[0], "send", lambda **order: None)  # it never hears of the cancel
     jobs.cancel([TINY], "ada")
     os.kill(pid, signal.SIGCONT)
-    until(lambda: jobs._workers[0].job is None, "the end of the training")
+    until(lambda: jobs._queue._places[0].state == "idle", "the end of the training")
     assert jobs.pids() == [pid]
     assert state(jobs, TINY) == "cancelled"
     assert jobs.result(TINY) is None
     assert TINY not in kept
 
 
-def test_a_hung_worker_that_ignores_a_cancel_is_killed_and_replaced(jobs, clock):
-    jobs.submit([ENDLESS, TINY], "ada")
-    live(jobs, ENDLESS)
-    (hung,) = jobs.pids()
-    os.kill(hung, signal.SIGSTOP)
-    jobs.cancel([ENDLESS], "ada")
-    clock.forward(jobs_module.KILL_AFTER + 0.5)
-    assert ended(jobs, TINY).state == "done"
-    assert hung not in jobs.pids()
-    assert state(jobs, ENDLESS) == "cancelled"
-
-
 # visitors come and go
 
 
-def test_a_reload_finds_its_job_still_running(jobs, clock):
-    jobs.submit([ENDLESS], "before the reload")
+def test_a_job_whose_last_visitor_has_left_is_cancelled_in_a_moment(jobs, monkeypatch):
+    monkeypatch.setattr(queue_module, "GRACE", 0.2)
+    jobs.submit([ENDLESS], "ada")
     live(jobs, ENDLESS)
-    jobs.leave("before the reload")
-    clock.forward(jobs_module.GRACE - 2)
-    assert state(jobs, ENDLESS) == "running"
-    jobs.submit([ENDLESS], "after the reload")
-    clock.forward(4)
-    seen = jobs.status(ENDLESS).step
-    until(lambda: jobs.status(ENDLESS).step > seen, "more steps")
-    assert state(jobs, ENDLESS) == "running"
-    assert jobs._jobs[ENDLESS.key].starts == 1
-
-
-def test_a_job_that_its_last_visitor_left_is_cancelled_after_the_grace(jobs, clock):
-    jobs.submit([ENDLESS, TINY], "ada")
-    live(jobs, ENDLESS)
+    jobs.submit([TINY], "ada")
     jobs.leave("bob")  # who watches nothing
-    clock.forward(jobs_module.GRACE + 1)
     assert state(jobs, ENDLESS) == "running"
     jobs.leave("ada")
-    clock.forward(jobs_module.GRACE + 1)
-    assert [state(jobs, ENDLESS), state(jobs, TINY)] == ["cancelled", "cancelled"]
+    assert [ended(jobs, ENDLESS).state, ended(jobs, TINY).state] == ["cancelled", "cancelled"]
 
 
-def test_a_visitor_who_polls_once_a_minute_is_still_there_and_one_who_does_not_is_gone(jobs, clock):
+def test_a_job_that_nobody_polls_for_is_cancelled(jobs, monkeypatch):
+    monkeypatch.setattr(queue_module, "WATCHED_FOR", 0.2)
     jobs.submit([ENDLESS], "ada")
-    for _ in range(5):
-        clock.forward(60)
-        jobs.touch([ENDLESS], "ada")
+    assert ended(jobs, ENDLESS).state == "cancelled"
+
+
+def test_time_in_which_the_server_was_stopped_does_not_count(jobs, monkeypatch):
+    jobs.submit([ENDLESS], "ada")
     live(jobs, ENDLESS)
-    assert state(jobs, ENDLESS) == "running"
-    clock.forward(91)
-    assert state(jobs, ENDLESS) == "cancelled"
+    plain = time.monotonic
+    monkeypatch.setattr(jobs_module.time, "monotonic", lambda: plain() + 10_000)
+    until(lambda: jobs._slept > 9_000, "the watch")
+    step = jobs.status(ENDLESS).step
+    until(lambda: jobs.status(ENDLESS).step > step, "more steps")
+    assert jobs._queue.job(ENDLESS.key).starts == 1
 
 
 # workers die
@@ -414,22 +329,26 @@ def test_a_job_whose_worker_is_killed_runs_once_more_to_its_end(jobs):
     until(lambda: state(jobs, TINY) == "running")
     kill(jobs)
     assert ended(jobs, TINY).state == "done"
-    assert jobs._jobs[TINY.key].starts == 2
+    assert jobs._queue.job(TINY.key).starts == 2
     assert ended(jobs, TINY.with_(seed=1)).state == "done"
     assert pid not in jobs.pids()
 
 
 def test_a_job_that_kills_two_workers_fails_with_a_sentence_and_the_rest_goes_on(jobs):
-    jobs.submit([ENDLESS, TINY], "ada")
+    jobs.submit([ENDLESS], "ada")
     live(jobs, ENDLESS)
+    jobs.submit([TINY], "ada")
     first = kill(jobs)
     until(lambda: jobs.pids() not in ([first], []), "another worker")
     live(jobs, ENDLESS)
-    assert jobs._jobs[ENDLESS.key].starts == 2
+    assert jobs._queue.job(ENDLESS.key).starts == 2
     kill(jobs)
     status = ended(jobs, ENDLESS)
     assert status.state == "failed"
-    assert "stopped 2 times (killed, perhaps because memory ran out)" in status.error
+    assert status.error == (
+        "the process that trained it stopped 2 times (killed, perhaps because memory ran out: a smaller network or "
+        "fewer samples may help)"
+    )
     assert ended(jobs, TINY).state == "done"
     assert jobs.status(ENDLESS).error == status.error
 
@@ -437,21 +356,143 @@ def test_a_job_that_kills_two_workers_fails_with_a_sentence_and_the_rest_goes_on
 def test_an_idle_worker_that_is_killed_is_replaced_when_it_is_needed(jobs):
     live_first(jobs)
     pid = kill(jobs)
-    until(lambda: jobs.pids() == [])
+    until(lambda: jobs._queue._places[0].state == "off")
     jobs.submit([TINY], "ada")
     assert ended(jobs, TINY).state == "done"
-    assert jobs._jobs[TINY.key].starts == 1
+    assert jobs._queue.job(TINY.key).starts == 1
     assert pid not in jobs.pids()
 
 
-def test_a_worker_that_talks_nonsense_is_replaced(jobs, monkeypatch):
-    live_first(jobs)
-    worker = jobs._workers[0]
-    monkeypatch.setattr(worker, "receive", lambda: json.loads("nonsense"))
+def test_a_worker_that_hangs_in_its_training_is_killed_and_the_job_tried_once_more(jobs, monkeypatch):
+    jobs.submit([ENDLESS], "ada")
+    live(jobs, ENDLESS)
+    (hung,) = jobs.pids()
+    os.kill(hung, signal.SIGSTOP)
+    monkeypatch.setattr(queue_module, "SILENT_FOR", 0.5)
+    until(lambda: hung not in jobs.pids(), "the end of the worker")
+    monkeypatch.setattr(queue_module, "SILENT_FOR", 1000)  # however slow this machine is
+    assert live(jobs, ENDLESS).state == "running"
+    assert jobs._queue.job(ENDLESS.key).starts == 2
+
+
+def test_a_hung_worker_that_ignores_a_cancel_is_killed_and_replaced(jobs, monkeypatch):
+    jobs.submit([ENDLESS], "ada")
+    live(jobs, ENDLESS)
     jobs.submit([TINY], "ada")
+    (hung,) = jobs.pids()
+    os.kill(hung, signal.SIGSTOP)
+    monkeypatch.setattr(queue_module, "KILL_AFTER", 0.2)
+    jobs.cancel([ENDLESS], "ada")
     assert ended(jobs, TINY).state == "done"
-    assert jobs._workers[0] is not worker
-    assert not worker.alive()
+    assert hung not in jobs.pids()
+    assert state(jobs, ENDLESS) == "cancelled"
+
+
+def test_a_result_that_cannot_be_kept_fails_with_a_sentence_and_the_worker_goes_on(jobs, monkeypatch):
+    live_first(jobs)
+    pids, put = jobs.pids(), jobs.store.put
+    monkeypatch.setattr(jobs.store, "put", lambda result: 1 / 0)
+    jobs.submit([TINY], "ada")
+    assert ended(jobs, TINY).error == "what was trained cannot be kept (division by zero)"
+    monkeypatch.setattr(jobs.store, "put", put)
+    jobs.submit([TINY.with_(seed=1)], "ada")
+    assert ended(jobs, TINY.with_(seed=1)).state == "done"
+    assert jobs.pids() == pids
+
+
+@pytest.fixture
+def workers_begin_with(tmp_path, monkeypatch):
+    """Every Python that is started from now on runs this code first."""
+
+    def begin(code):
+        (tmp_path / "sitecustomize.py").write_text(code)
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    return begin
+
+
+def test_where_there_is_no_nice_and_no_sigkill_networks_are_trained(store, workers_begin_with, monkeypatch):
+    workers_begin_with("import os, signal\ndel os.nice, signal.SIGKILL\n")
+    monkeypatch.delattr(os, "nice")
+    monkeypatch.delattr(signal, "SIGKILL")
+    jobs = Jobs(store, workers=1)
+    try:
+        jobs.submit([TINY, ENDLESS], "ada")
+        assert ended(jobs, TINY).state == "done"
+        for _ in range(2):
+            live(jobs, ENDLESS)
+            (pid,) = jobs.pids()
+            os.kill(pid, 9)
+            until(lambda pid=pid: pid not in jobs.pids(), "the end of the worker")
+            until(lambda: state(jobs, ENDLESS) == "failed" or jobs.pids(), "another worker")
+        assert "stopped 2 times" in ended(jobs, ENDLESS).error
+    finally:
+        jobs.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("import sys\nsys.modules['safetensors'] = None\n", "exit code 1: ModuleNotFoundError: .*safetensors.*"),
+        ("import os\nos.write(2, b'no licence\\n')\nos._exit(7)\n", "exit code 7: no licence"),
+        ("import os\nos.write(1, b'nonsense\\n')\n", "it sent something that is no message: 'nonsense'"),
+        ("import os\nos.kill(os.getpid(), 11)\n", "signal SIGSEGV"),
+    ],
+)
+def test_a_worker_that_cannot_start_ends_what_waits_with_its_own_last_words(store, workers_begin_with, code, why):
+    workers_begin_with(code)
+    jobs = Jobs(store, workers=2)
+    try:
+        jobs.submit(seeds(2), "ada")
+        for each in seeds(2):
+            status = ended(jobs, each)
+            assert status.state == "failed"
+            assert re.fullmatch(rf"no process can be started to train it \({why}\)", status.error), status.error
+    finally:
+        jobs.close()
+
+
+def test_a_python_that_is_not_there_ends_what_waits_with_a_sentence(store, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    jobs = Jobs(store, workers=1)
+    try:
+        jobs.submit([TINY], "ada")
+        assert "it could not be started: " in ended(jobs, TINY).error
+        assert "/nowhere/python" in ended(jobs, TINY).error
+    finally:
+        jobs.close()
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "ours", "last_words", "told"),
+    [
+        (1, False, "ImportError: no numba", "exit code 1: ImportError: no numba"),
+        (1, False, "", "exit code 1"),
+        (-9, False, "", "killed, perhaps because memory ran out: a smaller network or fewer samples may help"),
+        (-9, True, "", "we ended it"),
+        (-11, False, "", "signal SIGSEGV"),
+        (-250, False, "", "exit code -250"),
+        (None, True, "", "it cannot be ended"),
+    ],
+)
+def test_how_a_process_ended_is_told_and_memory_is_blamed_only_where_we_did_not_kill_it(
+    exit_code, ours, last_words, told
+):
+    assert jobs_module.cause(exit_code, ours, last_words) == told
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        *(b"nonsense\n", b"[1, 2]\n", b"7\n", b"{}\n", b"\xff\xfe\n", b"x" * 10**6),
+        *(b'{"event": "done", "bytes": %s}\n' % size for size in (b"-1", b"99999999999999", b'"many"', b"1.5")),
+    ],
+)
+def test_noise_in_the_protocol_is_called_that_and_never_read_to_its_end(noise):
+    stream = io.BytesIO(noise)
+    with pytest.raises(ValueError, match=r"^'"):
+        jobs_module.receive(stream)
+    assert stream.tell() <= jobs_module.MAX_HEADER
 
 
 def is_gone(pid):
@@ -508,7 +549,7 @@ def test_close_ends_the_workers_and_cancels_what_is_left(store):
 
 def talk(orders, patch=""):
     """What a worker says to these orders, as (message, payload), and on stderr."""
-    code = f"from toyviz import worker\nworker.warm_up = lambda slot: iter(())\n{patch}\nworker.main()"
+    code = f"from toyviz import worker\nworker.warm_up = lambda place: iter(())\n{patch}\nworker.main()"
     worker = subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=ROOT,
@@ -521,9 +562,10 @@ def talk(orders, patch=""):
         worker.stdin.write(json.dumps(order).encode() + b"\n")
     worker.stdin.flush()
     said = []
-    while not said or said[-1][0]["event"] == "progress":
+    while not said or said[-1][0]["event"] in ("ready", "alive", "training", "progress"):
         message = json.loads(worker.stdout.readline())
         said.append((message, worker.stdout.read(message["bytes"])))
+    said = [each for each in said if each[0]["event"] not in ("ready", "alive")]
     rest, errors = worker.communicate(timeout=60)
     assert (worker.returncode, rest) == (0, b"")
     return said, errors.decode()
@@ -535,7 +577,8 @@ def order(experiment, number=7):
 
 def test_a_worker_tells_its_progress_and_then_the_packed_result():
     said, errors = talk([order(TINY)])
-    *progress, (last, payload) = said
+    (first, _), *progress, (last, payload) = said
+    assert (first["event"], first["id"]) == ("training", 7)
     assert (last["event"], last["id"]) == ("done", 7)
     assert unpack(payload).experiment == TINY
     assert [message["step"] for message, _ in progress][-1] == 30
@@ -565,6 +608,17 @@ def test_a_loss_that_is_no_number_is_not_told():
     odd = "worker.train = lambda e, on_frame: (on_frame(worker.Frame(1, float('nan'), {})), 1 / 0)"
     said, _ = talk([order(TINY)], odd)
     assert [message["event"] for message, _ in said] == ["failed"]
+
+
+def test_a_worker_that_breaks_leaves_its_own_error_as_its_last_words():
+    code = "from toyviz import worker\nworker.warm_up = lambda place: 1 / 0\nworker.main()"
+    worker = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    with worker:
+        errors = worker.stderr.read().decode()  # its stdin stays open meanwhile: a thread of the worker reads it
+        assert worker.wait() == 1
+    assert errors.strip().splitlines()[-1] == "ZeroDivisionError: division by zero"
 
 
 def test_a_cancel_before_the_first_step_is_heeded():

@@ -11,6 +11,7 @@ from pathlib import Path
 from toyviz import settings
 from toyviz.experiment import Experiment
 from toyviz.jobs import Jobs
+from toyviz.queue import Limits
 from toyviz.store import GALLERY, Store, pack
 
 ME = "gallery"  # the one visitor of its queue
@@ -48,7 +49,7 @@ def file_name(experiment: Experiment) -> str:
 
 
 def _train(missing: list[Experiment], jobs: int | None, folder: Path) -> None:
-    queue = Jobs(Store(None), jobs, max_queue=len(missing))
+    queue = Jobs(Store(None), jobs, limits=Limits())
     try:
         queue.submit(missing, ME)
         waiting = missing

@@ -1,4 +1,4 @@
-"""Training in the background: worker subprocesses, one bounded queue for all visitors, live frames, cancel.
+"""Training in the background: the threads and worker processes around what toyviz.queue decides.
 
 The server asks, the workers train (toyviz.worker), and this side alone writes to the store. Nothing here trains, draws
 or knows Streamlit, so one Jobs object a server process serves all its threads.
@@ -6,8 +6,8 @@ or knows Streamlit, so one Jobs object a server process serves all its threads.
 
 from __future__ import annotations
 
+import contextlib
 import io
-import itertools
 import json
 import logging
 import os
@@ -16,408 +16,345 @@ import subprocess
 import sys
 import threading
 import time
-from collections import OrderedDict, deque
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from typing import Any
 
-import numpy as np
 from safetensors.numpy import load
 
+from toyviz import cost
 from toyviz.experiment import Experiment, from_dict
-from toyviz.model import Parameters
+from toyviz.queue import Busy, Cancel, Instruction, Kill, Limits, Queue, Start, Status, Train
 from toyviz.result import Result
 from toyviz.store import ROOT, Store, unpack
 
-WATCHED_FOR = 90.0  # seconds that one poll counts: browsers let a hidden tab poll about once a minute
-GRACE = 12.0  # seconds that a job outlives its last visitor's session, so that a reload finds it running
-KILL_AFTER = 3.0  # seconds that a worker has to obey a cancel
-TICK = 0.1  # seconds between two looks for jobs that nobody watches
-STARTS = 2  # how often a job is begun, when its worker dies
-CURVE_POINTS = 300  # of a live loss curve
-REMEMBERED = 2048  # ended jobs whose state is still told
+__all__ = ["Busy", "Jobs", "Status"]
+
+TICK = 0.1  # seconds between two looks at the clock
+ASLEEP = 5.0  # seconds between two such looks that say that this process was stopped in between
 MAX_HEADER = 2**16  # bytes of one message's first line
+MAX_PAYLOAD = 2**31  # bytes that may follow it
+TO_END = 2.0  # seconds that a process has to end by itself
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS", "NUMBA")}
+LOW_PRIORITY = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)  # on Windows; elsewhere the worker asks for it
 
 log = logging.getLogger(__name__)
 
 
-class Busy(RuntimeError):
-    """The queue is full; the sentence says how full."""
-
-
-class Status(NamedTuple):
-    """Where a job stands."""
-
-    state: str  # "queued", "running", "done", "failed", "cancelled"
-    step: int  # steps taken
-    steps: int  # of the whole training
-    loss: float | None  # at step
-    seconds_left: float | None  # None until two messages of a running job tell its pace
-    position: int | None  # 1 is next; None unless queued
-    error: str | None  # a sentence, if it failed
-    frame: (
-        Parameters | None
-    )  # the newest live parameters, float32; None before the first, for large networks, at the end
-    losses: tuple[np.ndarray, np.ndarray]  # (steps, values), each (k,) with k <= 300: the live loss curve
-
-
-@dataclass(eq=False)
-class _Job:
-    experiment: Experiment
-    watchers: dict[str, float] = field(default_factory=dict)  # visitor -> when their interest lapses
-    id: int = field(default_factory=itertools.count().__next__)
-    state: str = "queued"
-    starts: int = 0
-    cancelled_at: float = 0.0
-    error: str | None = None
-    step: int = 0
-    frame: Parameters | None = None
-    curve: list[tuple[int, float]] = field(default_factory=list)
-    heard: list[tuple[float, int]] = field(default_factory=list)  # (time, step) of the first and the newest message
-
-    @property
-    def active(self) -> bool:
-        return self.state in ("queued", "running")
-
-    def start(self) -> None:
-        self.state, self.starts, self.step, self.frame = "running", self.starts + 1, 0, None
-        self.curve, self.heard = [], []
-
-    def hear(self, step: int, loss: float, frame: Parameters | None) -> None:
-        self.step, self.frame = step, frame or self.frame
-        self.heard = [*self.heard[:1], (time.monotonic(), step)]
-        self.curve.append((step, loss))
-        if len(self.curve) > CURVE_POINTS:  # an odd number: every other point, the first and the newest among them
-            self.curve = self.curve[::2]
-
-    def end(self, state: str, error: str | None = None) -> None:
-        self.state, self.error, self.frame, self.curve = state, error, None, []
-        self.step = self.experiment.steps if state == "done" else self.step
-        self.watchers.clear()
-
-    def seconds_left(self) -> float | None:
-        if self.state != "running" or len(self.heard) < 2:
-            return None
-        (began, first), (now, step) = self.heard
-        return (now - began) / max(step - first, 1) * (self.experiment.steps - step)
-
-
 class Jobs:
-    """The queue and its workers; everything in it happens behind one lock. Call close() at the end."""
+    """The queue and its workers; everything in it happens behind one lock. Call close() at the end.
 
-    def __init__(self, store: Store, workers: int | None = None, max_queue: int = 1024) -> None:
-        self.store, self.max_queue = store, max_queue
-        self._changed = threading.Condition()
-        self._queue: deque[_Job] = deque()
-        self._jobs: OrderedDict[str, _Job] = OrderedDict()  # the newest job of each key
-        self._closed = False
-        count = workers or min(2, os.cpu_count() or 1)
-        self._workers: list[_Worker | None] = [None] * count
-        self._threads = [threading.Thread(target=self._serve, args=(slot,), daemon=True) for slot in range(count)]
-        self._threads.append(threading.Thread(target=self._watch, daemon=True, name="watch"))
-        for thread in self._threads:
-            thread.start()
+    workers is how many train at once, one a core and at most two where nothing is said; spare is how many more stand
+    by for visitors who would have to wait for the long training of another. limits are those of the machine's owner
+    where nothing is said.
+    """
+
+    def __init__(self, store: Store, workers: int | None = None, spare: int = 0, limits: Limits | None = None) -> None:
+        self.store = store
+        self._queue = Queue(workers or min(2, os.cpu_count() or 1), spare, limits or owners_limits())
+        self._workers: dict[int, _Worker] = {}
+        self._slept = 0.0  # seconds that this process was stopped: they do not count
+        self._changed = threading.Condition(threading.RLock())
+        self._clock = threading.Thread(target=self._watch, daemon=True, name="watch")
+        self._feed(self._queue.open)
+        self._clock.start()
 
     def submit(self, experiments: Iterable[Experiment], visitor: str, *, again: bool = False) -> None:
-        """Queue, in order, what is neither stored nor under way, and mark this visitor's interest in all of it.
+        """Queue what is neither stored nor under way, and mark this visitor's interest in all of it.
 
         What failed stays failed, since the same training fails the same way, unless again is true. Raises Busy, and
-        queues nothing, if the queue would overflow; ValueError for an experiment out of bounds.
+        queues nothing, if it is too much; ValueError for an experiment out of bounds, or over what the owner allows.
         """
         wanted = {each.key: each for each in map(_checked, experiments)}
-        known = {key: self._jobs.get(key) for key in wanted}
-        settled = {
-            key
-            for key, job in known.items()
-            if not (job and (job.active or job.state == "failed")) and self.store.get(wanted[key]) is not None
-        }
-        with self._changed:
-            if self._closed:
-                raise Busy("the app is about to stop, and starts no training")
-            new = []
-            for key, experiment in wanted.items():
-                job = self._jobs.get(key)
-                ended_meanwhile = job is not known[key] and job is not None and job.state == "done"
-                failed = job is not None and job.state == "failed" and not again
-                if not (key in settled or ended_meanwhile or failed or (job and job.active)):
-                    new.append(_Job(experiment))
-            if len(self._queue) + len(new) > self.max_queue:
-                raise Busy(
-                    f"{len(self._queue)} trainings are waiting and this asks for {len(new)} more, which is over the "
-                    f"limit of {self.max_queue}: wait until some are done, or ask for fewer"
-                )
-            for job in new:
-                self._jobs[job.experiment.key] = job
-                self._jobs.move_to_end(job.experiment.key)
-                self._queue.append(job)
-            self._mark(wanted.values(), visitor)
-            self._forget()
-            self._changed.notify_all()
+        stored: set[str] = set()
+        missing: set[str] = set()
+        for key, experiment in wanted.items():
+            job = self._queue.job(key)
+            if not (job and (job.active or job.state == "failed")):
+                (missing if self.store.get(experiment) is None else stored).add(key)
+        for key in missing:
+            cost.refuse(wanted[key])
+        self._feed(lambda now: self._queue.submit(visitor, wanted, stored, missing, now, again))
 
     def status(self, experiment: Experiment) -> Status | None:
         """Where the experiment's newest job stands; None if it never was one, such as for a stored result."""
         with self._changed:
-            job = self._jobs.get(experiment.key)
-            if job is None:
-                return None
-            steps, values = zip(*job.curve, strict=True) if job.curve else ((), ())
-            return Status(
-                state=job.state,
-                step=job.step,
-                steps=job.experiment.steps,
-                loss=values[-1] if values else None,
-                seconds_left=job.seconds_left(),
-                position=self._queue.index(job) + 1 if job.state == "queued" else None,
-                error=job.error,
-                frame=job.frame,
-                losses=(np.array(steps, np.int64), np.array(values, np.float32)),
-            )
+            return self._queue.status(experiment.key)
 
     def result(self, experiment: Experiment) -> Result | None:
         """The trained network, once it is there."""
-        job = self._jobs.get(experiment.key)
+        job = self._queue.job(experiment.key)
         if job and job.state != "done":
             return None  # without a look at the disk: pages ask this every second
         return self.store.get(experiment)
 
     def touch(self, experiments: Iterable[Experiment], visitor: str) -> None:
         """Say at each poll that this visitor still wants these experiments."""
-        with self._changed:
-            self._mark(experiments, visitor)
+        self._feed(lambda now: self._queue.touch([each.key for each in experiments], visitor, now))
 
     def cancel(self, experiments: Iterable[Experiment], visitor: str) -> None:
         """Drop this visitor's interest at once; what nobody else watches is cancelled, queued or running."""
-        with self._changed:
-            for experiment in experiments:
-                job = self._jobs.get(experiment.key)
-                if job and job.active:
-                    job.watchers.pop(visitor, None)
-                    if not job.watchers:
-                        self._cancel(job)
+        self._feed(lambda now: self._queue.cancel([each.key for each in experiments], visitor, now))
 
     def leave(self, visitor: str) -> None:
         """This visitor's session has ended: their jobs live on for a moment, in case it was a reload."""
-        lapses = time.monotonic() + GRACE
-        with self._changed:
-            for job in self._active():
-                if visitor in job.watchers:
-                    job.watchers[visitor] = min(job.watchers[visitor], lapses)
+        self._feed(lambda now: self._queue.leave(visitor, now))
 
     def pids(self) -> list[int]:
         """The process ids of the workers that are alive."""
-        return [worker.process.pid for worker in self._workers if worker and worker.alive()]
+        with self._changed:
+            return [worker.process.pid for worker in self._workers.values() if worker.process and worker.alive()]
 
     def close(self) -> None:
         """Cancel everything and end the workers."""
+        self._feed(self._queue.close)
         with self._changed:
-            self._closed = True
-            for job in self._active():
-                self._cancel(job)
-            for worker in self._workers:
-                if worker:
-                    worker.dismiss()
+            workers = list(self._workers.values())
             self._changed.notify_all()
-        for thread in self._threads:
+        for worker in workers:
+            worker.dismiss()
+        for thread in (self._clock, *(worker.thread for worker in workers)):
             thread.join(timeout=10)
 
-    # behind the lock
+    # from events to what is done
 
-    def _mark(self, experiments: Iterable[Experiment], visitor: str) -> None:
-        lapses = time.monotonic() + WATCHED_FOR
-        for experiment in experiments:
-            job = self._jobs.get(experiment.key)
-            if job and job.active:
-                job.watchers[visitor] = lapses
+    def _feed(self, event: Callable[[float], list[Instruction]]) -> None:
+        """Tell the queue what has happened, and do what it says."""
+        with self._changed:
+            for instruction in event(time.monotonic() - self._slept):
+                self._obey(instruction)
 
-    def _active(self) -> list[_Job]:
-        running = [worker.job for worker in self._workers if worker and worker.job]
-        return [job for job in [*running, *self._queue] if job.active]
+    def _obey(self, instruction: Instruction) -> None:
+        match instruction:
+            case Start(number, place):
+                self._workers[number] = _Worker(number, place, self._hear, self._lost)
+            case Train(number, job):
+                self._workers[number].send(order="train", id=job.id, experiment=asdict(job.experiment))
+            case Cancel(number, job):
+                self._workers[number].send(order="cancel", id=job.id)
+            case Kill(number, why):
+                log.warning("worker %d is killed: %s", number, why)
+                self._workers[number].kill()
 
-    def _cancel(self, job: _Job) -> None:
-        if job.state == "queued":
-            self._queue.remove(job)
-        job.end("cancelled")
-        job.cancelled_at = time.monotonic()
-        for worker in self._workers:
-            if worker and worker.job is job:
-                worker.send(order="cancel", id=job.id)
+    # on threads of our own: what a worker says, how it ends, and the clock
 
-    def _forget(self) -> None:
-        ended = [key for key, job in self._jobs.items() if not job.active]
-        for key in ended[: max(len(ended) - REMEMBERED, 0)]:
-            del self._jobs[key]
+    def _hear(self, worker: int, message: dict[str, Any], payload: bytes) -> None:
+        """One message of a worker. Raises ValueError for noise."""
+        queue, job = self._queue, message.get("id", -1)
+        match message["event"]:
+            case "ready":
+                self._feed(lambda now: queue.ready(worker, now))
+            case "alive":
+                self._feed(lambda now: queue.alive(worker, now))
+            case "training":
+                self._feed(lambda now: queue.training(worker, job, now))
+            case "progress":
+                step, loss, frame = message["step"], message["loss"], load(payload) if payload else None
+                self._feed(lambda now: queue.progress(worker, job, step, loss, frame, now))
+            case "done":
+                state, error = self._keep(worker, job, unpack(payload))
+                self._feed(lambda now: queue.ended(worker, job, state, error, now))
+            case "failed":
+                self._feed(lambda now: queue.ended(worker, job, "failed", message["error"], now))
+            case "cancelled":
+                self._feed(lambda now: queue.ended(worker, job, "cancelled", None, now))
+            case other:
+                raise ValueError(f"an event {other!r}")
 
-    # threads of our own
+    def _keep(self, worker: int, job: int, result: Result) -> tuple[str, str | None]:
+        """Store what was trained, if somebody still waits for it, and say how the job ends."""
+        with self._changed:
+            wanted = self._queue.wanted(worker, job)
+        if wanted is None:
+            return "cancelled", None
+        if wanted != result.experiment:
+            raise ValueError("the network of another experiment")
+        try:
+            self.store.put(result)
+        except Exception as error:
+            log.exception("the result %s cannot be kept", result.experiment.key)
+            return "failed", f"what was trained cannot be kept ({error})"
+        return "done", None
+
+    def _lost(self, worker: int, cause: str) -> None:
+        if not self._queue.closed:
+            log.warning("worker %d has ended: %s", worker, cause)
+        self._feed(lambda now: self._queue.lost(worker, cause, now))
+        with self._changed:
+            self._workers.pop(worker, None)
 
     def _watch(self) -> None:
-        """Cancel what nobody watches any more; kill a worker that does not obey a cancel."""
+        looked = time.monotonic()
         with self._changed:
-            while not self._closed:
-                now = time.monotonic()
-                for job in self._active():
-                    if all(lapses < now for lapses in job.watchers.values()):
-                        self._cancel(job)
-                for worker in self._workers:
-                    if worker and worker.disobeys(now):
-                        log.warning("worker %d does not stop its training: killed", worker.process.pid)
-                        worker.process.kill()
+            while not self._queue.closed:
+                since = time.monotonic() - looked
+                if since > ASLEEP:  # we were stopped, or starved, and so heard nobody: that is nobody's silence
+                    self._slept += since
+                looked += since
+                try:
+                    self._feed(self._queue.tick)
+                except Exception:  # a fault of ours: the clock must go on
+                    log.exception("the clock of the queue")
                 self._changed.wait(TICK)
-
-    def _serve(self, slot: int) -> None:
-        """One worker's life: take the next job, have it trained, start a new worker if this one is lost."""
-        while True:
-            worker = self._workers[slot]
-            if worker is None or not worker.alive():
-                if worker:
-                    worker.end()
-                worker = self._hire(slot)
-            with self._changed:
-                while not self._queue and not self._closed:
-                    self._changed.wait()
-                if self._closed:
-                    break
-                if worker is None or not worker.alive():
-                    continue
-                job = self._queue.popleft()
-                job.start()
-                worker.job = job
-                worker.send(order="train", id=job.id, experiment=asdict(job.experiment))
-            try:
-                self._follow(worker, job)
-            except Exception as error:  # the end of its messages, or noise in them: this thread must go on
-                self._lost(job, worker.end(), error)
-            with self._changed:
-                worker.job = None
-        if worker:
-            worker.end()
-
-    def _hire(self, slot: int) -> _Worker | None:
-        try:
-            worker = _Worker(slot)
-        except OSError as error:  # no memory or no process left: wait for better times
-            log.error("no worker can be started: %s", error)
-            time.sleep(1)
-            return None
-        with self._changed:
-            self._workers[slot] = worker
-            if self._closed:
-                worker.dismiss()
-        return worker
-
-    def _follow(self, worker: _Worker, job: _Job) -> None:
-        """Read the worker's messages until the job has ended."""
-        while True:
-            message, payload = worker.receive()
-            if message.get("id") != job.id:
-                continue
-            match message["event"]:
-                case "progress":
-                    frame = load(payload) if payload else None
-                    with self._changed:
-                        if job.state == "running":
-                            job.hear(message["step"], message["loss"], frame)
-                    continue
-                case "done":
-                    result = unpack(payload)
-                    if result.experiment != job.experiment:
-                        raise ValueError("the worker trained another experiment")
-                    if job.state != "cancelled":
-                        self.store.put(result)
-                    self._end(job, "done")
-                case "failed":
-                    self._end(job, "failed", message["error"])
-            return
-
-    def _end(self, job: _Job, state: str, error: str | None = None) -> None:
-        with self._changed:
-            if job.active:  # what was cancelled stays so, even if it was done a moment later
-                job.end(state, error)
-
-    def _lost(self, job: _Job, exit_code: int, error: Exception) -> None:
-        """The job's worker has died under it: once more from the start, then it is given up."""
-        with self._changed:
-            if not job.active:  # cancelled, and so no loss
-                return
-            log.warning("a worker (%s) died under experiment %s: %s", _cause(exit_code), job.experiment.key, error)
-            if job.starts < STARTS:
-                job.state = "queued"
-                self._queue.appendleft(job)
-                self._changed.notify_all()
-            else:
-                job.end(
-                    "failed",
-                    f"the process that trained it stopped {job.starts} times ({_cause(exit_code)}); "
-                    "a smaller network or fewer samples may help",
-                )
 
 
 class _Worker:
-    """A subprocess that trains one experiment at a time."""
+    """A subprocess that trains one experiment at a time, and a thread that listens to it until it ends."""
 
-    def __init__(self, slot: int) -> None:
-        self.job: _Job | None = None
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "toyviz.worker", str(slot)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            bufsize=0,
-            cwd=ROOT,
-            env=os.environ | ONE_THREAD,
-        )
-        assert isinstance(self.process.stdout, io.FileIO)
-        self._messages = io.BufferedReader(self.process.stdout)
+    def __init__(
+        self,
+        number: int,
+        place: int,
+        hear: Callable[[int, dict[str, Any], bytes], None],
+        lost: Callable[[int, str], None],
+    ) -> None:
+        self.number, self.place = number, place
+        self.process: subprocess.Popen[bytes] | None = None
+        self.last_words = ""  # the last line of its stderr
+        self._hear, self._lost = hear, lost
+        self._unwanted = False  # dismissed or killed, perhaps before it began
+        self.thread = threading.Thread(target=self._live, daemon=True, name=f"worker {number}")
+        self.thread.start()
 
     def alive(self) -> bool:
-        return self.process.poll() is None
+        return self.process is not None and self.process.poll() is None
 
     def send(self, **order: Any) -> None:
         """Write one line; that the worker is dead is noticed where its messages are read."""
-        assert self.process.stdin
         try:
+            assert self.process
+            assert self.process.stdin
             self.process.stdin.write(json.dumps(order, allow_nan=False).encode() + b"\n")
         except (OSError, ValueError):
-            log.info("worker %d takes no more orders", self.process.pid)
-
-    def receive(self) -> tuple[dict[str, Any], bytes]:
-        """One message: a line of JSON and as many bytes as it says. EOFError at the end, ValueError for noise."""
-        line = self._messages.readline(MAX_HEADER)
-        if not line.endswith(b"\n"):
-            raise EOFError("no more messages")
-        message = json.loads(line)
-        size = message.get("bytes", 0)
-        payload = self._messages.read(size)
-        if len(payload) < size:
-            raise EOFError("the last message is cut short")
-        return message, payload
-
-    def disobeys(self, now: float) -> bool:
-        """Whether it still trains what was cancelled a while ago."""
-        return self.job is not None and self.job.state == "cancelled" and now - self.job.cancelled_at > KILL_AFTER
+            log.info("worker %d takes no more orders", self.number)
 
     def dismiss(self) -> None:
         """End of its orders: the worker ends at once, whatever it is doing."""
-        assert self.process.stdin
-        self.process.stdin.close()
+        self._unwanted = True
+        if self.process and self.process.stdin:
+            with contextlib.suppress(OSError):
+                self.process.stdin.close()
 
-    def end(self) -> int:
-        """Dismiss it and return its exit code, by force if it does not go."""
+    def kill(self) -> None:
+        """End it by force."""
+        self._unwanted = True
+        if self.process:
+            with contextlib.suppress(OSError):
+                self.process.kill()
+
+    def _live(self) -> None:
+        noise = None
+        try:
+            self._start()
+            self._listen()
+        except EOFError:
+            pass
+        except OSError as error:
+            noise = None if self.process else f"it could not be started: {error}"
+        except Exception as error:  # noise where a message should be
+            noise = f"it sent something that is no message: {error}"
+        try:
+            cause = self._end()
+        except Exception as error:
+            log.exception("the end of worker %d", self.number)
+            cause = repr(error)
+        self._lost(self.number, noise or cause)
+
+    def _start(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "toyviz.worker", str(self.place)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            cwd=ROOT,
+            env=os.environ | ONE_THREAD,
+            creationflags=LOW_PRIORITY,
+        )
+        self._stderr = threading.Thread(target=self._pass_on, daemon=True, name=f"stderr of worker {self.number}")
+        self._stderr.start()
+        if self._unwanted:
+            self.kill()
+
+    def _listen(self) -> None:
+        """Hear its messages until it ends. Raises EOFError then, ValueError or what parsing raises for noise."""
+        assert self.process
+        assert isinstance(self.process.stdout, io.FileIO)
+        with io.BufferedReader(self.process.stdout) as messages:
+            while True:
+                message, payload = receive(messages)
+                self._hear(self.number, message, payload)
+
+    def _pass_on(self) -> None:
+        """Its stderr goes to ours; the last line is kept, since it may say why it ended."""
+        assert self.process
+        assert isinstance(self.process.stderr, io.FileIO)
+        with io.BufferedReader(self.process.stderr) as lines:
+            for line in lines:
+                text = line.decode(errors="replace")
+                self.last_words = text.strip() or self.last_words
+                with contextlib.suppress(Exception):
+                    sys.stderr.write(text)
+
+    def _end(self) -> str:
+        """Make sure that its process has ended, and say how, as the part of a sentence."""
+        if self.process is None:
+            return "it could not be started"
+        ours = self._unwanted
         self.dismiss()
         try:
-            self.process.wait(timeout=1)
+            self.process.wait(timeout=TO_END)
         except subprocess.TimeoutExpired:
+            ours = True
             self.process.kill()
-            self.process.wait()
-        self._messages.close()
-        return self.process.returncode
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(timeout=TO_END)
+        self._stderr.join(timeout=TO_END)
+        return cause(self.process.returncode, ours, self.last_words)
+
+
+def receive(stream: Any) -> tuple[dict[str, Any], bytes]:
+    """One message: a line of JSON and as many bytes as it says. Raises EOFError at the end, ValueError for noise."""
+    line = stream.readline(MAX_HEADER)
+    if not line:
+        raise EOFError("no more messages")
+    try:
+        message = json.loads(line)
+        size = message.get("bytes", 0)
+        if "event" not in message or not (isinstance(size, int) and 0 <= size <= MAX_PAYLOAD):
+            raise ValueError
+    except (ValueError, AttributeError):
+        raise ValueError(ascii(line[:80].decode(errors="replace").strip())) from None
+    payload = stream.read(size)
+    if len(payload) < size:
+        raise EOFError("the last message is cut short")
+    return message, payload
+
+
+def cause(exit_code: int | None, ours: bool, last_words: str) -> str:
+    """Why a process ended, as the part of a sentence; ours says that we ended it ourselves."""
+    if exit_code is None:
+        return "it cannot be ended"
+    if ours and exit_code < 0:
+        return "we ended it"
+    if exit_code == -getattr(signal, "SIGKILL", 9):
+        return "killed, perhaps because memory ran out: a smaller network or fewer samples may help"
+    how = f"exit code {exit_code}"
+    if exit_code < 0:
+        with contextlib.suppress(ValueError):
+            how = f"signal {signal.Signals(-exit_code).name}"
+    return f"{how}: {last_words}" if last_words else how
+
+
+def owners_limits() -> Limits:
+    """What the owner of this machine allows to be open at a time: see toyviz.cost."""
+    return Limits(
+        visitor_networks=cost.allowed("visitor_networks"),
+        visitor_seconds=3600 * cost.allowed("visitor_hours"),
+        queue_networks=cost.allowed("queue_networks"),
+    )
 
 
 def _checked(experiment: Experiment) -> Experiment:
     """The experiment built again from its values: a page's widgets are no guard of what a browser sends."""
     return from_dict(asdict(experiment))
-
-
-def _cause(exit_code: int) -> str:
-    if exit_code == -signal.SIGKILL:
-        return "killed, perhaps because memory ran out"
-    return f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"

@@ -1,13 +1,16 @@
-"""python -m toyviz.worker [SLOT]: trains one experiment at a time for toyviz.jobs.
+"""python -m toyviz.worker [PLACE]: trains one experiment at a time for toyviz.jobs.
 
 In, on stdin: a line of JSON an order, {"order": "train", "id", "experiment"} or {"order": "cancel", "id"}; the end of
 stdin ends the process at once. Out, on stdout: a line of JSON a message, with "bytes" raw bytes behind it where it
-says so: {"event": "progress", "id", "step", "loss"} with the parameters as safetensors now and then; then {"event":
-"done", "id"} with the packed result, {"event": "failed", "id", "error"} or {"event": "cancelled", "id"}.
+says so. {"event": "ready"} once orders are heard; {"event": "alive"} every other second while it compiles, draws data
+or measures; {"event": "training", "id"} before the first step; {"event": "progress", "id", "step", "loss"} with the
+parameters as safetensors now and then; then {"event": "done", "id"} with the packed result, {"event": "failed", "id",
+"error"} or {"event": "cancelled", "id"}. Between "training" and the last step a silence means that a step hangs.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import math
@@ -29,6 +32,7 @@ from toyviz.train import Frame, TrainingFailed, fused, train
 
 NICENESS = 5  # the server answers first
 SECONDS_A_FRAME = 0.5  # between two live frames
+SECONDS_A_SIGN = 2.0  # between two signs of life where there are no steps
 LIVE_BYTES = 300_000  # parameters larger than this are not shown live
 
 log = logging.getLogger(__name__)
@@ -55,7 +59,7 @@ class Orders:
             return self._waiting.popleft() if self._waiting else None
 
     def _read(self) -> None:
-        for line in sys.stdin.buffer:
+        for line in _lines(0):
             order = json.loads(line)
             with self._come:
                 if order["order"] == "cancel":
@@ -66,21 +70,43 @@ class Orders:
         os._exit(0)  # the server is gone: nobody waits for the rest
 
 
+def _lines(descriptor: int) -> Iterator[bytes]:
+    """The lines of a file descriptor, without a buffer that the end of the interpreter would wait for."""
+    rest = b""
+    while came := os.read(descriptor, 2**16):
+        *lines, rest = (rest + came).split(b"\n")
+        yield from lines
+
+
 class Messages:
     """What the server is told, on a stdout of our own: whatever else prints goes to stderr."""
 
     def __init__(self) -> None:
         self._out: BinaryIO = os.fdopen(os.dup(1), "wb")
         os.dup2(2, 1)
+        self._one_at_a_time = threading.Lock()
+        self._without_steps = threading.Event()
+        threading.Thread(target=self._show_signs_of_life, daemon=True).start()
 
     def send(self, payload: bytes = b"", **message: Any) -> None:
         """One line of JSON, and the payload behind it."""
         header = json.dumps(message | {"bytes": len(payload)}, allow_nan=False)
         try:
-            self._out.write(header.encode() + b"\n" + payload)
-            self._out.flush()
-        except BrokenPipeError:
+            with self._one_at_a_time:
+                self._out.write(header.encode() + b"\n" + payload)
+                self._out.flush()
+        except OSError:
             os._exit(0)  # the server is gone
+
+    def working(self, without_steps: bool) -> None:
+        """Whether we are at work of which no progress is told, and so a sign of life is."""
+        (self._without_steps.set if without_steps else self._without_steps.clear)()
+
+    def _show_signs_of_life(self) -> None:
+        while True:
+            self._without_steps.wait()
+            self.send(event="alive")
+            time.sleep(SECONDS_A_SIGN)
 
 
 def main() -> None:
@@ -88,14 +114,19 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, whose end we notice
     logging.basicConfig(format="worker %(process)d: %(message)s")
     messages, orders = Messages(), Orders()
-    os.nice(NICENESS)
-    warming: Iterator[None] | None = warm_up(slot=int(sys.argv[1]) if len(sys.argv) > 1 else 0)
+    if hasattr(os, "nice"):  # not on Windows, where the server starts us with a low priority
+        with contextlib.suppress(OSError):
+            os.nice(NICENESS)
+    messages.send(event="ready")
+    warming: Iterator[None] | None = warm_up(place=int(sys.argv[1]) if len(sys.argv) > 1 else 0)
     while True:
         order = orders.next(wait=warming is None)
+        messages.working(without_steps=order is not None or warming is not None)
         if order is not None:
             serve(order, orders, messages)
         elif warming and next(warming, "warm") == "warm":
             warming = None
+        messages.working(without_steps=False)
 
 
 def serve(order: dict[str, Any], orders: Orders, messages: Messages) -> None:
@@ -107,14 +138,22 @@ def serve(order: dict[str, Any], orders: Orders, messages: Messages) -> None:
         nonlocal next_frame
         if number in orders.cancelled:
             raise Cancelled
+        if frame.step == 0:
+            messages.working(without_steps=False)
+            messages.send(event="training", id=number)
+            return
         payload, now = b"", time.monotonic()
         if now >= next_frame and sum(values.nbytes for values in frame.parameters.values()) < LIVE_BYTES:
             payload, next_frame = save(frame.parameters), now + SECONDS_A_FRAME
         if math.isfinite(frame.loss):
             messages.send(payload, event="progress", id=number, step=frame.step, loss=frame.loss)
+        if frame.step == steps:
+            messages.working(without_steps=True)
 
     try:
-        messages.send(pack(train(from_dict(order["experiment"]), on_frame=on_frame)), event="done", id=number)
+        experiment = from_dict(order["experiment"])
+        steps = experiment.steps
+        messages.send(pack(train(experiment, on_frame=on_frame)), event="done", id=number)
     except Cancelled:
         messages.send(event="cancelled", id=number)
     except (TrainingFailed, ValueError) as error:
@@ -127,10 +166,10 @@ def serve(order: dict[str, Any], orders: Orders, messages: Messages) -> None:
     orders.cancelled.discard(number)
 
 
-def warm_up(slot: int) -> Iterator[None]:
+def warm_up(place: int) -> Iterator[None]:
     """Compile the kernels, or load them from their cache on disk, by one step of each named experiment."""
     every = [setting.quick for setting in settings.EXPERIMENTS.values()]
-    for experiment in every[:: -1 if slot % 2 else 1]:  # so that two workers do not compile the same one at once
+    for experiment in every[:: -1 if place % 2 else 1]:  # so that two workers do not compile the same one at once
         few = [experiment.with_(n_samples=3)] if experiment.n_samples else []  # small sets have a kernel of their own
         for each in (*few, experiment):
             try:

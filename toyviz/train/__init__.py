@@ -26,7 +26,7 @@ class Frame(NamedTuple):
     """A network in the middle of its training."""
 
     step: int  # steps taken
-    loss: float  # before the last of them
+    loss: float  # before the last of them; not a number where none was taken
     parameters: Parameters
 
 
@@ -51,10 +51,12 @@ def train(
     device: str = "cpu",
     on_frame: Callable[[Frame], None] | None = None,
 ) -> Result:
-    """Train the experiment's network, calling on_frame about ten times a second; an exception in it ends the training.
+    """Train the experiment's network, calling on_frame before the first step and then about ten times a second.
 
-    engine "auto" takes the compiled kernels where they cover the experiment, else the reference: the choice depends on
-    the experiment alone. Raises ValueError for an engine that cannot train it, TrainingFailed if the numbers blow up.
+    What comes before the first call is no training: data are drawn, and kernels compiled. An exception in on_frame ends
+    the training. engine "auto" takes the compiled kernels where they cover the experiment, else the reference: the
+    choice depends on the experiment alone. Raises ValueError for an engine that cannot train it, TrainingFailed if the
+    numbers blow up.
     """
     name = choose_engine(experiment, engine, device)
     _refuse_empty(experiment)
@@ -62,6 +64,8 @@ def train(
     started = time.perf_counter()
     wanted, note = frame_steps(experiment)
     frames = [trainer.parameters()]
+    if on_frame:
+        on_frame(Frame(0, float("nan"), frames[0]))
     losses = np.empty(experiment.steps, np.float32)
     step, chunk = 0, 1
     while step < experiment.steps:

@@ -12,6 +12,7 @@ import streamlit as st
 
 from toyviz import cost, runtime
 from toyviz.experiment import Experiment
+from toyviz.queue import Busy
 from toyviz.result import Result
 from toyviz.ui.frame import duration, many, sentence
 
@@ -137,8 +138,8 @@ def _start(experiments: Sequence[Experiment], missing: Sequence[Experiment], aga
     try:
         runtime.jobs().submit(list(missing), runtime.visitor(), again=again)
         st.session_state["refused"] = None
-    except RuntimeError as busy:  # jobs.Busy: the queue is full
-        st.session_state["refused"] = str(busy)
+    except (Busy, ValueError) as refusal:
+        st.session_state["refused"] = str(refusal)
     return _look(experiments)
 
 
