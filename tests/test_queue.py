@@ -571,16 +571,15 @@ class Everything(RuleBasedStateMachine):
         self.do(self.queue.progress, worker, job.id, step, 0.5, None)
 
     @precondition(lambda self: self.those("training"))
-    @rule(data=st.data(), fails=st.booleans())
-    def end(self, data, fails):
+    @rule(data=st.data(), fails=st.booleans(), heeds=st.booleans())
+    def end(self, data, fails, heeds):
         worker = data.draw(st.sampled_from(self.those("training")))
-        self.finish(worker, "failed" if fails else "done")
+        stopped = self.at[worker].id in self.stops and heeds  # or it was done before it heard of the stop
+        self.finish(worker, "cancelled" if stopped else "failed" if fails else "done")
 
     def finish(self, worker, state):
         job = self.at.pop(worker)
         self.workers[worker] = "idle"
-        if job.id in self.stops and state == "done":
-            state = "cancelled"
         cancelled = job.state == "cancelled"
         if state == "done" and self.queue.wanted(worker, job.id):
             self.memory[job.key] = job.experiment
