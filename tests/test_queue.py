@@ -373,6 +373,17 @@ def test_what_a_worker_says_that_was_given_up_is_not_heard():
     assert driver.trained[-1] == (1, TINY)
 
 
+def test_what_a_worker_says_of_another_job_than_its_own_is_not_heard():
+    driver = Driver().warm()
+    driver.submit("ada", [TINY])
+    job = driver._order(TINY)[1].id
+    driver.do(driver.queue.progress, 0, job + 1, 10, 0.5, None)
+    driver.do(driver.queue.ended, 0, job + 1, "done", None)
+    assert driver.queue.wanted(0, job + 1) is None
+    status = driver.queue.status(TINY.key)
+    assert (status.state, status.step, status.loss) == ("running", 0, None)
+
+
 def test_a_job_that_kills_its_worker_runs_once_more_and_is_then_given_up():
     driver = Driver().warm()
     driver.submit("ada", [TINY, TINY.with_(seed=1)])
