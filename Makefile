@@ -13,7 +13,7 @@ DEV := .venv/.dev-$(shell cat requirements.txt requirements-dev.txt | cksum | tr
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test slow check format bench gallery clean-cache browser
+.PHONY: help run test processor slow check format bench gallery clean-cache browser
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' Makefile | awk -F@ '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -23,6 +23,9 @@ run: $(APP) ## install what the app needs, start it and print its address
 
 test: $(DEV) browser ## install what the tests need, a browser too, and run them all
 	$(BIN)/python -m pytest $(ARGS)
+
+processor: $(DEV) ## one network of each kernel and the quick claims, as if on another processor
+	NUMBA_CPU_NAME=generic $(BIN)/python -m pytest -m "processor and not slow" $(ARGS)
 
 slow: $(DEV) ## the tests that take minutes: the post's own size
 	$(BIN)/python -m pytest -m slow $(ARGS)

@@ -116,7 +116,8 @@ def target_embedding(experiment: Experiment) -> np.ndarray:
 
 def importance(experiment: Experiment) -> np.ndarray:
     """How much each output weighs in the loss, (n_outputs,): decay ** i."""
-    return np.float32(experiment.importance_decay) ** np.arange(experiment.n_outputs, dtype=np.float32)
+    decay = np.float64(np.float32(experiment.importance_decay))  # NumPy's power of float32 rounds by the processor
+    return (decay ** np.arange(experiment.n_outputs)).astype(np.float32)
 
 
 def unit_rows(X: np.ndarray) -> np.ndarray:

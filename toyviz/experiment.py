@@ -11,7 +11,9 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
-ENGINE_VERSION = 1  # part of every key: raise it when the same experiment gives other weights than before
+# Part of every key. Raise it when the definition of a training changes: its samples, its start, its loss or its steps.
+# Not when a kernel rounds otherwise, as it does on another processor: a result's provenance says what trained it.
+ENGINE_VERSION = 1
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,21 @@ def choose_engine(experiment: Experiment, engine: str = "auto", device: str = "c
     return ("fused" if covered else "reference") if engine == "auto" else engine
 
 
+def instruction_set(engine: str) -> str:
+    """What an engine computes with on this machine, in a short text: where it is equal, so are the weights, bit by bit.
+
+    "fused": what its kernels are compiled for, NUMBA_CPU_NAME and NUMBA_CPU_FEATURES heeded, as in "x86_64 znver3 avx
+    avx2 fma". "reference": what PyTorch says of itself, as in "x86_64 AVX2".
+    """
+    if engine == "fused":
+        from toyviz.train.fused import compiled
+
+        return compiled.instruction_set()
+    import torch
+
+    return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+
+
 def frame_steps(experiment: Experiment) -> tuple[np.ndarray, str | None]:
     """The steps at which the history keeps a frame, log-spaced from 0 to the end, and a note if they are few."""
     size = sum(values.nbytes for values in initial_parameters(experiment).values())
@@ -183,5 +198,6 @@ def _provenance(engine: str, device: str, seconds: float, note: str | None) -> d
         "versions": {name: importlib.metadata.version(name) for name in packages}
         | {"python": platform.python_version()},
         "machine": platform.machine(),
+        "instruction_set": instruction_set(engine),
         "note": note,
     }

@@ -1,4 +1,4 @@
-"""How kernels are compiled, and kept on disk for the next process."""
+"""How kernels are compiled, for which processor, and kept on disk for the next process."""
 
 from __future__ import annotations
 
@@ -9,13 +9,24 @@ from typing import Any
 
 import numba
 from numba import njit
+from numba.core.registry import cpu_target
 
 _HERE = Path(__file__).parent
+_VECTOR_FEATURES = ("avx", "avx2", "fma", "avx512f", "avx512vl", "neon", "sve", "sve2")  # those that decide rounding
+
+# What the compiler compiles for, NUMBA_CPU_NAME and NUMBA_CPU_FEATURES heeded: "x86_64-...", "znver3", "+avx2,-sse4a,..."
+_SYSTEM, _PROCESSOR, _FEATURES = cpu_target.target_context.codegen().magic_tuple()
+
+
+def instruction_set() -> str:
+    """The processor that kernels are compiled for and its vector instructions: "x86_64 znver3 avx avx2 fma"."""
+    has = {feature.removeprefix("+") for feature in _FEATURES.split(",") if feature.startswith("+")}
+    return " ".join([_SYSTEM.split("-")[0], _PROCESSOR, *(each for each in _VECTOR_FEATURES if each in has)])
 
 
 def _digest() -> str:
-    """Of all kernels: the compiler looks at one file alone to see whether what it kept is stale."""
-    digest = hashlib.sha256()
+    """Of all kernels, and of what they are compiled for: the compiler looks at one file alone for what is stale."""
+    digest = hashlib.sha256(repr((_SYSTEM, _PROCESSOR, _FEATURES)).encode())
     for path in sorted(_HERE.glob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
@@ -23,7 +34,7 @@ def _digest() -> str:
 
 _config: Any = numba.config
 if not _config.CACHE_DIR:  # NUMBA_CACHE_DIR of the environment comes first
-    _config.CACHE_DIR = str(_HERE / "__pycache__" / f"kernels-{_digest()}")
+    _config.CACHE_DIR = str(_HERE / "__pycache__" / f"kernels-{_PROCESSOR}-{_digest()}")
 
 # A function that only compiled code calls: spared what Python would need to call it.
 _PART: dict[str, Any] = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
