@@ -166,7 +166,7 @@ if results:
     st.caption(f"W1 at the end, seed {first}; each on its own scale.")
 ui.notes(
     "- **Keys alone** change little on sparse samples: the network is about as fast, and ends about where it would "
-    "have ended anyway. On one-hots with the squared error it ends higher in six of eight seeds.\n"
+    "have ended anyway. On one-hots with the squared error it ends higher in most seeds.\n"
     "- **Keys and values** together, with the squared error: on sparse samples the training loss falls sooner and ends "
     "several times lower, the test loss is lower too, and most of the table is still there. On one-hots it ends lower "
     "too, but by less.\n"

@@ -14,7 +14,7 @@ from numba.core.registry import cpu_target
 _HERE = Path(__file__).parent
 _VECTOR_FEATURES = ("avx", "avx2", "fma", "avx512f", "avx512vl", "neon", "sve", "sve2")  # those that decide rounding
 
-# What the compiler compiles for, NUMBA_CPU_NAME and NUMBA_CPU_FEATURES heeded: "x86_64-...", "znver3", "+avx2,-sse4a,..."
+# What is compiled for, NUMBA_CPU_NAME and NUMBA_CPU_FEATURES heeded: "x86_64-...", "znver3", "+avx2,-sse4a,..."
 _SYSTEM, _PROCESSOR, _FEATURES = cpu_target.target_context.codegen().magic_tuple()
 
 
