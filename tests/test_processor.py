@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from toyviz import data
 from toyviz.experiment import Experiment
@@ -94,6 +95,20 @@ def test_a_result_from_before_it_was_recorded_is_read_as_ever(store):
     np.testing.assert_array_equal(kept.W1, result.W1)
     store.put(replace(result, provenance=old))
     assert "instruction_set" not in Store(store.runs).get(TINY).provenance
+
+
+@pytest.mark.parametrize(
+    ("about", "said"), [({"instruction_set": "x86_64 znver3 fma"}, "x86_64 znver3 fma"), ({}, "not recorded")]
+)
+def test_a_page_tells_the_instruction_set_of_a_network(about, said):
+    def page(result):
+        from toyviz import tables, ui
+
+        ui.behind("double_descent", result, tables.runs([result]))
+
+    app = AppTest.from_function(page, args=(replace(train(TINY), provenance=about),), default_timeout=300).run()
+    assert not app.exception
+    assert f"- instruction set: {said}\n" in "".join(each.value for each in app.markdown)
 
 
 # kept kernels
