@@ -1,5 +1,6 @@
 """Lists in a few neurons: what training must leave alone, the table that is read off, its figures and its claims."""
 
+import itertools
 import json
 
 import numpy as np
@@ -145,13 +146,13 @@ def test_fidelity_counts_answers_one_by_one():
 
 def test_on_and_off_is_enough_for_ten_neurons_and_not_for_two():
     base = settings.EXPERIMENTS["dictionary_cross_entropy"].post
-    shares = {}
-    for m in (2, 10):
-        result = train(base.with_(n_hidden=m))
+    shares = {2: [], 10: []}
+    for m, seed in itertools.product(shares, range(4)):
+        result = train(base.with_(n_hidden=m, seed=seed))
         table = decompiler.read(result.experiment, result.parameters)
-        shares[m] = decompiler.fidelity(result, table, decompiler.trials(result.experiment)).network
-    assert shares[10] == 1
-    assert shares[2] < 0.5
+        shares[m].append(decompiler.fidelity(result, table, decompiler.trials(result.experiment)).network)
+    assert np.median(shares[10]) == 1
+    assert np.median(shares[2]) < 0.5
 
 
 def test_tables_read_the_keys_of_any_fixed_training_set_and_refuse_what_has_none():

@@ -91,10 +91,8 @@ def markdown(rows: Mapping[str, Row]) -> str:
         "",
         "Each claim of the post that can be tested is a check in `toyviz/claims/`. Its evidence is trained, at the "
         f"size that its row names. {rule(rows)} The thresholds were set on other seeds than these{seen}. The numbers "
-        "of the post's claims count them in the order of the post. What was measured, was measured on one processor: "
-        "another one may round otherwise, and where training is chaotic its numbers are others, as those of another "
-        "seed. This page is written by `python -m toyviz claims --publish`; the app runs the same checks on what a "
-        "visitor trains.",
+        "of the post's claims count them in the order of the post. This page is written by `python -m toyviz claims "
+        "--publish`; the app runs the same checks on what a visitor trains.",
         "",
         f"{len(rows)} checks stand for {len(covered)} of the {len(TESTABLE)} testable claims.",
         "",
@@ -134,6 +132,8 @@ def rule(rows: Mapping[str, Row]) -> str:
         f"Where the best of several starts counts, each group of them has one vote ({'; '.join(grouped)})."
         * bool(grouped),
         f"All seeds are judged at once in {_and(pooled)}." * bool(pooled),
+        "All numbers are of one processor: another one may round otherwise, and where training is chaotic its numbers "
+        "are others, as those of another seed are.",
     ]
     return " ".join(filter(None, told))
 
