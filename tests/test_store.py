@@ -426,10 +426,11 @@ def test_no_way_into_the_cache_unpickles_a_key(store, tmp_path):
     with database(store) as connection:
         bomb = pickle.dumps(Bomb(tmp_path / "made"))
         connection.execute("INSERT INTO Cache (key, raw, mode, value) VALUES (?, 0, 1, X'00')", (bomb,))
-    with pytest.raises(ValueError, match="no text"):
-        list(store._cache)
-    with pytest.raises(ValueError, match="no text"):
-        store._cache.peekitem()
+    with store._disk._cache as cache:
+        with pytest.raises(ValueError, match="no text"):
+            list(cache)
+        with pytest.raises(ValueError, match="no text"):
+            cache.peekitem()
     assert not (tmp_path / "made").exists()
 
 
@@ -458,12 +459,13 @@ def test_a_row_that_names_a_file_outside_the_cache_reads_and_removes_nothing(sto
 
 
 def test_keys_and_values_of_other_kinds_cannot_be_stored(store):
-    for value in ("text", 1, None, [1]):
-        with pytest.raises(TypeError, match="a value of the cache must be bytes"):
-            store._cache.set("key", value)
-    for key in (1, b"key", ("key",)):
-        with pytest.raises(TypeError, match="a key of the cache must be text"):
-            store._cache.set(key, b"value")
+    with store._disk._cache as cache:
+        for value in ("text", 1, None, [1]):
+            with pytest.raises(TypeError, match="a value of the cache must be bytes"):
+                cache.set("key", value)
+        for key in (1, b"key", ("key",)):
+            with pytest.raises(TypeError, match="a key of the cache must be text"):
+                cache.set(key, b"value")
 
 
 # the database
@@ -548,7 +550,7 @@ print(store.put(result), store.get(result.experiment) is result, len(list(store.
     assert "cannot be saved" in " ".join(problem)
 
 
-def test_a_full_database_costs_the_cache_and_not_the_result_and_old_results_can_be_read(store, results, monkeypatch):
+def test_a_full_database_costs_the_cache_and_not_the_result_and_old_results_can_be_read(store, results):
     store.put(results[SMALL])
     with database(store) as connection:
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
@@ -562,35 +564,40 @@ def test_a_full_database_costs_the_cache_and_not_the_result_and_old_results_can_
     assert same(other.get(SMALL), results[SMALL])
     with database(store) as connection:
         connection.execute("DELETE FROM Settings WHERE key = 'sqlite_max_page_count'")
-    monkeypatch.setattr(store_module, "RETRY_AFTER", 0)
     other = fresh(store)
     assert other.put(seeds[-1])
     assert other.problem is None
 
 
-def test_a_read_only_cache_costs_the_cache_and_not_the_result(store, results, monkeypatch, caplog):
-    store.put(results[SMALL])
+@pytest.fixture
+def read_only(monkeypatch):
+    """A way to open all databases for reading alone from now on, until the patch is undone."""
     connect = sqlite3.connect
 
-    def read_only(path, **options):
-        return connect(f"file:{path}?mode=ro", uri=True, **options)
+    def connect_to_read(path, **options):
+        address = path.replace("mode=rw", "mode=ro") if options.pop("uri", False) else f"file:{path}?mode=ro"
+        return connect(address, uri=True, **options)
 
-    monkeypatch.setattr(diskcache.core.sqlite3, "connect", read_only)
+    return lambda: monkeypatch.setattr(sqlite3, "connect", connect_to_read)
+
+
+def test_a_read_only_cache_costs_the_cache_and_not_the_result(store, results, read_only, caplog):
+    store.put(results[SMALL])
+    read_only()
     other = fresh(store)
     assert "cannot be saved (attempt to write a readonly database)" in other.problem
     assert not other.put(results[LARGE])
     assert other.get(LARGE) is results[LARGE]
+    assert same(other.get(SMALL), results[SMALL])
+    assert "cannot be saved" in other.problem
     assert "cannot be used" in caplog.text
     assert value_files(store) == []
 
 
-def test_a_cache_that_turns_read_only_still_answers(store, results, monkeypatch):
+def test_a_cache_that_turns_read_only_still_answers(store, results, read_only, monkeypatch):
     store.put(results[SMALL])
     other = fresh(store)
-    connect = sqlite3.connect
-    monkeypatch.setattr(
-        diskcache.core.sqlite3, "connect", lambda path, **options: connect(f"file:{path}?mode=ro", uri=True, **options)
-    )
+    read_only()
     answers = []
     thread = threading.Thread(  # in a thread of its own, and so with a connection of its own, as each page run
         target=lambda: answers.extend([other.put(results[LARGE]), other.get(SMALL), other.get(LARGE)])
@@ -602,7 +609,6 @@ def test_a_cache_that_turns_read_only_still_answers(store, results, monkeypatch)
     assert answers[2] is results[LARGE]
     assert "cannot be saved" in other.problem
     monkeypatch.undo()
-    monkeypatch.setattr(other, "_retry_at", 0.0)
     assert other.put(results[LARGE])
     assert other.problem is None
 

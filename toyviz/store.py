@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 import json
@@ -11,11 +12,12 @@ import shutil
 import sqlite3
 import threading
 import time
+import weakref
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import diskcache
 import numpy as np
@@ -31,12 +33,17 @@ GALLERY = ROOT / "cache" / "gallery"
 MEMORY_LIMIT = 256 * 2**20  # bytes of unpacked results that one process keeps at hand
 DISPLAY_FRAMES = 12  # of the history that a gallery file keeps at most
 DISPLAY_BYTES = 30_000  # that the inner ones of these may take: the wider a network, the fewer are kept
-RETRY_AFTER = 30.0  # seconds before a cache that could not be opened is tried again
+PENDING_LIMIT = 256 * 2**20  # bytes that wait for a disk that cannot be written
+LOCK_PATIENCE = 2.0  # seconds that one waits for another process's lock: once, not again and again
+PATIENCE = 5.0  # seconds that one waits for the disk
+RETRY_AFTER = 2.0  # seconds until what could not be written is tried again
 STRAY_AFTER = 3600.0  # seconds after which a value file that no row names is a leftover
-TROUBLE = (sqlite3.Error, diskcache.Timeout, OSError)
+TROUBLE = (sqlite3.Error, diskcache.Timeout, OSError, MemoryError)
+LOCK = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+OF_KEY = "FROM Cache WHERE key = ? AND raw = 1"
 BLANK = "0" * 64  # stands where the digest will stand while the digest is taken
 
-Answer = TypeVar("Answer")
 log = logging.getLogger(__name__)
 
 
@@ -91,6 +98,8 @@ def unpack(blob: bytes) -> Result:
     try:
         about, arrays = _read(blob)
         return _assemble(from_dict(about["experiment"]), about, arrays)
+    except MemoryError:  # says nothing of the bytes
+        raise
     except Exception as error:  # whatever strange bytes can raise on the way means one thing: not a result
         raise ValueError(f"not a result that can be used: {error or type(error).__name__}") from error
 
@@ -103,16 +112,21 @@ class Store:
 
     def __init__(self, runs: Path | None, gallery: Path | None = None, size_limit: int = 2 * 2**30) -> None:
         self.runs, self.gallery, self.size_limit = runs, gallery, size_limit
-        self.problem: str | None = None  # a sentence for the page while results cannot be written
+        self._notice: str | None = None
         self._lock = threading.Lock()  # over the memory
-        self._opening = threading.Lock()
         self._memory: OrderedDict[str, Result] = OrderedDict()
         self._memory_bytes = 0
         self._refused: set[Path] = set()  # gallery files that turned out damaged: told once
-        self._cache: diskcache.Cache | None = None
-        self._retry_at = 0.0
-        if runs is not None:
-            self._reopen()
+        self._disk = None if runs is None else _Runs(runs, size_limit)
+
+    @property
+    def problem(self) -> str | None:
+        """A sentence for the page while results cannot be saved, or what is saved cannot be read."""
+        return self._notice or (self._disk.problem if self._disk else None)
+
+    @problem.setter
+    def problem(self, sentence: str | None) -> None:
+        self._notice = sentence
 
     def get(self, experiment: Experiment) -> Result | None:
         """The result of this experiment, or None. A damaged entry is dropped, and told in the log."""
@@ -126,12 +140,12 @@ class Store:
         return result
 
     def put(self, result: Result, *, display: bool = False) -> bool:
-        """Keep the result, and say if it is on disk: if not, problem says why, and it can still be read from memory.
+        """Keep the result, and say if it can be read back from disk: if not, problem says why, and memory has it.
 
-        display keeps a short history on disk: see pack().
+        What could not be written is tried again in the background. display keeps a short history on disk: see pack().
         """
         self._remember(result)
-        if self.runs is None:
+        if self._disk is None:
             return False
         blob = pack(result, display=display)
         if len(blob) > self.size_limit:
@@ -140,29 +154,27 @@ class Store:
                 f"takes {self.size_limit / 1e6:.0f} MB."
             )
             return False
-        saved = self._on_disk(lambda cache: cache.set(result.experiment.key, blob))
-        if saved:
-            self.problem = None
-        return bool(saved)
+        self.problem = None
+        return self._disk.write(result.experiment.key, blob)
 
     def has(self, experiment: Experiment) -> bool:
         """Whether there is an entry of this experiment, read or not: get() may still find it damaged."""
         if experiment.key in self._memory:
             return True
         path = self._gallery_file(experiment)
-        if path and path not in self._refused and path.exists():
+        if path and path not in self._refused and _bytes_of(path):
             return True
-        return bool(self._on_disk(lambda cache: experiment.key in cache))
+        return bool(self._disk and self._disk.has(experiment.key))
 
     def info(self) -> dict[str, Any]:
         """Where results lie, how many there are and how many bytes they take, as JSON would hold it."""
         files = self._gallery_files()
-        entries, size = self._on_disk(lambda cache: (len(cache), cache.volume())) or (0, 0)
+        entries, size = self._disk.count() if self._disk else (0, 0)
         return {
             "gallery": {
                 "directory": str(self.gallery) if self.gallery else None,
                 "entries": len(files),
-                "bytes": sum(path.stat().st_size for path in files),
+                "bytes": sum(_bytes_of(path) for path in files),
             },
             "runs": {
                 "directory": str(self.runs) if self.runs else None,
@@ -175,15 +187,15 @@ class Store:
 
     def verify(self) -> dict[str, Any]:
         """Read every entry again: damaged ones are dropped from runs, and named in the gallery, which is left alone."""
-        damaged = []
-        for path in self._gallery_files():
+        files, damaged = self._gallery_files(), []
+        for path in files:
             try:
                 _of_key(path.read_bytes(), path.stem)
-            except (OSError, ValueError) as error:
+            except (*TROUBLE, ValueError) as error:
                 damaged.append(f"{path.name}: {error}")
-        checked, dropped, stray = self._on_disk(self._verify_runs) or (0, [], 0)
+        checked, dropped, stray = self._disk.verify() if self._disk else (0, [], 0)
         return {
-            "gallery": {"checked": len(self._gallery_files()), "damaged": damaged},
+            "gallery": {"checked": len(files), "damaged": damaged},
             "runs": {"checked": checked, "dropped": dropped, "stray_files_removed": stray},
             "problem": self.problem,
         }
@@ -193,9 +205,12 @@ class Store:
         with self._lock:
             self._memory.clear()
             self._memory_bytes = 0
-        return self._on_disk(lambda cache: cache.clear()) or 0
+        return self._disk.clear() if self._disk else 0
 
-    # memory
+    def close(self) -> None:
+        """Try once more to save what is not saved yet, and release the files. A closed store still answers."""
+        if self._disk:
+            self._disk.close()
 
     def _remember(self, result: Result) -> None:
         key = result.experiment.key
@@ -207,141 +222,475 @@ class Store:
             while self._memory_bytes > MEMORY_LIMIT and len(self._memory) > 1:
                 self._memory_bytes -= _size(self._memory.popitem(last=False)[1])
 
-    # the gallery
-
     def _gallery_files(self) -> list[Path]:
-        return sorted(self.gallery.glob("*.safetensors")) if self.gallery else []
+        try:
+            return sorted(self.gallery.glob("*.safetensors")) if self.gallery else []
+        except OSError as error:
+            log.warning("the gallery in %s cannot be read: %s", self.gallery, error)
+            return []
 
     def _gallery_file(self, experiment: Experiment) -> Path | None:
         return self.gallery / f"{experiment.key}.safetensors" if self.gallery else None
 
     def _from_gallery(self, experiment: Experiment) -> Result | None:
         path = self._gallery_file(experiment)
-        if path is None or path in self._refused or not path.exists():
+        if path is None or path in self._refused:
             return None
         try:
             return _of_key(path.read_bytes(), experiment.key)
-        except (OSError, ValueError) as error:
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
             self._refused.add(path)
             log.warning("the gallery's %s is passed over: %s", path.name, error)
-            return None
-
-    # the cache in runs
+        except TROUBLE as error:  # no sign of damage: it may be readable the next time
+            log.warning("the gallery's %s cannot be read: %s", path.name, error)
+        return None
 
     def _from_runs(self, experiment: Experiment) -> Result | None:
+        if self._disk is None:
+            return None
         key = experiment.key
         try:
-            blob = self._on_disk(lambda cache: cache.get(key))
+            blob = self._disk.read(key)
             return None if blob is None else _of_key(blob, key)
         except ValueError as error:
             log.warning("the cached result %s is dropped: %s", key, error)
-            self._on_disk(lambda cache: cache.delete(key))
-            return None
+            self._disk.drop(key)
+        except TROUBLE as error:  # no sign of damage: it may be readable the next time
+            log.info("the cached result %s cannot be read: %s", key, error)
+        return None
 
-    def _verify_runs(self, cache: diskcache.Cache) -> tuple[int, list[str], int]:
-        assert self.runs is not None
-        with contextlib.closing(sqlite3.connect(self.runs / "cache.db", timeout=5, isolation_level=None)) as database:
+
+@dataclass(eq=False)
+class _Change:
+    """What is to be written under a key; blob None: a damaged entry is to be removed."""
+
+    key: str
+    blob: bytes | None
+    done: bool = False
+
+
+class _Runs:
+    """The cache on disk: blobs by key.
+
+    Reading writes nothing, and waits for a lock once. All writing of blobs is done by one thread in the background that
+    tries again until all is written, so that a locked database or a full disk holds nobody up for more than a moment.
+    """
+
+    def __init__(self, folder: Path, size_limit: int) -> None:
+        self.folder, self.database, self.size_limit = folder, folder / "cache.db", size_limit
+        self.problem: str | None = None
+        self._passing = False  # whether the problem is a lock, which any success shows to be gone
+        self._locked_out: set[str] = set()  # of "reading", "writing": what met a lock the last time waits for none now
+        self._reading = threading.Lock()  # over the connection that reads
+        self._reader: tuple[sqlite3.Connection, tuple[int, int], Callable[[], Any]] | None = None
+        self._writing = threading.Lock()  # over diskcache
+        self._cache: diskcache.Cache | None = None
+        self._identity: tuple[int, int] | None = None  # of the file that diskcache has open
+        self._changed = threading.Condition()  # over the problem and what follows
+        self._pending: list[_Change] = []  # oldest first
+        self._given_up = False  # whether some of them were, for want of memory
+        self._asked = self._tried = 0  # rounds of writing
+        self._writer: threading.Thread | None = None
+        self._closing = False
+        self._ask()
+
+    # reading
+
+    def read(self, key: str) -> bytes | None:
+        """The bytes under this key, written or about to be, or None.
+
+        Raises ValueError for a row that holds no bytes, OSError or sqlite3.Error for what cannot be read.
+        """
+        change = self._awaited(key)
+        return change.blob if change else self._written(key)
+
+    def has(self, key: str) -> bool:
+        """Whether something is under this key; no if that cannot be read."""
+        change = self._awaited(key)
+        return change.blob is not None if change else bool(self._answer(f"SELECT 1 {OF_KEY}", key))
+
+    def count(self) -> tuple[int, int]:
+        """The number of entries and their bytes, those of the database included; 0 if they cannot be read."""
+        size = "total(size) + (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size)"
+        rows = self._answer(f"SELECT count(*), {size} FROM Cache")
+        return (rows[0][0], int(rows[0][1])) if rows else (0, 0)
+
+    def _awaited(self, key: str) -> _Change | None:
+        """The newest change of this key that is still to be written."""
+        with self._changed:
+            return next((change for change in reversed(self._pending) if change.key == key), None)
+
+    def _written(self, key: str) -> bytes | None:
+        """The bytes that are on disk under this key, or None; raises as read() does."""
+        for last in (False, True):
+            rows = self._select(f"SELECT mode, filename, value {OF_KEY}", key)
+            if not rows:
+                break
+            try:
+                return BytesDisk(str(self.folder)).fetch(*rows[0])
+            except FileNotFoundError:  # another process may have replaced it since the row was read
+                if last:
+                    raise
+        return None
+
+    def _answer(self, query: str, *values: str) -> list[Any]:
+        """The rows of a query; none if they cannot be read."""
+        try:
+            return self._select(query, *values)
+        except TROUBLE as error:
+            log.info("the cache in %s cannot be read: %s", self.folder, error)
+            return []
+
+    def _select(self, query: str, *values: str) -> list[Any]:
+        """The rows of a query, over a connection that cannot write. Raises OSError or sqlite3.Error."""
+        with self._reading:
+            try:
+                rows = self._connect_to_read().execute(query, values).fetchall()
+            except sqlite3.Error as error:
+                if _is_lock(error):
+                    self._locked_out.add("reading")
+                    self._tell(error, reading=True)
+                    raise
+                self._close_reader()
+                if not isinstance(error, sqlite3.OperationalError):
+                    raise
+                rows = self._select_as_it_lies(query, *values)
+        self._locked_out.discard("reading")
+        with self._changed:
+            if self._passing and not self._pending:
+                self.problem = None
+        return rows
+
+    def _connect_to_read(self) -> sqlite3.Connection:
+        """The connection to the file that lies there now: the one that was opened before, or a new one."""
+        identity = _identity(self.database)
+        if self._reader is None or self._reader[1] != identity:
+            self._close_reader()
+            connection = self._connect("mode=ro")
+            self._reader = connection, identity, weakref.finalize(self, connection.close)
+        connection = self._reader[0]
+        connection.execute(f"PRAGMA busy_timeout = {self._patience('reading') * 1000:.0f}")
+        return connection
+
+    def _select_as_it_lies(self, query: str, *values: str) -> list[Any]:
+        """The rows of a query where not even SQLite's own files beside the database can be made or read."""
+        with contextlib.closing(self._connect("immutable=1")) as connection:
+            return connection.execute(query, values).fetchall()
+
+    def _connect(self, how: str) -> sqlite3.Connection:
+        address = f"{self.database.absolute().as_uri()}?{how}"
+        return sqlite3.connect(
+            address, uri=True, timeout=self._patience("writing"), isolation_level=None, check_same_thread=False
+        )
+
+    def _close_reader(self) -> None:
+        if self._reader:
+            self._reader[2]()
+        self._reader = None
+
+    def _patience(self, action: str) -> float:
+        return 0 if action in self._locked_out else LOCK_PATIENCE
+
+    # writing, by way of the thread
+
+    def write(self, key: str, blob: bytes) -> bool:
+        """Write the bytes under this key, and say if they can be read back now; if not, it is tried again later."""
+        change = _Change(key, blob)
+        self._ask(change)
+        return change.done
+
+    def drop(self, key: str) -> None:
+        """Remove a damaged entry, some time soon."""
+        self._ask(_Change(key, None), wait=False)
+
+    def close(self) -> None:
+        """Try once more to write what is not written yet; what cannot be is told in the log."""
+        with self._changed:
+            self._closing = True
+            self._locked_out.discard("writing")
+            if self._pending:
+                self._ask()
+            lost = sum(change.blob is not None for change in self._pending)
+            if lost:
+                log.warning("%d results could not be saved in %s", lost, self.folder)
+        with self._reading:
+            self._close_reader()
+
+    def _ask(self, change: _Change | None = None, wait: bool = True) -> None:
+        """Have the thread write all that is pending, with this change the last of it, and wait until it has tried."""
+        with self._changed:
+            if change:
+                self._pending.append(change)
+                self._bound_the_memory()
+            self._asked += 1
+            mine = self._asked
+            self._changed.notify_all()
+            if not self._start_writer() or not wait:
+                return
+            if not self._changed.wait_for(lambda: self._tried >= mine or bool(change and change.done), PATIENCE):
+                self._tell(TimeoutError("the disk is slow"))
+
+    def _bound_the_memory(self) -> None:
+        while len(self._pending) > 1 and sum(len(change.blob or b"") for change in self._pending) > PENDING_LIMIT:
+            log.warning("the result %s will not be saved: too many wait to be", self._pending.pop(0).key)
+            self._given_up = True
+
+    def _start_writer(self) -> bool:
+        if self._writer is None:
+            writer = threading.Thread(target=self._write, name="store", daemon=True)
+            try:
+                writer.start()
+            except RuntimeError as error:  # no thread to be had: whoever asks next may get one
+                self._tell(error)
+                return False
+            self._writer = writer
+            atexit.register(self.close)
+        return True
+
+    def _write(self) -> None:
+        """The thread: round after round until all is written."""
+        while True:
+            with self._changed:
+                asked = self._asked
+            error = self._round()
+            with self._changed:
+                if error:
+                    self._tell(error)
+                else:
+                    self.problem, self._given_up = None, False
+                self._tried = asked
+                self._changed.notify_all()
+                if self._asked == asked and (self._closing or not self._pending):
+                    self._writer = None
+                    atexit.unregister(self.close)
+                    return
+                if error:
+                    self._changed.wait(RETRY_AFTER)
+
+    def _round(self) -> Exception | None:
+        """Write all that is pending, with a repair between two tries; what stands in the way, or None."""
+        for last in (False, True):
+            try:
+                with self._opened() as cache:
+                    while change := self._oldest():
+                        self._make(cache, change)
+                return None
+            except Exception as error:  # of whatever kind: nobody else would hear of it
+                if _is_lock(error):
+                    self._locked_out.add("writing")
+                    return error
+                self._cache = None
+                if last:
+                    with self._changed:  # the next round begins with another, so that none stands in the way of all
+                        self._pending[:] = [*self._pending[1:], *self._pending[:1]]
+                    return error
+                log.info("the cache is opened again: %r", error)
+        return None
+
+    def _oldest(self) -> _Change | None:
+        with self._changed:
+            return self._pending[0] if self._pending else None
+
+    def _make(self, cache: diskcache.Cache, change: _Change) -> None:
+        """Make one change on disk, and see that it is there."""
+        if change.blob is None:
+            self._remove(cache, change.key)
+        else:
+            self._set(cache, change.key, change.blob)
+            self._evict(cache, change.key)
+        with self._changed:
+            change.done = True
+            if change in self._pending:  # and not cleared meanwhile
+                self._pending.remove(change)
+            if not self._pending:
+                self.problem, self._given_up = None, False
+            self._changed.notify_all()
+
+    def _set(self, cache: diskcache.Cache, key: str, blob: bytes) -> None:
+        cache.disk.unnamed = None
+        try:
+            cache.set(key, blob)
+        except BaseException:  # each try would leave another file behind, on a disk that may be full
+            if cache.disk.unnamed:
+                cache.disk.remove(cache.disk.unnamed)
+            raise
+        read = self._written(key) or b""
+        if read != blob:  # another process may have stored its own; a folder that was deleted answers nothing
+            _of_key(read, key)
+
+    def _remove(self, cache: diskcache.Cache, key: str) -> None:
+        """Remove a damaged entry, unless it was replaced meanwhile."""
+        try:
+            _of_key(self._written(key) or b"", key)
+        except (ValueError, FileNotFoundError):
+            cache.delete(key)
+
+    def _evict(self, cache: diskcache.Cache, newest: str) -> None:
+        """Remove the oldest entries while the cache is too large, but not the newest."""
+        if cache.volume() <= self.size_limit:
+            return
+        oldest_first = "SELECT key FROM Cache WHERE raw = 1 AND typeof(key) = 'text' AND key != ? ORDER BY store_time"
+        for (key,) in self._select(oldest_first, newest):
+            cache.delete(key)
+            if cache.volume() <= self.size_limit:
+                return
+
+    # writing, by whoever calls
+
+    def clear(self) -> int:
+        """Remove every entry, and return how many there were."""
+        with self._changed:
+            self._pending.clear()
+        try:
+            with self._opened() as cache:
+                return int(cache.clear())
+        except TROUBLE as error:
+            self._tell(error)
+            return 0
+
+    def verify(self) -> tuple[int, list[str], int]:
+        """How many entries there were, a sentence for each that was damaged and is removed, how many leftovers are."""
+        try:
+            with self._opened() as cache:
+                checked, dropped = self._remove_damaged(cache)
+                return checked, dropped, self._remove_stray_files()
+        except TROUBLE as error:
+            self._tell(error)
+            return 0, [], 0
+
+    def _remove_damaged(self, cache: diskcache.Cache) -> tuple[int, list[str]]:
+        with contextlib.closing(self._connect("mode=rw")) as database:
             foreign = database.execute("DELETE FROM Cache WHERE raw != 1 OR typeof(key) != 'text'").rowcount
             keys = [key for (key,) in database.execute("SELECT key FROM Cache ORDER BY key")]
         dropped = [f"{foreign} with a key that is no text"] if foreign else []
         for key in keys:
             try:
-                _of_key(cache.get(key) or b"", key)
-            except ValueError as error:
+                _of_key(self._written(key) or b"", key)
+            except (ValueError, FileNotFoundError) as error:
                 cache.delete(key)
-                dropped.append(f"{key}: {error}")
+                dropped.append(f"{key}: {error if isinstance(error, ValueError) else 'its file is missing'}")
         for line in dropped:
             log.warning("the cached result %s is dropped", line)
-        return len(keys) + foreign, dropped, self._remove_stray_files()
+        return len(keys) + foreign, dropped
 
     def _remove_stray_files(self) -> int:
         """Remove value files that no row names and that are too old to be a write under way."""
-        assert self.runs is not None
-        with contextlib.closing(sqlite3.connect(self.runs / "cache.db", timeout=5)) as database:
+        with contextlib.closing(self._connect("mode=rw")) as database:
             named = {name for (name,) in database.execute("SELECT filename FROM Cache WHERE filename IS NOT NULL")}
         stray = [
             path
-            for path in self.runs.glob("*/*/*.val")
-            if str(path.relative_to(self.runs)) not in named and time.time() - path.stat().st_mtime > STRAY_AFTER
+            for path in self.folder.glob("*/*/*.val")
+            if str(path.relative_to(self.folder)) not in named and time.time() - path.stat().st_mtime > STRAY_AFTER
         ]
         for path in stray:
             path.unlink(missing_ok=True)
         return len(stray)
 
-    def _on_disk(self, action: Callable[[diskcache.Cache], Answer]) -> Answer | None:
-        """What the action makes of the cache, tried twice with a repair between; None if the disk gives no answer."""
-        if self.runs is None:
-            return None
-        if self._cache is not None:
-            try:
-                return action(self._cache)
-            except TROUBLE as error:
-                log.info("the cache is opened again: %s", error)
-        if not self._reopen():
-            return None
-        assert self._cache is not None
-        try:
-            return action(self._cache)
-        except TROUBLE as error:
-            self._tell(error)
-            return None
+    # opening
 
-    def _reopen(self) -> bool:
-        """Open the cache anew; a damaged one is set aside first. On failure the old handle stays: it may still read."""
-        assert self.runs is not None
-        with self._opening:
-            if time.monotonic() < self._retry_at:
-                return False
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[diskcache.Cache]:
+        """The cache that lies there now: opened anew if it was deleted, set aside and started anew if it is damaged.
+
+        Raises what stands in the way of writing before diskcache meets it, since that would wait for a lock for 60 s.
+        """
+        with self._writing:
+            if self._cache and _identity(self.database) == self._identity:
+                self._probe()
+            else:
+                self._cache = None
+                self._cache = self._open_or_start_anew()
+                self._identity = _identity(self.database)
+            self._locked_out.discard("writing")
             try:
-                if _is_damaged(self.runs / "cache.db"):
-                    self._set_aside()
-                try:
-                    self._cache = self._open()
-                except (TypeError, ValueError, KeyError, AttributeError):  # settings in it that diskcache chokes on
-                    self._set_aside()
-                    self._cache = self._open()
-            except TROUBLE as error:
-                self._retry_at = time.monotonic() + RETRY_AFTER
-                self._tell(error)
-                return False
-            return True
+                yield self._cache
+            finally:
+                with self._reading:  # the last connection that is closed moves all into the database, for good
+                    self._close_reader()
+                    self._cache.close()
+
+    def _open_or_start_anew(self) -> diskcache.Cache:
+        self._make_files()
+        if self._is_damaged():
+            self._set_aside()
+            self._make_files()
+        try:
+            return self._open()
+        except (TypeError, ValueError, KeyError, AttributeError):  # settings in it that diskcache chokes on
+            self._set_aside()
+            self._make_files()
+            return self._open()
+
+    def _make_files(self) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
+        with contextlib.suppress(FileExistsError):  # SQLite gives its journals the mode of the database
+            os.close(os.open(self.database, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
     def _open(self) -> diskcache.Cache:
-        assert self.runs is not None
-        self.runs.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.runs.chmod(0o700)
-        with contextlib.suppress(FileExistsError):  # SQLite gives its journals the mode of the database
-            os.close(os.open(self.runs / "cache.db", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         return diskcache.Cache(
-            str(self.runs),
-            timeout=5,
+            str(self.folder),
+            timeout=LOCK_PATIENCE,
             disk=BytesDisk,
             disk_min_file_size=2**13,
             size_limit=self.size_limit,
-            eviction_policy="least-recently-stored",  # a read never writes, so a full disk still answers
-            cull_limit=20,
+            eviction_policy="least-recently-stored",
+            cull_limit=0,  # it may take the newest too: see _evict()
             statistics=0,
+            sqlite_mmap_size=0,  # a mapped file that another process cuts short ends this process
         )
 
-    def _set_aside(self) -> None:
-        """Rename the damaged cache, in place of one set aside before, so that a new one can be started."""
-        assert self.runs is not None
-        aside = self.runs.with_name(f"{self.runs.name}.damaged")
-        log.warning("the cache in %s is damaged: set aside as %s, and started anew", self.runs, aside.name)
-        shutil.rmtree(aside, ignore_errors=True)
-        self.runs.rename(aside)
+    def _probe(self, query: str = "SELECT 1") -> list[Any]:
+        """The rows of a query, with the right to write. Raises sqlite3.Error if there is none."""
+        with contextlib.closing(self._connect("mode=rw")) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            return connection.execute(query).fetchall()
 
-    def _tell(self, error: Exception) -> None:
-        if isinstance(error, diskcache.Timeout):
+    def _is_damaged(self) -> bool:
+        try:
+            return self._probe("PRAGMA integrity_check(1)") != [("ok",)]
+        except sqlite3.DatabaseError as error:
+            if _code(error) in DAMAGE:
+                return True
+            raise
+
+    def _set_aside(self) -> None:
+        """Rename the damaged cache, so that a new one can be started; of those set aside the last three are kept."""
+        places = [self.folder.with_name(f"{self.folder.name}.damaged{number}") for number in ("", "-2", "-3")]
+        place = next((place for place in places if not place.exists()), None)
+        if place is None:
+            place = min(places, key=lambda place: place.stat().st_mtime)
+            log.warning("%s, set aside before, is removed: %d damaged caches are kept", place, len(places))
+            shutil.rmtree(place)
+        self.folder.rename(place)
+        log.warning("the cache in %s is damaged: set aside as %s, and started anew", self.folder, place.name)
+
+    def _tell(self, error: Exception, reading: bool = False) -> None:
+        if _is_lock(error):
             reason = "the database of the cache is busy"
         else:
-            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        self.problem = f"Results are kept in memory only, until the app stops: they cannot be saved ({reason.lower()})."
-        log.warning("the cache in %s cannot be used: %r", self.runs, error)
+            reason = ((error.strerror if isinstance(error, OSError) else None) or str(error)).lower()
+        if reading:
+            problem = f"Results on disk cannot be read for now ({reason})."
+        else:
+            problem = (
+                f"Results are kept in memory, and saved once that is possible: now they cannot be saved ({reason})."
+            )
+        if self._given_up:
+            problem += f" The oldest of them are given up, since more than {PENDING_LIMIT / 1e6:.0f} MB wait."
+        with self._changed:
+            if problem == self.problem or (reading and self._pending):
+                return
+            self.problem, self._passing = problem, _is_lock(error)
+        log.warning("the cache in %s cannot be used: %r", self.folder, error)
 
 
 class BytesDisk(diskcache.Disk):
     """Text keys and bytes values alone. diskcache itself obeys a row that says it is a pickle (CVE-2025-69872)."""
+
+    unnamed: str | None = None  # the file written last, which no row may name yet
 
     def put(self, key: Any) -> tuple[Any, bool]:
         """The key as the database holds it. Raises TypeError unless it is text."""
@@ -362,6 +711,7 @@ class BytesDisk(diskcache.Disk):
         if len(value) < self.min_file_size:
             return 0, MODE_RAW, None, sqlite3.Binary(value)
         filename, path = self.filename(key, value)
+        self.unnamed = filename
         os.makedirs(os.path.dirname(path), exist_ok=True)
         try:
             with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
@@ -371,7 +721,7 @@ class BytesDisk(diskcache.Disk):
             raise
         return len(value), MODE_BINARY, filename, None
 
-    def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> bytes:
+    def fetch(self, mode: int, filename: str | None, value: Any, read: bool = False) -> bytes:
         """The bytes of a row. Raises ValueError for any other kind of row, such as a pickle."""
         if mode not in (MODE_RAW, MODE_BINARY) or read:
             raise ValueError(f"it is not stored as bytes (mode {mode!r})")
@@ -472,13 +822,24 @@ def _size(result: Result) -> int:
     return sum(values.nbytes for values in arrays) + 4096  # and about as much for the rest
 
 
-def _is_damaged(database: Path) -> bool:
-    if not database.exists():
-        return False
+def _bytes_of(path: Path) -> int:
     try:
-        with contextlib.closing(sqlite3.connect(database, timeout=5)) as connection:
-            return connection.execute("PRAGMA integrity_check(1)").fetchall() != [("ok",)]
-    except sqlite3.OperationalError:  # locked, or not to be opened: no sign of damage
-        return False
-    except sqlite3.DatabaseError:
-        return True
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """What tells this file from another of the same name."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def _code(error: BaseException) -> int | None:
+    """SQLite's kind of error, without its details."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
+
+
+def _is_lock(error: BaseException) -> bool:
+    return isinstance(error, diskcache.Timeout) or _code(error) in LOCK
