@@ -3,12 +3,14 @@
 import json
 import os
 import pickle
+import shutil
 import sqlite3
 import stat
 import subprocess
 import sys
 import threading
-from contextlib import closing
+import time
+from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
 
 import diskcache
@@ -508,6 +510,37 @@ def test_a_damaged_database_is_set_aside_and_started_anew(tmp_path, results, har
     assert same(fresh(store).get(SMALL), results[SMALL])
 
 
+def test_a_fourth_damaged_cache_takes_the_place_of_the_oldest_and_that_is_told(tmp_path, results, caplog):
+    for number in range(4):
+        store = Store(tmp_path / "runs")
+        assert store.put(results[SMALL])
+        store.close()
+        assert caplog.text.count("is removed") == 0
+        overwrite_its_header(store.runs / "cache.db")
+        os.utime(store.runs, (number, number))
+    store = Store(tmp_path / "runs")
+    assert store.put(results[SMALL])
+    assert caplog.text.count("runs.damaged, set aside before, is removed: 3 damaged caches are kept") == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"runs", "runs.damaged", "runs.damaged-2", "runs.damaged-3"}
+
+
+def test_put_says_true_only_of_what_can_be_read_back(store, results, monkeypatch):
+    monkeypatch.setattr(diskcache.Cache, "set", lambda *arguments: True)
+    assert not store.put(results[SMALL])
+    assert "cannot be saved (what was written cannot be read back)" in store.problem
+    monkeypatch.undo()
+    assert store.put(results[SMALL])
+    assert store.problem is None
+    assert same(fresh(store).get(SMALL), results[SMALL])
+
+
+def test_a_cache_that_is_deleted_between_two_results_of_one_thread_is_started_anew(store, result):
+    assert store.put(result)
+    subprocess.run(["rm", "-rf", store.runs], check=True)
+    assert store.put(result)
+    assert same(fresh(store).get(result.experiment), result)
+
+
 def test_a_cache_that_is_deleted_under_the_running_app_is_started_anew(store, results):
     store.put(results[SMALL])
     subprocess.run(["rm", "-rf", store.runs], check=True)
@@ -524,12 +557,176 @@ def test_a_cache_that_is_deleted_under_the_running_app_is_started_anew(store, re
     assert same(fresh(store).get(LARGE), results[LARGE])
 
 
+# a database that another process locks
+
+
+@contextmanager
+def locked(store):
+    """The database, locked by another process until the function that is given is called."""
+    code = """
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("BEGIN EXCLUSIVE")
+print("locked", flush=True)
+sys.stdin.readline()
+database.execute("ROLLBACK")
+print("free", flush=True)
+"""
+    command = [sys.executable, "-c", code, str(store.runs / "cache.db")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+
+        def free():
+            process.stdin.write("free\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == "free\n"
+
+        assert process.stdout.readline() == "locked\n"
+        yield free
+        process.stdin.close()
+
+
+@pytest.fixture
+def waits(monkeypatch):
+    """How many seconds each connection to a database would wait for a lock: those that write, those that read."""
+    waits, connect = {"writing": [], "reading": []}, sqlite3.connect
+
+    class Watched(sqlite3.Connection):
+        def execute(self, statement, *values):
+            if "busy_timeout" in statement:
+                waits["reading"].append(int(statement.split("=")[1]) / 1000)
+            return super().execute(statement, *values)
+
+    def watched(path, **options):
+        if "mode=rw" in str(path):
+            waits["writing"].append(options["timeout"])
+        return connect(path, factory=Watched, **options)
+
+    monkeypatch.setattr(sqlite3, "connect", watched)
+    return waits
+
+
+def until(condition):
+    for _ in range(6000):
+        if condition():
+            return
+        time.sleep(0.02)
+    raise AssertionError("it does not come to that in two minutes")
+
+
+def use_no_wal(store):
+    with database(store) as connection:
+        assert connection.execute("PRAGMA journal_mode = delete").fetchone() == ("delete",)
+
+
+@pytest.mark.parametrize("readable", [True, False], ids=["for writing", "for reading too"])
+def test_a_locked_database_is_waited_for_once_and_what_was_put_meanwhile_is_written(
+    store, results, waits, monkeypatch, readable
+):
+    assert store.put(results[SMALL])
+    store.close()
+    if not readable:
+        use_no_wal(store)
+    with locked(store) as free:
+        waits["writing"].clear()
+        waits["reading"].clear()
+        with monkeypatch.context() as patched:
+            patched.setattr(diskcache, "Cache", None)  # its opening would wait for 60 s
+            other = fresh(store)
+            assert "cannot be saved (the database of the cache is busy)" in other.problem
+            seeds = [replace(results[LARGE], experiment=LARGE.with_(seed=seed)) for seed in range(3)]
+            for each in seeds:
+                assert not other.put(each)
+                assert other.has(each.experiment)
+                assert other.get(each.experiment) is each
+            for seed in range(5, 9):
+                assert other.get(SMALL.with_(seed=seed)) is None
+                assert not other.has(SMALL.with_(seed=seed))
+                assert other.info()["runs"]["entries"] == int(readable)
+            found = other.get(SMALL)
+            assert same(found, results[SMALL]) if readable else found is None
+        assert sum(waits["writing"]) + (0 if readable else sum(waits["reading"])) <= 5
+        free()
+        until(lambda: other.problem is None)
+    assert same(other.get(SMALL), results[SMALL])
+    another = fresh(store)
+    for each in seeds:
+        assert same(another.get(each.experiment), each)
+
+
+def test_the_notice_of_a_lock_goes_when_a_result_is_read(store, results):
+    assert store.put(results[SMALL])
+    store.close()
+    with locked(store) as free:
+        other = fresh(store)
+        assert "busy" in other.problem
+        free()
+        assert same(other.get(SMALL), results[SMALL])
+        assert other.problem is None
+
+
+def test_what_waits_is_written_when_the_store_is_closed(store, results, monkeypatch):
+    monkeypatch.setattr(store_module, "RETRY_AFTER", 1e6)
+    with locked(store) as free:
+        assert not store.put(results[LARGE])
+        free()
+        store.close()
+    assert same(fresh(store).get(LARGE), results[LARGE])
+    assert store.problem is None
+    assert store.put(results[SMALL])  # a closed store still answers
+    assert same(fresh(store).get(SMALL), results[SMALL])
+
+
+def test_what_waits_is_read_though_memory_has_forgotten_it(store, results, monkeypatch):
+    monkeypatch.setattr(store_module, "MEMORY_LIMIT", 0)
+    with locked(store):
+        assert not store.put(results[LARGE])
+        assert not store.put(results[SMALL])
+        assert store.has(LARGE)
+        assert same(store.get(LARGE), results[LARGE])
+        assert store.clear() == 0
+        assert not store.has(LARGE)
+
+
+def test_what_waits_is_bounded_and_the_oldest_are_given_up_with_a_sentence(tmp_path, results, monkeypatch):
+    monkeypatch.setattr(store_module, "PENDING_LIMIT", 12_000)
+    (tmp_path / "file").write_text("in the way")
+    store = Store(tmp_path / "file" / "runs")
+    seeds = [replace(results[SMALL], experiment=SMALL.with_(seed=seed)) for seed in range(8)]
+    assert not any(store.put(each) for each in seeds)
+    assert "The oldest of them are given up" in store.problem
+    (tmp_path / "file").unlink()
+    store.put(replace(results[SMALL], experiment=SMALL.with_(seed=8)))
+    until(lambda: store.problem is None)
+    other = fresh(store)
+    assert other.has(SMALL.with_(seed=8))
+    kept = [each for each in seeds if other.has(each.experiment)]
+    assert 1 <= len(kept) <= 2
+    assert kept == seeds[-len(kept) :]
+
+
+def test_one_entry_that_cannot_be_replaced_keeps_no_other_from_being_written(store, results):
+    assert store.put(results[SMALL])
+    with database(store) as connection:
+        connection.execute("UPDATE Cache SET filename = CAST(X'ff' AS TEXT)")  # no text at all
+    other = fresh(store)
+    assert other.get(SMALL) is None
+    assert not other.put(results[SMALL])
+    other.put(results[LARGE])
+    until(lambda: fresh(store).has(LARGE))
+    assert other.problem
+    other.close()
+
+
 # a disk that is full or cannot be written
 
 
-def python(code, *arguments):
+def python(code, *arguments, within=()):
     done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, timeout=120
+        [*within, sys.executable, "-c", code, *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
@@ -548,6 +745,71 @@ print(store.put(result), store.get(result.experiment) is result, len(list(store.
     saved, readable, torn_files, *problem = python(code, tmp_path / "runs", tmp_path / "blob")
     assert [saved, readable, torn_files] == ["False", "True", "0"]
     assert "cannot be saved" in " ".join(problem)
+
+
+def test_what_could_not_be_saved_is_saved_at_the_latest_when_the_process_ends(tmp_path, results):
+    (tmp_path / "blob").write_bytes(pack(results[LARGE]))
+    code = """
+import resource, sys
+from pathlib import Path
+from toyviz import store
+store.RETRY_AFTER = 1e6
+result, store = store.unpack(Path(sys.argv[2]).read_bytes()), store.Store(Path(sys.argv[1]))
+free = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, free[1]))
+print(store.put(result))
+resource.setrlimit(resource.RLIMIT_FSIZE, free)
+"""
+    assert python(code, tmp_path / "runs", tmp_path / "blob") == ["False"]
+    assert same(Store(tmp_path / "runs").get(LARGE), results[LARGE])
+
+
+READ_ALL = """
+import json, resource, sys
+from pathlib import Path
+from toyviz.experiment import from_dict
+from toyviz.store import Store, unpack
+if sys.argv[2] == "full":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # not a byte more can be written
+store = Store(Path(sys.argv[1]))
+stored = [from_dict(each) for each in json.loads(sys.argv[3])]
+print(*[store.has(each) for each in stored], *[store.get(each) is not None for each in stored])
+print(store.info()["runs"]["entries"], store.put(store.get(stored[0])), store.problem)
+"""
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["closed before", "killed before"])
+@pytest.mark.parametrize("disk", ["full", "read-only"])
+def test_a_disk_that_cannot_be_written_from_the_start_is_read(tmp_path, results, disk, killed):
+    for experiment, result in results.items():
+        (tmp_path / experiment.key).write_bytes(pack(result))
+    code = f"""
+import os, sys
+from pathlib import Path
+from toyviz.store import Store, unpack
+store = Store(Path(sys.argv[1]))
+for path in sys.argv[2:]:
+    assert store.put(unpack(Path(path).read_bytes()))
+store.close()
+if {killed}:  # another thread's write may not be over
+    store._disk._cache.set("another", b"value")
+    os.kill(os.getpid(), 9)
+"""
+    runs = tmp_path / "runs"
+    command = [sys.executable, "-c", code, runs, *(tmp_path / each.key for each in results)]
+    assert subprocess.run(command, cwd=ROOT, timeout=120).returncode == (-9 if killed else 0)
+    assert (runs / "cache.db-wal").exists() == killed
+    within = []
+    if disk == "read-only":
+        mount = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
+        within = ["unshare", "--mount", "sh", "-c", mount, str(runs)]
+        if not shutil.which("unshare") or subprocess.run([*within, "true"], capture_output=True).returncode:
+            pytest.skip("no file system can be mounted here")
+    said = python(READ_ALL, runs, disk, json.dumps([asdict(each) for each in results]), within=within)
+    assert said[:4] == ["True"] * 4
+    without_its_journal = killed and disk == "full"  # SQLite's index of it cannot be made anew
+    assert said[4:6] == [str(2 + (killed and not without_its_journal)), "False"]
+    assert "cannot be saved" in " ".join(said[6:])
 
 
 def test_a_full_database_costs_the_cache_and_not_the_result_and_old_results_can_be_read(store, results):

@@ -21,7 +21,7 @@ from typing import Any
 
 import diskcache
 import numpy as np
-from diskcache.core import MODE_BINARY, MODE_RAW, UNKNOWN
+from diskcache.core import DEFAULT_SETTINGS, METADATA, MODE_BINARY, MODE_RAW, UNKNOWN
 from safetensors.numpy import load, save
 
 from toyviz.experiment import Experiment, from_dict
@@ -41,6 +41,7 @@ STRAY_AFTER = 3600.0  # seconds after which a value file that no row names is a 
 TROUBLE = (sqlite3.Error, diskcache.Timeout, OSError, MemoryError)
 LOCK = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+SETTINGS = {*DEFAULT_SETTINGS, *METADATA}  # in a database; diskcache chokes on others
 OF_KEY = "FROM Cache WHERE key = ? AND raw = 1"
 BLANK = "0" * 64  # stands where the digest will stand while the digest is taken
 
@@ -412,9 +413,10 @@ class _Runs:
             self._locked_out.discard("writing")
             if self._pending:
                 self._ask()
+            self._changed.wait_for(lambda: self._writer is None, PATIENCE)
             lost = sum(change.blob is not None for change in self._pending)
             if lost:
-                log.warning("%d results could not be saved in %s", lost, self.folder)
+                log.warning("results that could not be saved in %s: %d", self.folder, lost)
         with self._reading:
             self._close_reader()
 
@@ -518,7 +520,10 @@ class _Runs:
             raise
         read = self._written(key) or b""
         if read != blob:  # another process may have stored its own; a folder that was deleted answers nothing
-            _of_key(read, key)
+            try:
+                _of_key(read, key)
+            except ValueError as error:
+                raise OSError("what was written cannot be read back") from error
 
     def _remove(self, cache: diskcache.Cache, key: str) -> None:
         """Remove a damaged entry, unless it was replaced meanwhile."""
@@ -597,7 +602,7 @@ class _Runs:
         Raises what stands in the way of writing before diskcache meets it, since that would wait for a lock for 60 s.
         """
         with self._writing:
-            if self._cache and _identity(self.database) == self._identity:
+            if self._cache is not None and _identity(self.database) == self._identity:
                 self._probe()
             else:
                 self._cache = None
@@ -616,12 +621,7 @@ class _Runs:
         if self._is_damaged():
             self._set_aside()
             self._make_files()
-        try:
-            return self._open()
-        except (TypeError, ValueError, KeyError, AttributeError):  # settings in it that diskcache chokes on
-            self._set_aside()
-            self._make_files()
-            return self._open()
+        return self._open()
 
     def _make_files(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -642,15 +642,22 @@ class _Runs:
             sqlite_mmap_size=0,  # a mapped file that another process cuts short ends this process
         )
 
-    def _probe(self, query: str = "SELECT 1") -> list[Any]:
-        """The rows of a query, with the right to write. Raises sqlite3.Error if there is none."""
+    def _probe(self) -> None:
+        """Raises sqlite3.Error without the right to write."""
         with contextlib.closing(self._connect("mode=rw")) as connection:
             connection.execute("BEGIN IMMEDIATE")
-            return connection.execute(query).fetchall()
 
     def _is_damaged(self) -> bool:
+        """Whether no cache can be kept in it. Raises sqlite3.Error for what may pass: a lock, a full disk."""
         try:
-            return self._probe("PRAGMA integrity_check(1)") != [("ok",)]
+            with contextlib.closing(self._connect("mode=rw")) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                if connection.execute("PRAGMA integrity_check(1)").fetchall() != [("ok",)]:
+                    return True
+                if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'Settings'").fetchall():
+                    return False
+                names = [name for (name,) in connection.execute("SELECT key FROM Settings")]
+                return not all(name in SETTINGS or str(name).startswith("sqlite_") for name in names)
         except sqlite3.DatabaseError as error:
             if _code(error) in DAMAGE:
                 return True
