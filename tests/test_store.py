@@ -676,6 +676,21 @@ def test_what_waits_is_written_when_the_store_is_closed(store, results, monkeypa
     assert same(fresh(store).get(SMALL), results[SMALL])
 
 
+def test_a_disk_that_does_not_answer_is_waited_for_once(store, results, monkeypatch):
+    answers, set_it = threading.Event(), diskcache.Cache.set
+    monkeypatch.setattr(diskcache.Cache, "set", lambda *arguments: answers.wait() and set_it(*arguments))
+    monkeypatch.setattr(store_module, "PATIENCE", 0.1)
+    assert not store.put(results[LARGE])
+    assert "cannot be saved (the disk does not answer)" in store.problem
+    monkeypatch.setattr(store_module, "PATIENCE", threading.TIMEOUT_MAX)  # this test would not end
+    assert not store.put(results[SMALL])
+    assert store.get(SMALL) is results[SMALL]
+    answers.set()
+    until(lambda: store.problem is None)
+    assert fresh(store).info()["runs"]["entries"] == 2
+    assert store.put(results[SMALL])
+
+
 def test_what_waits_is_read_though_memory_has_forgotten_it(store, results, monkeypatch):
     monkeypatch.setattr(store_module, "MEMORY_LIMIT", 0)
     with locked(store):

@@ -293,6 +293,7 @@ class _Runs:
         self._pending: list[_Change] = []  # oldest first
         self._given_up = False  # whether some of them were, for want of memory
         self._asked = self._tried = 0  # rounds of writing
+        self._stuck = -1  # the last of them that had been tried when somebody waited in vain
         self._writer: threading.Thread | None = None
         self._closing = False
         self._ask()
@@ -431,8 +432,10 @@ class _Runs:
             self._changed.notify_all()
             if not self._start_writer() or not wait:
                 return
-            if not self._changed.wait_for(lambda: self._tried >= mine or bool(change and change.done), PATIENCE):
-                self._tell(TimeoutError("the disk is slow"))
+            patience = 0 if self._tried == self._stuck else PATIENCE
+            if not self._changed.wait_for(lambda: self._tried >= mine or bool(change and change.done), patience):
+                self._stuck = self._tried
+                self._tell(TimeoutError("the disk does not answer"))
 
     def _bound_the_memory(self) -> None:
         while len(self._pending) > 1 and sum(len(change.blob or b"") for change in self._pending) > PENDING_LIMIT:
@@ -440,7 +443,7 @@ class _Runs:
             self._given_up = True
 
     def _start_writer(self) -> bool:
-        if self._writer is None:
+        if self._writer is None or not self._writer.is_alive():
             writer = threading.Thread(target=self._write, name="store", daemon=True)
             try:
                 writer.start()
@@ -468,7 +471,7 @@ class _Runs:
                     self._writer = None
                     atexit.unregister(self.close)
                     return
-                if error:
+                if error and self._asked == asked:
                     self._changed.wait(RETRY_AFTER)
 
     def _round(self) -> Exception | None:
