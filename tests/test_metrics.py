@@ -17,7 +17,7 @@ DIMENSIONS = {"antipodal pair": 1 / 2, "triangle": 2 / 3, "pentagon": 2 / 5, "te
 
 
 @pytest.mark.parametrize("name", SHAPES)
-@pytest.mark.parametrize("scale", [1.0, 0.01, 30.0])
+@pytest.mark.parametrize("scale", [1.0, 1e-6, 30.0])
 def test_dimensionality_of_regular_shapes_has_its_closed_form(name, scale):
     np.testing.assert_allclose(metrics.dimensionality(SHAPES[name] * scale), DIMENSIONS[name], rtol=1e-9)
 
@@ -47,6 +47,27 @@ def test_a_vector_of_no_length_has_no_dimension_and_disturbs_no_other():
     np.testing.assert_allclose(metrics.dimensionality(vectors), [0.4] * 5 + [0, 0], atol=1e-9)
     assert np.isfinite(metrics.superposition(vectors)).all()
     assert (metrics.unit(vectors)[5:] == 0).all()
+
+
+def test_a_vector_has_a_direction_from_a_length_of_a_hundred_millionth_on():
+    shortest = np.array([[1e-8, 0], [0.9e-8, 0]])
+    np.testing.assert_allclose(metrics.unit(shortest), [[1, 0], [0, 0]])
+    np.testing.assert_allclose(metrics.dimensionality(shortest), [1 / (1 + 0.81), 0])
+
+
+def test_many_small_overlaps_of_single_precision_add_up():
+    vectors = np.full((100_000, 1), 1e-4, np.float32)
+    vectors[0] = 1
+    assert metrics.superposition(vectors)[0] == pytest.approx(99_999e-8, rel=1e-4)
+    assert metrics.dimensionality(vectors)[0] == pytest.approx(1 / (1 + 99_999e-8), abs=1e-7)
+
+
+def test_cosines_of_weights_in_single_precision_are_those_of_double_precision():
+    vectors = np.random.default_rng(0).normal(size=(6, 40)).astype(np.float32)
+    found = metrics.cosines(vectors)
+    for i, j in np.ndindex(found.shape):
+        v, w = vectors[i].astype(float), vectors[j].astype(float)
+        assert found[i, j] == pytest.approx(v @ w / np.sqrt((v @ v) * (w @ w)), abs=1e-14)
 
 
 def test_cosines_of_known_pairs():
@@ -80,9 +101,38 @@ def test_all_of_an_outline_lies_on_the_border_and_a_quarter_of_a_filled_square()
     assert metrics.on_border(box) == pytest.approx(1 - 0.95 * 0.9**2, abs=0.01)
 
 
+def test_a_point_that_is_a_tenth_inside_the_outline_is_on_the_border_and_one_further_in_is_not():
+    points = np.array([[10.0, 0]] * 40 + [[0, -9.0], [8.9, 8.9]])
+    assert metrics.on_border(points) == pytest.approx(41 / 42)
+
+
+def test_petals_compare_the_points_within_15_degrees_of_a_diagonal_with_those_within_15_of_an_axis():
+    rng = np.random.default_rng(3)
+    degrees = np.arange(0.25, 360, 0.5)  # none on the border of a sector
+    lengths = rng.uniform(0.1, 2, degrees.size)
+    angles = np.radians(degrees)
+    points = lengths[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    reach = {"diagonal": [], "axis": []}
+    for (x, y), length in zip(points, lengths, strict=True):
+        to_diagonal = np.arccos((abs(x) + abs(y)) / (np.sqrt(2) * length))
+        to_axis = np.arccos(max(abs(x), abs(y)) / length)
+        for name, apart in (("diagonal", to_diagonal), ("axis", to_axis)):
+            if apart < np.radians(15):
+                reach[name].append(length)
+    assert len(reach["diagonal"]) == len(reach["axis"]) == 240
+    assert metrics.petals(points) == pytest.approx(np.mean(reach["diagonal"]) / np.mean(reach["axis"]))
+    assert np.isnan(metrics.petals(points[np.isclose(degrees % 90, 45, atol=10)]))
+
+
+def test_neurons_of_one_feature_keep_their_order():
+    largest = np.random.default_rng(0).integers(0, 3, 300)
+    assert metrics.neuron_order(np.eye(3)[largest]).tolist() == sorted(range(300), key=largest.__getitem__)
+
+
 def test_losses_equal_pytorchs():
     rng = np.random.default_rng(0)
-    output, targets = rng.normal(size=(8, 5)) * 30, rng.uniform(size=(8, 5))
+    output, targets = rng.normal(size=(9, 5)) * 30, rng.uniform(size=(9, 5))
+    output[6:] += [[-3000], [3000], [0]]  # beyond what an exponential can hold
     importance = 0.7 ** np.arange(5)
     expected = torch.nn.functional.cross_entropy(torch.tensor(output), torch.tensor(targets), reduction="none").numpy()
     np.testing.assert_allclose(metrics.cross_entropy(output, targets), expected, rtol=1e-9)

@@ -1,12 +1,14 @@
 """The reference held against NumPy alone: loss, gradients by finite differences, optimisers by formula."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 from toyviz import data, metrics
 from toyviz.experiment import ARCHS, TASKS, Experiment
 from toyviz.model import complete, forward, initial_parameters
-from toyviz.train import TrainingFailed, frame_steps, thin, train
+from toyviz.train import TrainingFailed, frame_steps, fused, thin, train
 from toyviz.train.reference import Trainer
 
 ROWS = [
@@ -103,6 +105,56 @@ def test_every_step_on_fresh_batches_sees_another_batch():
     assert losses[0] == pytest.approx(expected, rel=1e-5)
 
 
+def one_step_at_a_time(engine, experiment):
+    """The loss before each step, worked out from the weights, and the weights before each step and at the end."""
+    trainer = {"reference": Trainer, "fused": fused.Trainer}[engine](experiment)
+    losses, weights = [], []
+    for step in range(experiment.steps):
+        weights.append(trainer.parameters())
+        losses.append(numpy_loss(experiment, weights[-1]))
+        trainer.advance(step, step + 1)
+    return np.array(losses), [*weights, trainer.parameters()]
+
+
+@pytest.fixture
+def long_chunks(monkeypatch):
+    """Training goes from frame to frame in as few calls of an engine as it may, whatever the time they take."""
+    monkeypatch.setattr("toyviz.train.SECONDS_A_CHUNK", 1e6)
+
+
+@pytest.mark.parametrize("engine", ["reference", "fused"])
+def test_an_engine_returns_the_loss_before_each_step_in_the_order_of_the_steps(engine):
+    experiment = small(steps=40)
+    expected, weights = one_step_at_a_time(engine, experiment)
+    trainer = {"reference": Trainer, "fused": fused.Trainer}[engine](experiment)
+    losses = np.concatenate([trainer.advance(0, 3), trainer.advance(3, 40)])
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    assert (np.abs(np.diff(expected)) > 1e-4 * expected[1:]).all()  # so that no two steps could be exchanged
+    np.testing.assert_array_equal(trainer.parameters()["W1"], weights[-1]["W1"])
+
+
+@pytest.mark.parametrize("engine", ["reference", "fused"])
+def test_the_curve_the_history_and_the_frames_tell_each_step_in_its_place(engine, long_chunks):
+    experiment = small(steps=300)
+    expected, weights = one_step_at_a_time(engine, experiment)
+    frames = []
+    result = train(experiment, engine=engine, on_frame=frames.append)
+    stretches = itertools.pairwise([0, *result.loss_steps])
+    means = [expected[first:last].mean() for first, last in stretches]
+    np.testing.assert_allclose(result.losses, means, rtol=1e-4)
+    for index, step in enumerate(result.frame_steps):
+        for name, values in weights[step].items():
+            np.testing.assert_array_equal(result.frames[name][index], values)
+    seen = [frame.step for frame in frames]
+    assert seen == sorted(set(seen))
+    assert seen[-1] == 300
+    assert max(np.diff(seen)) > 10
+    for frame in frames:
+        np.testing.assert_array_equal(frame.parameters["W1"], weights[frame.step]["W1"])
+        if frame.step:
+            assert frame.loss == pytest.approx(expected[frame.step - 1], rel=1e-4)
+
+
 def test_the_history_begins_with_the_start_and_ends_with_the_result():
     result = train(small(steps=100), engine="reference")
     assert result.frame_steps[0] == 0
@@ -124,9 +176,9 @@ def test_a_large_network_keeps_a_shorter_history_and_says_so():
 def test_the_loss_curve_is_made_of_means_over_stretches():
     losses = np.random.default_rng(0).uniform(size=5000).astype(np.float32)
     ends, means = thin(losses, points=50)
-    assert ends[-1] == 5000
-    assert means[-1] == pytest.approx(losses[ends[-2] :].mean(), rel=1e-5)
-    assert (means * np.diff(ends, prepend=0)).sum() == pytest.approx(losses.sum(), rel=1e-5)
+    assert ends.tolist() == sorted({round(5000 ** (k / 49)) for k in range(50)})
+    for first, last, mean in zip([0, *ends[:-1]], ends, means, strict=True):
+        assert mean == pytest.approx(losses[first:last].mean(), rel=1e-5)
 
 
 @pytest.mark.parametrize("engine", ["reference", "auto"])

@@ -26,7 +26,7 @@ def test_the_papers_schedule_peaks_after_the_warm_up_and_ends_at_zero():
     assert rates[-1] == pytest.approx(0, abs=1e-12)
 
 
-@pytest.mark.parametrize(("steps", "warmup"), [(40, 10), (7, 1), (30, 0)])
+@pytest.mark.parametrize(("steps", "warmup"), [(40, 10), (7, 1), (30, 0), (5, 4)])
 def test_warm_up_and_cosine_equal_the_schedules_of_pytorch(steps, warmup):
     rates = learning_rates(Experiment(schedule="warmup_cosine", steps=steps, warmup=warmup, lr=0.3))
     np.testing.assert_allclose(rates[:warmup], np.linspace(0, 0.3, warmup + 1)[1:], rtol=1e-12)
@@ -41,6 +41,7 @@ def test_warm_up_and_cosine_equal_the_schedules_of_pytorch(steps, warmup):
 def test_a_quarter_cosine_is_that_of_the_course():
     rates = learning_rates(Experiment(schedule="quarter_cosine", steps=50, lr=0.2))
     assert rates == pytest.approx([0.2 * math.cos(0.5 * math.pi * step / 49) for step in range(50)])
+    assert learning_rates(Experiment(schedule="quarter_cosine", steps=2, lr=0.2)) == pytest.approx([0.2, 0])
 
 
 def test_a_constant_rate_is_constant():
