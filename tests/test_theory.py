@@ -45,6 +45,16 @@ def test_polygon_radius_and_bias_match_the_published_table(size, expected):
     assert theory.polygon_radius(size) == pytest.approx(expected, rel=2e-3)
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_up_to_four_samples_need_no_bias(size):
+    assert theory.polygon_radius(size) == (1, 0)
+
+
+def test_no_vector_has_more_than_one_dimension():
+    assert theory.even_dimensionality(2, 3) == 1
+    assert theory.even_dimensionality(3, 3) == 1
+
+
 def test_a_polygon_refuses_samples_that_share_a_feature():
     with pytest.raises(ValueError, match="share no feature"):
         theory.polygon(np.eye(3)[[0, 0, 1]])
@@ -76,6 +86,24 @@ def test_no_linear_output_beats_the_rank_floor_and_principal_components_reach_it
 def test_rank_floor_of_orthonormal_samples_has_its_closed_form():
     assert theory.rank_floor(np.eye(10), 2) == pytest.approx((10 - 1 - 2) / 10)
     assert theory.rank_floor(np.eye(20), 10) / 20 == pytest.approx(0.0225)
+
+
+@pytest.mark.parametrize("shape", [(30, 12), (12, 30), (9, 9)])
+def test_the_floors_are_those_of_the_singular_values_also_in_single_precision_and_far_from_zero(shape):
+    Y = (1000 + np.random.default_rng(3).normal(size=shape)).astype(np.float32)
+    centred = Y.astype(float) - [sum(map(float, column)) / len(Y) for column in Y.T]
+    squares = np.linalg.svd(centred, compute_uv=False) ** 2
+    floors = theory.rank_floors(Y)
+    assert floors == pytest.approx([squares[k:].sum() / len(Y) for k in range(min(shape) + 1)], abs=1e-9)
+    assert theory.best_constant_loss(Y) == pytest.approx(floors[0], abs=1e-9)
+    for n_hidden in range(min(shape), min(shape) + 3):
+        assert theory.rank_floor(Y, n_hidden) == pytest.approx(0, abs=1e-9)
+
+
+def test_no_floor_is_below_zero():
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        assert (theory.rank_floors(1000 * rng.normal(size=(40, 2)) @ rng.normal(size=(2, 12))) >= 0).all()
 
 
 def test_best_constant_loss_is_the_least_over_constants():

@@ -65,7 +65,7 @@ def rank_floor(targets: np.ndarray, n_hidden: int) -> float:
 
 def rank_floors(targets: np.ndarray) -> np.ndarray:
     """rank_floor for m = 0, 1, ..., min(T, n_outputs), (k + 1,): from the variance down to 0."""
-    centred = targets.astype(np.float64) - targets.mean(axis=0, dtype=np.float64)
+    centred = targets - targets.mean(axis=0, dtype=np.float64)
     smaller = centred @ centred.T if len(centred) < centred.shape[1] else centred.T @ centred
     squares = np.linalg.eigvalsh(smaller).clip(min=0)  # sigma^2, ascending
     return np.append(np.cumsum(squares)[::-1], 0.0) / len(targets)
