@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from toyviz import metrics
+from toyviz import metrics, tables
 
 SHAPES = {
     "antipodal pair": np.array([[1.0, 0.0], [-1.0, 0.0]]),
@@ -124,6 +124,11 @@ def test_petals_compare_the_points_within_15_degrees_of_a_diagonal_with_those_wi
     assert np.isnan(metrics.petals(points[np.isclose(degrees % 90, 45, atol=10)]))
 
 
+def test_a_column_stands_for_its_feature_from_half_a_unit_on():
+    lengths = np.array([[0.5, 0.51, 0.74]])
+    assert [tables.phase(lengths * np.eye(3)[k], k) for k in range(3)] == ["given up", "alone", "alone"]
+
+
 def test_neurons_of_one_feature_keep_their_order():
     largest = np.random.default_rng(0).integers(0, 3, 300)
     assert metrics.neuron_order(np.eye(3)[largest]).tolist() == sorted(range(300), key=largest.__getitem__)
@@ -138,6 +143,7 @@ def test_losses_equal_pytorchs():
     np.testing.assert_allclose(metrics.cross_entropy(output, targets), expected, rtol=1e-9)
     weighted = torch.nn.functional.mse_loss(torch.tensor(output), torch.tensor(targets), reduction="none").numpy()
     np.testing.assert_allclose(metrics.mse(output, targets, importance), weighted @ importance, rtol=1e-9)
+    np.testing.assert_allclose(metrics.mse(output, targets), weighted.sum(axis=1), rtol=1e-9)
 
 
 def test_a_tie_for_the_largest_output_is_wrong():

@@ -50,6 +50,24 @@ def test_up_to_four_samples_need_no_bias(size):
     assert theory.polygon_radius(size) == (1, 0)
 
 
+def regular(shape):
+    """The vectors of a shape whose vectors are all alike, (count, dimensions)."""
+    antiprism = [(np.cos(k * np.pi / 4), np.sin(k * np.pi / 4), (-1) ** k * np.sqrt(1 / 2)) for k in range(8)]
+    return {
+        "alone": np.eye(2),
+        "tetrahedron": np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]),
+        "triangle": np.array([[np.cos(a), np.sin(a)] for a in 2 * np.pi * np.arange(3) / 3]),
+        "antipodal pair": np.array([[1], [-1]]),
+        "pentagon": np.array([[np.cos(a), np.sin(a)] for a in 2 * np.pi * np.arange(5) / 5]),
+        "square antiprism": np.array(antiprism),
+    }[shape]
+
+
+@pytest.mark.parametrize("shape", theory.PLATEAUS)
+def test_a_plateau_is_the_share_of_its_dimensions_that_each_vector_of_a_shape_has(shape):
+    np.testing.assert_allclose(metrics.dimensionality(regular(shape)), theory.PLATEAUS[shape])
+
+
 def test_no_vector_has_more_than_one_dimension():
     assert theory.even_dimensionality(2, 3) == 1
     assert theory.even_dimensionality(3, 3) == 1
@@ -147,6 +165,12 @@ def test_columns_of_features_that_are_never_active_only_decay():
     factor = theory.never_active_factor(experiment)
     assert factor < 0.5
     np.testing.assert_allclose(train(experiment).W1[:, never], start * factor, rtol=1e-3)
+
+
+def test_the_bound_of_a_uniform_start_depends_on_both_widths_or_on_that_of_the_input():
+    xavier = Experiment(n_features=30, n_hidden=20, init="xavier_uniform")
+    assert theory.start_bound(xavier) == pytest.approx(np.sqrt(6 / 50))
+    assert theory.start_bound(xavier.with_(init="linear_uniform")) == pytest.approx(1 / np.sqrt(30))
 
 
 def test_uniform_cross_entropy_is_that_of_equal_logits():

@@ -1,0 +1,272 @@
+"""What lies in a packed result, read without the store's own code, and what of it is refused; rows of the cache."""
+
+import hashlib
+import json
+import sqlite3
+import struct
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+
+from toyviz.experiment import Experiment
+from toyviz.model import initial_parameters
+from toyviz.result import Result
+from toyviz.store import BytesDisk, pack, unpack
+
+TINY = Experiment(n_features=6, n_hidden=2, steps=50, batch_size=4)
+SIZES = {"I32": np.int32, "F32": np.float32, "F16": np.float16, "I64": np.int64}
+
+
+def made(experiment=TINY, frames=20):
+    """A result with a history of so many frames that nobody has trained."""
+    rng = np.random.default_rng(experiment.n_hidden)
+    start = initial_parameters(experiment)
+    history = {
+        name: np.stack([values, *(rng.normal(size=(frames - 1, *values.shape)))]).astype(np.float32)
+        for name, values in start.items()
+    }
+    return Result(
+        experiment,
+        {name: values[-1] for name, values in history.items()},
+        np.array([1, 3, experiment.steps]),
+        np.array([3, 2, 1], np.float32),
+        np.arange(frames),
+        history,
+        {"train_loss": None, "test_loss": 0.5, "train_accuracy": None, "test_accuracy": 0.25},
+        {"engine": "none", "note": "as it was"},
+    )
+
+
+def taken_apart(blob):
+    """The metadata and the arrays of a safetensors file, by the format's own description."""
+    (length,) = struct.unpack("<Q", blob[:8])
+    header, body = json.loads(blob[8 : 8 + length]), blob[8 + length :]
+    about = json.loads(header.pop("__metadata__")["result"])
+    arrays = {}
+    for name, entry in header.items():
+        first, last = entry["data_offsets"]
+        arrays[name] = np.frombuffer(body[first:last], SIZES[entry["dtype"]]).reshape(entry["shape"])
+    return about, arrays
+
+
+def put_together(about, arrays):
+    """A safetensors file of these, with the right digest."""
+    from safetensors.numpy import save
+
+    text = json.dumps(about | {"sha256": "0" * 64})
+    blob = save({name: np.ascontiguousarray(values) for name, values in arrays.items()}, metadata={"result": text})
+    return blob.replace(b"0" * 64, hashlib.sha256(blob).hexdigest().encode(), 1)
+
+
+def test_a_packed_result_holds_every_array_once_with_steps_in_32_bits():
+    result = made()
+    about, arrays = taken_apart(pack(result))
+    assert about["key"] == TINY.key
+    assert about["experiment"] == asdict(TINY)
+    assert about["metrics"] == result.metrics
+    assert about["provenance"] == result.provenance
+    assert about["display"] is False
+    expected = {
+        "loss_steps": result.loss_steps.astype(np.int32),
+        "losses": result.losses,
+        "frame_steps": result.frame_steps.astype(np.int32),
+        **{f"parameters.{name}": values for name, values in result.parameters.items()},
+        **{f"frames.{name}": values for name, values in result.frames.items()},
+    }
+    assert arrays.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_array_equal(arrays[name], values, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("n_features", "n_hidden", "inner"),
+    [
+        (6, 2, 10),  # 18 numbers: as many frames as are ever kept
+        (374, 3, 10),  # 1,496 of 2 bytes each: ten of them take 29,920 bytes
+        (375, 3, 10),  # 1,500: 30,000 bytes
+        (376, 3, 9),  # 1,504: ten would take 30,080
+        (1000, 4, 3),  # 5,000: three take 30,000
+        (3749, 3, 1),  # 14,996
+        (3751, 3, 0),  # 15,004: one takes more
+    ],
+)
+def test_a_shown_history_has_as_many_frames_between_its_ends_as_30_kilobytes_hold(n_features, n_hidden, inner):
+    result = made(TINY.with_(n_features=n_features, n_hidden=n_hidden))
+    about, arrays = taken_apart(pack(result, display=True))
+    assert about["display"] is True
+    assert about["provenance"] == {
+        "engine": "none",
+        "note": f"history of {inner + 2} frames, the inner ones rounded to 16 bits",
+    }
+    steps = [round(19 * place / (inner + 1)) for place in range(inner + 2)]
+    assert arrays["frame_steps"].tolist() == steps
+    for name, values in result.frames.items():
+        np.testing.assert_array_equal(arrays[f"frames.{name}"], values[steps[1:-1]].astype(np.float16), strict=True)
+        np.testing.assert_array_equal(arrays[f"parameters.{name}"], values[-1], strict=True)
+    assert result.provenance["note"] == "as it was"
+
+
+def test_a_short_history_is_shown_whole():
+    shown = unpack(pack(made(frames=5), display=True))
+    assert shown.frame_steps.tolist() == [0, 1, 2, 3, 4]
+    assert len(shown.frames["W1"]) == 5
+
+
+@pytest.mark.parametrize(("largest", "kept_as"), [(64_992, np.float16), (65_008, np.float32), (-65_008, np.float32)])
+def test_a_frame_is_rounded_to_16_bits_only_while_these_can_hold_it(largest, kept_as):
+    result = made()
+    result.frames["b2"][7, 3] = largest
+    _, arrays = taken_apart(pack(result, display=True))
+    assert arrays["frames.b2"].dtype == kept_as
+    assert arrays["frames.W1"].dtype == np.float16
+    shown = unpack(pack(result, display=True))
+    assert np.isfinite(shown.frames["b2"]).all()
+    assert shown.frames["b2"].dtype == np.float32
+
+
+def test_what_is_unpacked_counts_steps_in_64_bits_and_can_be_changed_nowhere():
+    for display in (False, True):
+        shown = unpack(pack(made(), display=display))
+        assert shown.loss_steps.dtype == shown.frame_steps.dtype == np.int64
+        assert shown.losses.dtype == np.float32
+        for values in (shown.loss_steps, shown.frame_steps, shown.losses, *shown.parameters.values()):
+            assert not values.flags.writeable
+
+
+WRONG = {
+    "frame_steps of 16 bits": ("frame_steps", lambda values: values.astype(np.float16)),
+    "frame_steps too few": ("frame_steps", lambda values: values[1:]),
+    "frame_steps in a column": ("frame_steps", lambda values: values[:, None]),
+    "loss_steps too few": ("loss_steps", lambda values: values[1:]),
+    "losses too few": ("losses", lambda values: values[1:]),
+    "losses of 16 bits": ("losses", lambda values: values.astype(np.float16)),
+    "losses infinite": ("losses", lambda values: values * np.float32(np.inf)),
+    "weights of 16 bits": ("parameters.W1", lambda values: values.astype(np.float16)),
+    "weights turned": ("parameters.W1", lambda values: values.T),
+    "weights infinite": ("parameters.b2", lambda values: values * np.float32(np.inf)),
+    "frames too few": ("frames.W1", lambda values: values[1:]),
+    "frames without a number": ("frames.W1", lambda values: values * values.dtype.type(np.nan)),
+}
+COUNTED_BY = {"frame_steps too few": "frames.W1", "loss_steps too few": "losses"}  # these tell how many there must be
+
+
+@pytest.mark.parametrize("display", [False, True])
+@pytest.mark.parametrize("case", WRONG)
+def test_an_array_of_another_form_is_refused_by_name(case, display):
+    name, change = WRONG[case]
+    about, arrays = taken_apart(pack(made(), display=display))
+    told = COUNTED_BY.get(case, name)
+    with pytest.raises(ValueError, match=f"^not a result that can be used: {told} must be"):
+        unpack(put_together(about, arrays | {name: change(arrays[name])}))
+    assert unpack(put_together(about, arrays)).experiment == TINY
+
+
+def test_rounded_frames_are_taken_in_the_display_form_alone():
+    about, arrays = taken_apart(pack(made()))
+    rounded = arrays | {"frames.W1": arrays["frames.W1"].astype(np.float16)}
+    with pytest.raises(ValueError, match=r"frames.W1 must be float32 \(20, 2, 6\); got float16 \(20, 2, 6\)"):
+        unpack(put_together(about, rounded))
+    double = {"frames.W1": arrays["frames.W1"].astype(np.float16).astype(np.int64)}
+    with pytest.raises(ValueError, match=r"frames.W1 must be float32"):
+        unpack(put_together(about, arrays | double))
+
+
+@pytest.mark.parametrize("name", ["parameters.W1", "parameters.b2", "frames.b2"])
+def test_an_array_too_many_or_too_few_is_told(name):
+    about, arrays = taken_apart(pack(made()))
+    with pytest.raises(ValueError, match=r"it must hold frame_steps, frames.W1, .*; got .*, more"):
+        unpack(put_together(about, arrays | {"more": np.ones(3)}))
+    del arrays[name]
+    with pytest.raises(
+        ValueError, match=r"it must hold frame_steps, frames.W1, frames.b2, loss_steps, losses, parameters.W1, "
+    ):
+        unpack(put_together(about, arrays))
+
+
+def test_a_result_under_the_key_of_another_is_refused():
+    about, arrays = taken_apart(pack(made()))
+    with pytest.raises(ValueError, match="it was written by another version of the engine"):
+        unpack(put_together(about | {"key": "0" * 16}, arrays))
+
+
+@pytest.mark.parametrize("metric", [float("inf"), float("nan")])
+def test_a_metric_without_a_value_is_named(metric):
+    with pytest.raises(ValueError, match=r"metrics must be finite numbers or none; got {'test_loss': (inf|nan)}"):
+        pack(replace(made(), metrics={"test_loss": metric}))
+
+
+# rows of the cache
+
+
+@pytest.fixture
+def disk(tmp_path):
+    return BytesDisk(str(tmp_path), min_file_size=100)
+
+
+def test_a_small_value_lies_in_the_row_and_a_large_one_in_a_file_of_its_owner(disk, tmp_path):
+    small, large = b"x" * 99, b"x" * 100
+    assert disk.store(small, False) == (0, 1, None, small)
+    size, mode, filename, value = disk.store(large, False)
+    assert (size, mode, value) == (100, 2, None)
+    path = tmp_path / filename
+    assert path.read_bytes() == large
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert disk.fetch(1, None, small, False) == small
+    assert disk.fetch(2, filename, None, False) == large
+    disk.remove(filename)
+    assert not path.exists()
+    with pytest.raises(FileNotFoundError):
+        disk.fetch(2, filename, None, False)
+
+
+@pytest.mark.parametrize("mode", [0, 3, 4])
+def test_a_row_that_is_not_stored_as_bytes_is_not_read(disk, mode):
+    with pytest.raises(ValueError, match=f"it is not stored as bytes \\(mode {mode}\\)"):
+        disk.fetch(mode, None, b"bytes", False)
+
+
+@pytest.mark.parametrize("mode", [1, 2])
+def test_nothing_is_read_from_or_written_to_an_open_file(disk, mode, tmp_path):
+    _, _, filename, _ = disk.store(b"x" * 100, False)
+    with pytest.raises(ValueError, match="it is not stored as bytes"):
+        disk.fetch(mode, filename, b"bytes", True)
+    with pytest.raises(TypeError, match="a value of the cache must be bytes"):
+        disk.store(b"bytes", True)
+
+
+@pytest.mark.parametrize("value", ["text", 1, None, bytearray(b"bytes"), memoryview(b"bytes")])
+def test_a_value_of_another_kind_is_neither_read_nor_stored(disk, value):
+    with pytest.raises(ValueError, match=f"it is {type(value).__name__}, not bytes"):
+        disk.fetch(1, None, value, False)
+    with pytest.raises(TypeError, match=f"must be bytes; got {type(value).__name__}"):
+        disk.store(value, False)
+
+
+def test_a_key_is_text_on_the_way_in_and_out(disk):
+    assert disk.put("key") == ("key", True)
+    assert disk.get("key", True) == "key"
+    for key, raw in (("key", False), (b"key", True), (sqlite3.Binary(b"key"), False), (1, True)):
+        with pytest.raises(ValueError, match="its key is no text"):
+            disk.get(key, raw)
+
+
+@pytest.mark.parametrize("filename", ["../outside.val", "/etc/hostname", "", ".", None, 3])
+def test_a_file_outside_the_cache_is_neither_read_nor_removed(tmp_path, filename):
+    (tmp_path / "cache-of-another").mkdir()
+    disk = BytesDisk(str(tmp_path / "cache"))
+    outside = tmp_path / "outside.val"
+    outside.write_bytes(b"x")
+    with pytest.raises(ValueError, match="its file lies outside the cache"):
+        disk.fetch(2, filename, None, False)
+    disk.remove(filename)
+    assert outside.exists()
+
+
+def test_a_folder_whose_name_only_begins_like_the_caches_is_outside(tmp_path):
+    (tmp_path / "cache-of-another").mkdir()
+    secret = tmp_path / "cache-of-another" / "secret"
+    secret.write_bytes(b"x")
+    disk = BytesDisk(str(tmp_path / "cache"))
+    with pytest.raises(ValueError, match="its file lies outside the cache"):
+        disk.fetch(2, "../cache-of-another/secret", None, False)
