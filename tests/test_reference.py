@@ -1,6 +1,7 @@
 """The reference held against NumPy alone: loss, gradients by finite differences, optimisers by formula."""
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from toyviz import data, metrics
 from toyviz.experiment import ARCHS, TASKS, Experiment
 from toyviz.model import complete, forward, initial_parameters
-from toyviz.train import TrainingFailed, frame_steps, fused, thin, train
+from toyviz.train import TrainingFailed, choose_engine, frame_steps, fused, thin, train
 from toyviz.train.reference import Trainer
 
 ROWS = [
@@ -167,10 +168,24 @@ def test_the_history_begins_with_the_start_and_ends_with_the_result():
 
 
 def test_a_large_network_keeps_a_shorter_history_and_says_so():
-    steps, note = frame_steps(Experiment(arch="mlp", n_features=1000, n_hidden=100, steps=1000))
-    assert 2 <= len(steps) < 40
-    assert "0.8 MB" in note
-    assert frame_steps(Experiment())[1] is None
+    wide = Experiment(arch="mlp", n_features=1000, n_hidden=50, steps=1000)  # 101,050 parameters
+    steps, note = frame_steps(wide)
+    assert steps.tolist() == [0, 1, 32, 1000]
+    assert note == "history of 4 frames instead of 40: each has 0.4 MB"
+    for n_hidden in (100, 500):  # from here on only two frames
+        steps, note = frame_steps(wide.with_(n_hidden=n_hidden))
+        assert steps.tolist() == [0, 1000]
+        assert note.startswith("history of 2 frames")
+
+
+def test_the_frames_of_a_history_are_spread_over_the_magnitudes_of_the_steps():
+    fits = Experiment(n_features=2500, n_hidden=4, steps=100_000, batch_size=1)  # 12,500 parameters: 40 frames in 2 MB
+    steps, note = frame_steps(fits)
+    assert steps.tolist() == sorted({0, *(round(100_000 ** (k / 38)) for k in range(39))})
+    assert note is None
+    steps, note = frame_steps(fits.with_(n_features=2501))
+    assert steps.tolist() == sorted({0, *(round(100_000 ** (k / 37)) for k in range(38))})
+    assert "instead of 40" in note
 
 
 def test_the_loss_curve_is_made_of_means_over_stretches():
@@ -185,6 +200,56 @@ def test_the_loss_curve_is_made_of_means_over_stretches():
 def test_training_that_blows_up_names_the_cause(engine):
     with pytest.raises(TrainingFailed, match=r"no longer a finite number at step .* lower lr"):
         train(small("mlp", "autoencode", optimizer="sgd", lr=10.0, steps=2000), engine=engine)
+
+
+def steps_until_it_blows_up(engine, experiment):
+    """How many steps have a loss that is a finite number, taken one by one."""
+    trainer = {"reference": Trainer, "fused": fused.Trainer}[engine](experiment)
+    with np.errstate(all="ignore"):
+        return next(step for step in range(experiment.steps) if not np.isfinite(trainer.advance(step, step + 1)[0]))
+
+
+@pytest.mark.parametrize("engine", ["reference", "fused"])
+def test_training_that_blows_up_names_the_step_and_what_to_change(engine, long_chunks):
+    wild = small(optimizer="sgd", schedule="warmup_cosine", warmup=400, lr=0.5, steps=500, bias_offset=100.0)
+    finite = steps_until_it_blows_up(engine, wild)
+    assert finite not in frame_steps(wild)[0]  # within a chunk
+    said = rf"the loss is .* at step {finite + 1} of 500: .* lower lr \(now 0.5\) or lengthen warmup \(now 400\)"
+    with pytest.raises(TrainingFailed, match=said):
+        train(wild, engine=engine)
+
+
+@pytest.mark.parametrize("engine", ["reference", "fused"])
+def test_training_that_blows_up_in_its_last_step_is_no_result(engine, long_chunks):
+    wild = small(optimizer="sgd", lr=10.0, steps=500, bias_offset=100.0)
+    finite = steps_until_it_blows_up(engine, wild)
+    said = f"(a weight|the loss of the trained network) is no longer a finite number at step {finite} of {finite}"
+    with pytest.raises(TrainingFailed, match=said):
+        train(wild.with_(steps=finite), engine=engine)
+
+
+def test_a_cancel_waits_no_longer_than_a_tenth_of_a_second(monkeypatch):
+    clock, seen = [0.0], []
+    monkeypatch.setattr("toyviz.train.time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    advance = Trainer.advance
+
+    def slowly(self, first, last):
+        clock[0] += 2**-6 * (last - first)  # seconds a step
+        return advance(self, first, last)
+
+    monkeypatch.setattr(Trainer, "advance", slowly)
+    train(small(steps=200), engine="reference", on_frame=lambda frame: seen.append(frame.step))
+    taken = np.diff([0, *[step for step in seen if step]])
+    assert taken[0] == 1
+    assert max(taken) == 6  # 0.1 x 64, and not more than 0.1 s
+    assert (taken[1:] <= 2 * taken[:-1].cumsum()).all()
+
+
+def test_fresh_batches_in_which_one_active_feature_is_to_be_expected_are_enough():
+    rare = small(n_features=8, n_samples=None, batch_size=16, steps=8, sparsity=1 - 2**-10)  # 1024 cells
+    assert train(rare, engine="reference").experiment == rare
+    with pytest.raises(TrainingFailed, match=r"with sparsity 0.999\d* there is nothing to learn from"):
+        train(rare.with_(steps=7))
 
 
 def test_a_training_set_without_any_active_feature_is_refused():
@@ -207,6 +272,15 @@ def test_an_exception_in_the_callback_ends_the_training():
     with pytest.raises(Stop):
         train(small(steps=100_000), engine="reference", on_frame=stop)
     assert steps[0] < 100_000
+
+
+def test_the_engine_follows_from_the_experiment_and_the_device():
+    assert [choose_engine(small(), engine) for engine in ("auto", "fused", "reference")] == [
+        "fused", "fused", "reference",
+    ]  # fmt: skip
+    assert choose_engine(small(), "auto", "cuda") == choose_engine(small(), "reference", "cuda") == "reference"
+    with pytest.raises(ValueError, match=r"engine 'fused' has no kernel for arch 'relu_output', .* on cuda"):
+        choose_engine(small(), "fused", "cuda")
 
 
 def test_an_unknown_engine_is_named():
