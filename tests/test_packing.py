@@ -1,6 +1,8 @@
 """What lies in a packed result, read without the store's own code, and what of it is refused; rows of the cache."""
 
+import errno
 import hashlib
+import io
 import json
 import sqlite3
 import struct
@@ -9,6 +11,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
+from toyviz import store as store_module
 from toyviz.experiment import Experiment
 from toyviz.model import initial_parameters
 from toyviz.result import Result
@@ -110,10 +113,12 @@ def test_a_shown_history_has_as_many_frames_between_its_ends_as_30_kilobytes_hol
 def test_a_short_history_is_shown_whole():
     shown = unpack(pack(made(frames=5), display=True))
     assert shown.frame_steps.tolist() == [0, 1, 2, 3, 4]
+    assert shown.metrics == made().metrics
+    assert shown.provenance["engine"] == "none"
     assert len(shown.frames["W1"]) == 5
 
 
-@pytest.mark.parametrize(("largest", "kept_as"), [(64_992, np.float16), (65_008, np.float32), (-65_008, np.float32)])
+@pytest.mark.parametrize(("largest", "kept_as"), [(64_999, np.float16), (65_000, np.float32), (-65_000, np.float32)])
 def test_a_frame_is_rounded_to_16_bits_only_while_these_can_hold_it(largest, kept_as):
     result = made()
     result.frames["b2"][7, 3] = largest
@@ -130,8 +135,16 @@ def test_what_is_unpacked_counts_steps_in_64_bits_and_can_be_changed_nowhere():
         shown = unpack(pack(made(), display=display))
         assert shown.loss_steps.dtype == shown.frame_steps.dtype == np.int64
         assert shown.losses.dtype == np.float32
+        assert {values.dtype for values in shown.frames.values()} == {np.dtype(np.float32)}
         for values in (shown.loss_steps, shown.frame_steps, shown.losses, *shown.parameters.values()):
             assert not values.flags.writeable
+
+
+def last_replaced(values, number):
+    """The same array but for its last number."""
+    changed = values.copy()
+    changed.flat[-1] = number
+    return changed
 
 
 WRONG = {
@@ -141,12 +154,12 @@ WRONG = {
     "loss_steps too few": ("loss_steps", lambda values: values[1:]),
     "losses too few": ("losses", lambda values: values[1:]),
     "losses of 16 bits": ("losses", lambda values: values.astype(np.float16)),
-    "losses infinite": ("losses", lambda values: values * np.float32(np.inf)),
+    "a loss infinite": ("losses", lambda values: last_replaced(values, np.inf)),
     "weights of 16 bits": ("parameters.W1", lambda values: values.astype(np.float16)),
     "weights turned": ("parameters.W1", lambda values: values.T),
-    "weights infinite": ("parameters.b2", lambda values: values * np.float32(np.inf)),
+    "a weight infinite": ("parameters.b2", lambda values: last_replaced(values, -np.inf)),
     "frames too few": ("frames.W1", lambda values: values[1:]),
-    "frames without a number": ("frames.W1", lambda values: values * values.dtype.type(np.nan)),
+    "a frame without a number": ("frames.W1", lambda values: last_replaced(values, np.nan)),
 }
 COUNTED_BY = {"frame_steps too few": "frames.W1", "loss_steps too few": "losses"}  # these tell how many there must be
 
@@ -190,6 +203,14 @@ def test_a_result_under_the_key_of_another_is_refused():
         unpack(put_together(about | {"key": "0" * 16}, arrays))
 
 
+def test_weights_whose_bytes_look_like_the_place_of_the_digest_come_back():
+    result = made(TINY.with_(n_features=40))
+    zeros = np.frombuffer(b"0" * 4 * result.W1.size, np.float32).reshape(result.W1.shape)
+    alike = replace(result, parameters=result.parameters | {"W1": zeros})
+    assert b"0" * 64 in pack(alike)
+    np.testing.assert_array_equal(unpack(pack(alike)).W1, zeros)
+
+
 @pytest.mark.parametrize("metric", [float("inf"), float("nan")])
 def test_a_metric_without_a_value_is_named(metric):
     with pytest.raises(ValueError, match=r"metrics must be finite numbers or none; got {'test_loss': (inf|nan)}"):
@@ -220,6 +241,24 @@ def test_a_small_value_lies_in_the_row_and_a_large_one_in_a_file_of_its_owner(di
         disk.fetch(2, filename, None, False)
 
 
+def test_two_values_can_share_a_folder(disk, tmp_path, monkeypatch):
+    names = iter(["aa/bb/one.val", "aa/bb/two.val"])
+    monkeypatch.setattr(disk, "filename", lambda *_: (name := next(names), str(tmp_path / name)))
+    stored = [disk.store(value * 100, False)[2] for value in (b"1", b"2")]
+    assert [disk.fetch(2, name, None, False)[:1] for name in stored] == [b"1", b"2"]
+
+
+def test_a_value_that_the_disk_cannot_take_leaves_no_file(disk, tmp_path, monkeypatch):
+    class Full(io.FileIO):
+        def write(self, value):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(store_module, "open", Full, raising=False)
+    with pytest.raises(OSError, match="No space left"):
+        disk.store(b"x" * 100, False)
+    assert not list(tmp_path.rglob("*.val"))
+
+
 @pytest.mark.parametrize("mode", [0, 3, 4])
 def test_a_row_that_is_not_stored_as_bytes_is_not_read(disk, mode):
     with pytest.raises(ValueError, match=f"it is not stored as bytes \\(mode {mode}\\)"):
@@ -246,6 +285,9 @@ def test_a_value_of_another_kind_is_neither_read_nor_stored(disk, value):
 def test_a_key_is_text_on_the_way_in_and_out(disk):
     assert disk.put("key") == ("key", True)
     assert disk.get("key", True) == "key"
+    for key in (b"key", 1, None, ("key",)):
+        with pytest.raises(TypeError, match=f"a key of the cache must be text; got {type(key).__name__}"):
+            disk.put(key)
     for key, raw in (("key", False), (b"key", True), (sqlite3.Binary(b"key"), False), (1, True)):
         with pytest.raises(ValueError, match="its key is no text"):
             disk.get(key, raw)

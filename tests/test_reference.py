@@ -281,6 +281,8 @@ def test_the_engine_follows_from_the_experiment_and_the_device():
     assert choose_engine(small(), "auto", "cuda") == choose_engine(small(), "reference", "cuda") == "reference"
     with pytest.raises(ValueError, match=r"engine 'fused' has no kernel for arch 'relu_output', .* on cuda"):
         choose_engine(small(), "fused", "cuda")
+    with pytest.raises(ValueError, match="on cuda"):
+        train(small(), engine="fused", device="cuda")
 
 
 def test_an_unknown_engine_is_named():

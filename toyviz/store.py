@@ -70,7 +70,7 @@ def pack(result: Result, *, display: bool = False) -> bytes:
         provenance["note"] = f"history of {len(kept)} frames, the inner ones rounded to 16 bits"
     arrays = {
         "loss_steps": result.loss_steps.astype(np.int32),
-        "losses": result.losses.astype(np.float32),
+        "losses": result.losses,
         "frame_steps": frame_steps.astype(np.int32),
         **{f"parameters.{name}": values for name, values in result.parameters.items()},
         **{f"frames.{name}": values for name, values in histories.items()},
@@ -807,10 +807,7 @@ def _assemble(experiment: Experiment, about: dict[str, Any], arrays: dict[str, n
     frames = {name: arrays[f"frames.{name}"] for name in expected}
     if about["display"]:
         first = initial_parameters(experiment)
-        frames = {
-            name: np.concatenate([first[name][None], frames[name].astype(np.float32), parameters[name][None]])
-            for name in expected
-        }
+        frames = {name: np.concatenate([first[name][None], frames[name], parameters[name][None]]) for name in expected}
     return Result(
         experiment=experiment,
         parameters=parameters,
