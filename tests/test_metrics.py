@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from toyviz import metrics
 
@@ -80,7 +79,7 @@ def test_all_of_an_outline_lies_on_the_border_and_a_quarter_of_a_filled_square()
     assert metrics.on_border(box) == pytest.approx(1 - 0.95 * 0.9**2, abs=0.01)
 
 
-def test_losses_equal_pytorchs():
+def test_losses_equal_pytorchs(torch):
     rng = np.random.default_rng(0)
     output, targets = rng.normal(size=(8, 5)) * 30, rng.uniform(size=(8, 5))
     importance = 0.7 ** np.arange(5)
