@@ -39,6 +39,9 @@ PAGES = (
     *("unembedding", "dictionaries", "decompiler", "starting_as_dictionary", "claims"),
 )
 ONE = {"n_samples": 10, "seeds": 1}  # the address of one small network on the page of double descent
+MANY = "double_descent", {"sparsity": 0.98, "seeds": 8}  # page and address of 104 networks that are not shipped
+FLOOD = "privileged_basis", {"n_features": 5, "n_hidden": 2}  # of 800
+WATCHED = {"n_samples": 5000, "seeds": 1, "sparsity": 0.95, "n_hidden": 8}  # one network that takes a while
 SETTINGS = [(n, s) for n in (100, 200, 500) for s in (0.9, 0.95, 0.98, 0.995, 0.998)]  # features, sparsity: not shipped
 HAS_PROC = Path("/proc/self/stat").exists()
 
@@ -278,11 +281,10 @@ async def train(stage: Stage) -> None:
 
 async def watch(stage: Stage) -> None:
     """30 visitors look at one network while it is trained."""
-    address = {"n_samples": 5000, "seeds": 1, "n_features": 1000, "sparsity": 0.95, "n_hidden": 8}
     until = time.monotonic() + 40
 
     async def visit(visitor: Visitor, number: int) -> None:
-        await visitor.open("double_descent", **address)
+        await visitor.open("double_descent", **WATCHED)
         await visitor.trained(until - time.monotonic())
 
     await stage.together(30, visit)
@@ -290,12 +292,12 @@ async def watch(stage: Stage) -> None:
 
 async def queue(stage: Stage) -> None:
     """One visitor asks for 104 networks, then another for one of a second."""
-    await behind(stage, "double_descent", {"sparsity": 0.98, "seeds": 8}, changes=1)
+    await behind(stage, *MANY, changes=1)
 
 
 async def flood(stage: Stage) -> None:
     """One visitor asks for 800 networks by opening a page, then another moves a slider, three times."""
-    await behind(stage, "privileged_basis", {"n_features": 5, "n_hidden": 2}, changes=3)
+    await behind(stage, *FLOOD, changes=3)
 
 
 async def behind(stage: Stage, page: str, address: dict[str, Any], changes: int) -> None:

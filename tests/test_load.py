@@ -10,6 +10,8 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from tests import load
 from tests.visitor import FRAGMENT, PAGE, REMEMBERED, Screen, Tally, Visitor
+from toyviz import settings
+from toyviz.__main__ import pages
 
 SCRIPT = """
 import streamlit as st
@@ -280,6 +282,26 @@ def test_a_scenario_that_takes_too_long_is_stopped_and_told(tmp_path):
     stage = load.Stage(0, tmp_path, load.Meter(0), 1)
     row = asyncio.run(load.played(stage, load.Scenario(endless, longest=0.01, warm=False)))
     assert "stopped" in row["told"]
+
+
+def test_the_visitors_read_every_page_of_the_menu():
+    assert {path or "home" for path in load.PAGES} == {page["name"] for page in pages()}
+
+
+@pytest.mark.parametrize(
+    ("page", "address", "networks"),
+    [
+        (*load.MANY, 104),
+        (*load.FLOOD, 800),
+        ("double_descent", load.WATCHED, 1),
+        ("double_descent", load.ONE | {"n_hidden": 8}, 1),
+        ("double_descent", load.ONE | {"n_features": load.SETTINGS[0][0], "sparsity": load.SETTINGS[0][1]}, 1),
+    ],
+)
+def test_what_the_visitors_have_trained_is_as_much_as_is_said_and_not_shipped(opened, page, address, networks):
+    wanted = opened(page, {name: str(value) for name, value in address.items()}).wanted
+    assert len(wanted) == networks
+    assert not {each.key for each in wanted} & {each.key for each in settings.gallery()}
 
 
 def test_all_scenarios_together_fit_into_six_minutes_and_each_has_a_sentence():

@@ -1,4 +1,4 @@
-"""What docs/platforms.md says of systems and Pythons, asked of PyPI: is there a wheel of everything for each of them?"""
+"""What docs/platforms.md says of systems and Pythons, asked of PyPI: has everything a wheel for each of them?"""
 
 import os
 import re

@@ -48,6 +48,7 @@ class Screen:
     said: list[str] = field(default_factory=list)  # the texts of the newest run of page or fragment
     errors: list[str] = field(default_factory=list)
     runs: int = 0  # of the whole page
+    running: bool = False
     _fragments: list[str] = field(default_factory=list)  # of the run under way; none if it is the whole page
     _kept: dict[str, tuple[ForwardMsg, int]] = field(default_factory=dict)
 
@@ -82,6 +83,7 @@ class Screen:
         return None
 
     def _finished(self, how: int) -> str | None:
+        self.running = False
         if how == ForwardMsg.FINISHED_WITH_COMPILE_ERROR:
             self.errors.append("the script does not compile")
         if how == ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY:
@@ -90,7 +92,7 @@ class Screen:
 
     def _new_session(self, message):
         self._fragments = list(message.metadata.run.fragment_ids)
-        self.said = []
+        self.said, self.running = [], True
         if not self._fragments:
             if self.page != message.new_session.page_script_hash:
                 self.page = message.new_session.page_script_hash
@@ -207,10 +209,13 @@ class Visitor:
 
     async def trained(self, patience: float | None = None) -> bool:
         """Wait until the page has all its networks; False if that takes longer than patience, or is given up."""
+        screen = self.screen
         done = await self._until(
-            lambda: PAGE not in self._asked and (self.screen.networks or not self.screen.timers), None, patience
+            lambda: not (PAGE in self._asked or screen.running) and bool(screen.networks or not screen.timers),
+            None,
+            patience,
         )
-        if not (done and self.screen.networks):
+        if not (done and screen.networks):
             return False
         self.tally.trainings.append(time.monotonic() - self._asked_last)
         return True
