@@ -4,9 +4,11 @@
 PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
+# Another Python than the app's: on the path, or kept by pyenv; and the tests that are soon done under it.
 SECOND ?= $(shell for version in 3.14 3.13 3.12; do \
 	for python in python$$version $$HOME/.pyenv/versions/$$version.*/bin/python; do \
 	$$python -c '' 2> /dev/null && echo $$python && exit; done; done)
+QUICK := data experiment metrics model theory schedules probe tables house store jobs load
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -51,7 +53,7 @@ second-python: ## the quick tests under another Python, without PyTorch, where o
 		$$folder/bin/python -m pip install --quiet --disable-pip-version-check -r $$folder/requirements.txt; \
 		touch $$stamp; \
 	fi; \
-	$$folder/bin/python -m pytest -p no:cacheprovider $(QUICK) $(ARGS)
+	$$folder/bin/python -m pytest -p no:cacheprovider $(QUICK:%=tests/test_%.py) $(ARGS)
 
 check: $(DEV) ## format, lint and types, changing nothing
 	$(BIN)/ruff format --check .

@@ -165,7 +165,7 @@ def test_every_named_experiment_can_be_trained_and_says_null_where_a_number_has_
     assert (metrics["test_loss"] is None) == (metrics["test_accuracy"] is None) == (quick.data != "sparse")
 
 
-def test_every_field_can_be_set_at_once_and_none_is_a_value(answer):
+def test_every_field_can_be_set_at_once_and_none_is_a_value(torch, answer):  # no kernel covers all of it
     values = asdict(
         Experiment(arch="mlp", task="small_fish", n_embed=5, n_hidden=3, n_features=9, steps=2, batch_size=4)
     )
