@@ -254,13 +254,13 @@ async def browse_for(stage: Stage, visitor: Visitor, number: int, until: float) 
 
 async def browse(stage: Stage) -> None:
     """30 visitors read pages whose networks are shipped."""
-    until = time.monotonic() + 35
+    until = time.monotonic() + 28
     await stage.together(30, lambda visitor, number: browse_for(stage, visitor, number, until))
 
 
 async def train(stage: Stage) -> None:
     """15 visitors train two networks each, change a setting and train two more, while 15 others read."""
-    until = time.monotonic() + 40
+    until = time.monotonic() + 36
 
     async def learn(visitor: Visitor, number: int) -> None:
         n_features, sparsity = SETTINGS[number]
@@ -281,7 +281,7 @@ async def train(stage: Stage) -> None:
 
 async def watch(stage: Stage) -> None:
     """30 visitors look at one network while it is trained."""
-    until = time.monotonic() + 40
+    until = time.monotonic() + 36
 
     async def visit(visitor: Visitor, number: int) -> None:
         await visitor.open("double_descent", **WATCHED)
