@@ -4,6 +4,11 @@
 PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
+# Another Python than the app's: on the path, or kept by pyenv; and the tests that are soon done under it.
+SECOND ?= $(shell for version in 3.14 3.13 3.12; do \
+	for python in python$$version $$HOME/.pyenv/versions/$$version.*/bin/python; do \
+	$$python -c '' 2> /dev/null && echo $$python && exit; done; done)
+QUICK := data experiment metrics model theory schedules probe tables house store jobs load
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -13,7 +18,7 @@ DEV := .venv/.dev-$(shell cat requirements.txt requirements-dev.txt | cksum | tr
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test processor slow check format bench gallery clean-cache browser
+.PHONY: help run test processor slow load platforms second-python check format bench gallery clean-cache browser
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' Makefile | awk -F@ '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -29,6 +34,29 @@ processor: $(DEV) ## one network of each kernel and the quick claims, as if on a
 
 slow: $(DEV) ## the tests that take minutes: the post's own size
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+load: $(DEV) ## many visitors at once, on this machine alone: how long they wait, what it costs
+	$(BIN)/python -m tests.load $(ARGS)
+
+platforms: $(DEV) ## ask PyPI whether every supported system and Python can have what the app needs
+	$(BIN)/python -m pytest -m network $(ARGS)
+
+# PyTorch is left out: its builds are large, and only the reference engine needs it.
+second-python: ## the quick tests under another Python, without PyTorch, where one is on this machine
+	@set -e; second="$(SECOND)"; \
+	if [ -z "$$second" ]; then echo "NO SECOND PYTHON: found none of 3.12 to 3.14. Name one with SECOND=..."; exit 0; fi; \
+	second=$$($$second -c 'import sys; print(sys.executable)'); \
+	version=$$($$second -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	folder=.venv/second-$$version; \
+	stamp=$$folder/.installed-$$(cat requirements.txt requirements-dev.txt | cksum | tr -s ' ' '-'); \
+	if [ ! -e $$stamp ]; then \
+		echo "Installing what the tests need for Python $$version into $$folder."; \
+		$$second -m venv --clear $$folder; \
+		cat requirements.txt requirements-dev.txt | grep -v -e '^torch=' -e '^-r ' > $$folder/requirements.txt; \
+		$$folder/bin/python -m pip install --quiet --disable-pip-version-check -r $$folder/requirements.txt; \
+		touch $$stamp; \
+	fi; \
+	$$folder/bin/python -m pytest -p no:cacheprovider $(QUICK:%=tests/test_%.py) $(ARGS)
 
 check: $(DEV) ## format, lint and types, changing nothing
 	$(BIN)/ruff format --check .

@@ -28,6 +28,12 @@ def _cache_of_the_tests(tmp_path_factory):
     os.environ["TOYVIZ_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
+@pytest.fixture(scope="session")
+def torch():
+    """PyTorch, for tests that hold ours against it; they are skipped where it is not installed."""
+    return pytest.importorskip("torch", reason="PyTorch is not installed")
+
+
 @pytest.fixture
 def store(tmp_path):
     """An empty store of its own, without a gallery."""

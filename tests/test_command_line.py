@@ -19,7 +19,7 @@ import pytest
 from toyviz import data, settings
 from toyviz.__main__ import _Progress, main
 from toyviz.experiment import FIELD_NAMES, Experiment
-from toyviz.train import Frame, reference
+from toyviz.train import Frame
 
 ROOT = Path(__file__).parents[1]
 SMALL = ["--set", "steps=6", "n_features=30", "n_samples=12", "sparsity=0.8"]  # of double_descent
@@ -115,7 +115,7 @@ def test_no_cache_neither_reads_nor_writes_the_store(answer):
     assert again["metrics"] == first["metrics"]
 
 
-def test_an_engine_asked_for_by_name_takes_no_result_of_another_and_stores_none(answer):
+def test_an_engine_asked_for_by_name_takes_no_result_of_another_and_stores_none(torch, answer):
     words = ("train", "double_descent", *SMALL)
     for _ in range(2):
         told = answer(*words, "--engine", "reference")
@@ -165,7 +165,7 @@ def test_every_named_experiment_can_be_trained_and_says_null_where_a_number_has_
     assert (metrics["test_loss"] is None) == (metrics["test_accuracy"] is None) == (quick.data != "sparse")
 
 
-def test_every_field_can_be_set_at_once_and_none_is_a_value(answer):
+def test_every_field_can_be_set_at_once_and_none_is_a_value(torch, answer):  # no kernel covers all of it
     values = asdict(
         Experiment(arch="mlp", task="small_fish", n_embed=5, n_hidden=3, n_features=9, steps=2, batch_size=4)
     )
@@ -175,7 +175,9 @@ def test_every_field_can_be_set_at_once_and_none_is_a_value(answer):
     assert values["n_samples"] is None
 
 
-def test_the_seconds_are_those_of_training_alone(answer, monkeypatch):
+def test_the_seconds_are_those_of_training_alone(torch, answer, monkeypatch):
+    from toyviz.train import reference
+
     clock = SimpleNamespace(now=0.0)
 
     class Slow(reference.Trainer):

@@ -4,12 +4,11 @@ import itertools
 
 import numpy as np
 import pytest
-import torch
 
 from toyviz import data
 from toyviz.experiment import ARCHS, Experiment
 from toyviz.model import initial_parameters
-from toyviz.train import choose_engine, fused, reference, train
+from toyviz.train import choose_engine, fused, train
 from toyviz.train.schedules import learning_rates
 
 BASE = {"n_samples": 11, "n_features": 37, "sparsity": 0.8, "bias_init": "normal", "seed": 3}
@@ -97,7 +96,15 @@ def cases(*arguments):
     return [pytest.param(*each, marks=[pytest.mark.processor] * (each[0] in ONE_OF_EACH)) for each in arguments]
 
 
-def reference_gradients(experiment, step=0):
+@pytest.fixture
+def reference(torch):
+    """The reference engine."""
+    from toyviz.train import reference
+
+    return reference
+
+
+def reference_gradients(torch, reference, experiment, step=0):
     """The reference's own loss in double precision, and its gradients."""
     trainer = reference.Trainer(experiment)
     trainer.weights = {
@@ -112,12 +119,12 @@ def reference_gradients(experiment, step=0):
 
 
 @pytest.mark.parametrize("name", cases(*zip(ROWS)))
-def test_gradients_of_one_step_equal_the_references(name):
+def test_gradients_of_one_step_equal_the_references(torch, reference, name):
     # one step of plain gradient descent from the start, as long as may be, so that rounding the weights costs little
     tried = ROWS[name].with_(optimizer="sgd", weight_decay=0.0, lr=10.0, steps=1)
     start, trainer = initial_parameters(tried), fused.Trainer(tried)
     loss = trainer.advance(0, 1)
-    expected_loss, expected = reference_gradients(tried)
+    expected_loss, expected = reference_gradients(torch, reference, tried)
     assert loss[0] == pytest.approx(expected_loss, rel=1e-5)
     for key, values in trainer.parameters().items():
         taken = (start[key].astype(np.float64) - values) / tried.lr
@@ -135,7 +142,7 @@ TRAINED = [name for name in ROWS if not name.endswith(("m=1", "m=3", "m=16"))]
 
 
 @pytest.mark.parametrize(("name", "recipe"), cases(*zip(TRAINED, itertools.cycle(RECIPES))))
-def test_losses_of_the_first_two_hundred_steps_equal_the_references(name, recipe):
+def test_losses_of_the_first_two_hundred_steps_equal_the_references(reference, name, recipe):
     tried = ROWS[name].with_(steps=300, **recipe)
     expected = reference.Trainer(tried).advance(0, 200)
     np.testing.assert_allclose(fused.Trainer(tried).advance(0, 200), expected, rtol=1e-3, atol=1e-7)
@@ -182,7 +189,7 @@ def test_moments_that_fade_become_zero_and_never_denormal():
 
 
 @pytest.mark.parametrize("kind", ONE_OF_EACH)
-def test_a_training_that_blows_up_says_so_at_once_as_in_the_reference(kind):
+def test_a_training_that_blows_up_says_so_at_once_as_in_the_reference(reference, kind):
     tried = experiment(**ONE_OF_EACH[kind] | {"bias_offset": 100.0}, optimizer="sgd", steps=400, lr=10.0)
     expected, found = reference.Trainer(tried).advance(0, 30), fused.Trainer(tried).advance(0, 30)
     assert not np.isfinite(expected[-1])
@@ -198,7 +205,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize("name", ENDS)
-def test_trainings_end_alike_over_seeds(name):
+def test_trainings_end_alike_over_seeds(reference, name):
     ends = {"fused": [], "reference": []}
     for seed in range(4):
         tried = ENDS[name].with_(seed=seed, steps=800, lr=5e-3, bias_init="zeros", schedule="quarter_cosine")

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from toyviz import charts, data, metrics, probe, tables, ui
 from toyviz.claims import final_layer
@@ -13,7 +12,6 @@ from toyviz.model import initial_parameters, shapes
 from toyviz.result import Result
 from toyviz.settings import EXPERIMENTS, SAMPLE_SIZES
 from toyviz.store import GALLERY, Store
-from toyviz.train import reference
 
 SMALL = Experiment(
     arch="unembed", task="classify_hard", n_features=12, n_hidden=2, n_samples=40, sparsity=0.7, normalize=True
@@ -40,7 +38,7 @@ def made(experiment, metrics_=None, **parameters):
 
 
 @pytest.mark.parametrize("arch", ["unembed", "unembed_tied", "unembed_no_bias", "mlp"])
-def test_the_terms_of_a_logit_are_products_and_add_up_to_what_pytorch_computes(arch):
+def test_the_terms_of_a_logit_are_products_and_add_up_to_what_pytorch_computes(torch, arch):
     result = made(SMALL.with_(arch=arch, n_hidden=3))
     x = probe.seen_samples(result).inputs[5]
     found = probe.logit_terms(result, x)
@@ -141,7 +139,9 @@ def test_the_table_of_logits_has_the_largest_first_and_the_correct_class_in_any_
 
 
 @pytest.mark.parametrize(("optimizer", "turns_along"), [("sgd", True), ("adamw", False)])
-def test_turning_the_start_turns_what_sgd_learns_and_not_what_adam_learns(optimizer, turns_along):
+def test_turning_the_start_turns_what_sgd_learns_and_not_what_adam_learns(torch, optimizer, turns_along):
+    from toyviz.train import reference
+
     experiment = SMALL.with_(optimizer=optimizer, weight_decay=0.0, lr=0.05, steps=60)
     plain, turned = reference.Trainer(experiment), reference.Trainer(experiment)
     R = torch.tensor(metrics.turned(np.eye(2), 30).T, dtype=torch.float32)

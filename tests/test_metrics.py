@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from toyviz import metrics, tables
 
@@ -134,7 +133,7 @@ def test_neurons_of_one_feature_keep_their_order():
     assert metrics.neuron_order(np.eye(3)[largest]).tolist() == sorted(range(300), key=largest.__getitem__)
 
 
-def test_losses_equal_pytorchs():
+def test_losses_equal_pytorchs(torch):
     rng = np.random.default_rng(0)
     output, targets = rng.normal(size=(9, 5)) * 30, rng.uniform(size=(9, 5))
     output[6:] += [[-3000], [3000], [0]]  # beyond what an exponential can hold

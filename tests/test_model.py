@@ -4,7 +4,6 @@ import itertools
 
 import numpy as np
 import pytest
-import torch
 
 from toyviz.experiment import ARCHS, BIAS_INITS, INITS, TASKS, Experiment
 from toyviz.model import complete, forward, initial_parameters, shapes
@@ -28,7 +27,7 @@ def by_name(experiment):
     return f"{experiment.arch}-{experiment.task}"
 
 
-def torch_forward(experiment, parameters, inputs):
+def torch_forward(torch, experiment, parameters, inputs):
     """The network made of PyTorch's layers, from the table of DESIGN: every stage between input and output."""
     weights = {name: torch.tensor(values) for name, values in parameters.items()}
     tied = experiment.arch in ("relu_output", "relu_hidden", "unembed_tied")
@@ -45,12 +44,12 @@ def torch_forward(experiment, parameters, inputs):
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=by_name)
-def test_the_numpy_forward_equals_pytorchs_layers(experiment):
+def test_the_numpy_forward_equals_pytorchs_layers(torch, experiment):
     rng = np.random.default_rng(3)
     parameters = {name: rng.normal(size=shape) for name, shape in shapes(experiment).items()}
     inputs = rng.normal(size=(20, experiment.n_inputs))
     ours = forward(experiment.arch_row, complete(experiment, parameters), inputs)
-    for mine, theirs in zip(ours, torch_forward(experiment, parameters, inputs), strict=True):
+    for mine, theirs in zip(ours, torch_forward(torch, experiment, parameters, inputs), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-12, atol=1e-12)
     assert ours.output.shape == (20, experiment.n_outputs)
 
@@ -71,7 +70,7 @@ def test_a_tied_network_answers_with_the_transpose_and_a_missing_bias_is_zero():
     assert set(initial_parameters(Experiment(arch="unembed"))) == {"W1", "W2", "b2"}
 
 
-def pytorch_start(init, shape):
+def pytorch_start(torch, init, shape):
     values = torch.empty(shape)
     if init == "linear_uniform":
         return torch.nn.Linear(shape[1], shape[0]).weight.detach().numpy()
@@ -84,11 +83,11 @@ def pytorch_start(init, shape):
 
 @pytest.mark.parametrize("init", [name for name, init in INITS.items() if not init.keys])
 @pytest.mark.parametrize("name", ["W1", "W2"])
-def test_weights_start_with_the_spread_of_pytorchs_own_initialisations(init, name):
+def test_weights_start_with_the_spread_of_pytorchs_own_initialisations(torch, init, name):
     experiment = Experiment(arch="mlp", n_features=400, n_hidden=60, init=init)
     ours = initial_parameters(experiment)[name]
     torch.manual_seed(0)
-    theirs = pytorch_start(init, ours.shape)
+    theirs = pytorch_start(torch, init, ours.shape)
     error = 5 * np.sqrt(2 * 2 / ours.size)  # of the ratio of two variances
     assert ours.dtype == np.float32
     assert ours.var() / theirs.var() == pytest.approx(1, abs=error)

@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
-from torch.nn import functional
 
 from toyviz import data, probe
 from toyviz.experiment import Experiment
@@ -34,8 +32,9 @@ def trained(experiment):
     return Result(experiment, parameters, nothing, nothing, nothing, {}, {})
 
 
-def slow_loss_and_accuracy(experiment, result, samples):
+def slow_loss_and_accuracy(torch, experiment, result, samples):
     """Mean loss and accuracy in double precision, one sample at a time for the accuracy."""
+    functional = torch.nn.functional
     W1, b1, W2, b2, inputs, targets = (
         torch.tensor(np.array(values), dtype=torch.float64)
         for values in (result.W1, result.b1, result.W2, result.b2, samples.inputs, samples.targets)
@@ -61,7 +60,7 @@ def slow_loss_and_accuracy(experiment, result, samples):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_losses_and_accuracies_equal_those_computed_the_long_way(name):
+def test_losses_and_accuracies_equal_those_computed_the_long_way(torch, name):
     experiment = CASES[name]
     result = trained(experiment)
     measured = probe.evaluate(experiment, result.parameters)
@@ -75,7 +74,7 @@ def test_losses_and_accuracies_equal_those_computed_the_long_way(name):
             assert measured[f"{kind}_loss"] is None
             assert measured[f"{kind}_accuracy"] is None
         else:
-            loss, accuracy = slow_loss_and_accuracy(experiment, result, samples)
+            loss, accuracy = slow_loss_and_accuracy(torch, experiment, result, samples)
             assert measured[f"{kind}_loss"] == pytest.approx(loss, rel=1e-5)
             assert measured[f"{kind}_accuracy"] == pytest.approx(accuracy, abs=2 / len(samples.X))
 

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+pytest.importorskip("torch", reason="PyTorch is not installed")  # all of this file is about it
+
 from toyviz import data, metrics
 from toyviz.experiment import ARCHS, TASKS, Experiment
 from toyviz.model import complete, forward, initial_parameters

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-import torch
 
 from toyviz import settings
 from toyviz.experiment import SCHEDULES, Experiment
@@ -27,7 +26,7 @@ def test_the_papers_schedule_peaks_after_the_warm_up_and_ends_at_zero():
 
 
 @pytest.mark.parametrize(("steps", "warmup"), [(40, 10), (7, 1), (30, 0), (5, 4)])
-def test_warm_up_and_cosine_equal_the_schedules_of_pytorch(steps, warmup):
+def test_warm_up_and_cosine_equal_the_schedules_of_pytorch(torch, steps, warmup):
     rates = learning_rates(Experiment(schedule="warmup_cosine", steps=steps, warmup=warmup, lr=0.3))
     np.testing.assert_allclose(rates[:warmup], np.linspace(0, 0.3, warmup + 1)[1:], rtol=1e-12)
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.3)

@@ -17,7 +17,7 @@ PAPER = {  # mean test loss of one seed of the paper's recipe at n = 1000, from 
 
 @pytest.fixture(scope="module")
 def result():
-    return train(SMALL, engine="reference")
+    return train(SMALL)
 
 
 def swept(losses, big_from=700):
@@ -129,6 +129,6 @@ def test_what_is_derived_is_made_once_for_each_key_and_cannot_be_changed(result)
 
 
 def test_the_best_seed_is_the_one_with_the_lowest_test_loss(result):
-    other = train(SMALL.with_(seed=1), engine="reference")
+    other = train(SMALL.with_(seed=1))
     best = tables.best_of([result, other])
     assert best.metrics["test_loss"] == min(result.metrics["test_loss"], other.metrics["test_loss"])
