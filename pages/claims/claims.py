@@ -40,7 +40,7 @@ words = st.text_input(
     "Words, or the number of a claim of the post (1 to 77)", key="words", bind="query-params", max_chars=80
 )
 
-pages = {path.stem: path.as_posix() for path in Path("pages").glob("*/*.py")}
+pages = {path.stem: str(path) for path in Path(__file__).parents[1].glob("*/*.py")}
 
 
 def fits(row, section):
