@@ -1,6 +1,6 @@
 """What the pages share of Streamlit: their frame, their controls, and the training that a visitor watches."""
 
-from toyviz.ui.controls import BIASES, LIFTS, LIST_NETWORK_NAMES, STARTS, control, remember, shown
+from toyviz.ui.controls import BIASES, LIFTS, LIST_NETWORK_NAMES, STARTS, choice, control, number, remember, shown
 from toyviz.ui.frame import ICON, draw, duration, frame, link, many, notes, title, wide
 from toyviz.ui.inside import behind, command, replay
 from toyviz.ui.training import step, stored, trained
@@ -13,6 +13,7 @@ __all__ = [
     "LIST_NETWORK_NAMES",
     "STARTS",
     "behind",
+    "choice",
     "claim",
     "command",
     "control",
@@ -22,6 +23,7 @@ __all__ = [
     "link",
     "many",
     "notes",
+    "number",
     "published_claim",
     "remember",
     "replay",
