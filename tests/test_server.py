@@ -148,8 +148,10 @@ def own_address():
 def test_the_line_of_the_readme_that_lets_a_class_in_does(tmp_path):
     (words,) = re.findall(r'`make run ARGS="(.+192\.0\.2\.7)"`', (ROOT / "README.md").read_text(encoding="utf-8"))
     here = own_address()
-    with serve(tmp_path, *words.replace("192.0.2.7", here).split()) as server:
+    words = [*words.replace("192.0.2.7", here).split(), "--server.allowedHosts=class.example"]
+    with serve(tmp_path, *words) as server:
         assert urlsplit(server.address).hostname == here
+        assert knock(server, host="class.example", origin="http://class.example") == 101
         assert knock(server, origin=server.address) == 101
         assert knock(server, host="localhost") == 403
         assert knock(server, host="evil.example", origin="http://evil.example") == 403

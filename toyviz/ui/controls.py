@@ -360,8 +360,8 @@ def shown(
 
 def choice(name: str, label: str, options: Iterable[Any], default: Any, where: Any = None, **how: Any) -> Any:
     """One of a page's own options, such as its views; it lives in the address under its name. how: as in Streamlit."""
-    control = (where or st).segmented_control
-    return _one_of(control, label, list(options), default, key=name, bind="query-params", **how)
+    widget = (where or st).segmented_control
+    return _one_of(widget, label, list(options), default, key=name, bind="query-params", **how)
 
 
 def number(name: str, label: str, most: int, where: Any = None) -> int:
