@@ -1,6 +1,11 @@
 """Fixtures that several test files share."""
 
+import contextlib
 import os
+import re
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +25,42 @@ from toyviz.result import Result
 from toyviz.store import Store
 
 ROOT = Path(__file__).parents[1]
+
+
+def app_at(page=None, timeout=60, **address):
+    """The app, about to open a page at an address. AppTest wants the script: over app.py it is silently empty."""
+    app = AppTest.from_file(str(ROOT / "toyviz/ui/main.py"), default_timeout=timeout)
+    for name, value in address.items():
+        app.query_params[name] = value
+    if page:
+        app.switch_page(str(ROOT / page))
+    return app
+
+
+class Server(NamedTuple):
+    """The app as visitors meet it: a process of its own, and the address that it has printed."""
+
+    address: str
+    process: subprocess.Popen
+
+
+@contextlib.contextmanager
+def serve(folder, *options):
+    """Starts the app with a cache in this folder, at a free port; in the end its log must tell of no exception."""
+    log = folder / "server.log"
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port=0", *options]
+    with log.open("w") as written:
+        environment = os.environ | {"TOYVIZ_CACHE": str(folder)}
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=written, stderr=written)
+    try:
+        while not (told := re.search(r"URL: (http://\S+)", log.read_text())):
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.1)
+        yield Server(told.group(1), process)
+    finally:
+        process.terminate()
+        process.wait(60)
+    assert "Traceback" not in log.read_text()
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -166,11 +207,7 @@ def _open(patch, page, address):
             if callable(function) and not isinstance(function, type):
                 patched.setattr(toyviz.charts, name, recorded(name, function))
         st.cache_resource.clear()
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-        for name, value in address.items():
-            app.query_params[name] = value
-        app.switch_page(path)
-        app.run()
+        app = app_at(path, **address).run()
     assert not app.exception, [each.message for each in app.exception]
     said = [each.value for each in app.markdown]
     links = [(each.proto.page, each.proto.query_string) for each in app.get("page_link")]
@@ -185,11 +222,7 @@ def open_page(monkeypatch):
         monkeypatch.setattr(runtime, "store", lambda: store)
         monkeypatch.setattr(runtime, "jobs", NoJobs)
         st.cache_resource.clear()
-        app = AppTest.from_file(str(Path(__file__).parents[1] / "app.py"), default_timeout=60)
-        for name, value in address.items():
-            app.query_params[name] = value
-        app.switch_page(path)
-        app.run()
+        app = app_at(path, **address).run()
         assert not app.exception, [each.message for each in app.exception]
         return app
 

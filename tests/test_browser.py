@@ -1,18 +1,12 @@
 """The app in a real browser: a control is moved, networks form, a point is clicked, in light and in dark."""
 
-import os
+import contextlib
 import re
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from pathlib import Path
 
 import pytest
+from conftest import serve
 
-ROOT = Path(__file__).parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
 PATIENCE = 60_000  # milliseconds: the first training of all compiles its kernels
@@ -34,47 +28,14 @@ def browser_type_launch_args(browser_type_launch_args):
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """A server of its own, with an empty cache."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    folder = tmp_path_factory.mktemp("server")
-    options = [f"--server.port={port}", "--server.headless=true", "--server.fileWatcherType=none"]
-    with (folder / "log").open("w+") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", *options],
-            cwd=ROOT,
-            env=os.environ | {"TOYVIZ_CACHE": str(folder)},
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            _wait_for(f"http://localhost:{port}/_stcore/health", server, log)
-            yield f"http://localhost:{port}"
-        finally:
-            server.terminate()
-            server.wait(20)
-        log.seek(0)
-        assert "Traceback" not in log.read()
+    with serve(tmp_path_factory.mktemp("server")) as server:
+        yield server.address
 
 
-def _wait_for(url, server, log):
-    for _ in range(240):
-        try:
-            with urllib.request.urlopen(url, timeout=2) as answer:
-                assert answer.read() == b"ok"
-                return
-        except OSError:
-            if server.poll() is not None:
-                break
-            time.sleep(0.25)
-    log.seek(0)
-    pytest.fail(f"the server did not start: {log.read()}")
-
-
-@pytest.fixture(params=["light", "dark"])
-def visit(request, browser, address):
-    """A browser tab on the start page; at the end nothing must have gone wrong or left this machine."""
-    context = browser.new_context(color_scheme=request.param, viewport={"width": 1300, "height": 1000})
+@contextlib.contextmanager
+def tab_at(browser, address, scheme, path=""):
+    """A browser tab on a page; at the end nothing must have gone wrong or left this machine."""
+    context = browser.new_context(color_scheme=scheme, viewport={"width": 1300, "height": 1000})
     tab = context.new_page()
     wrong, outside = [], []
     tab.on("console", lambda message: wrong.append(message.text) if _is_wrong(message) else None)
@@ -83,12 +44,19 @@ def visit(request, browser, address):
         "request", lambda sent: None if sent.url.startswith((address, "data:", "blob:")) else outside.append(sent.url)
     )
     tab.set_default_timeout(PATIENCE)
-    tab.goto(address)
-    tab.get_by_role("heading", name="toyviz").wait_for()
+    tab.goto(f"{address}{path}")
     yield tab
     context.close()
     assert wrong == []
     assert outside == []
+
+
+@pytest.fixture(params=["light", "dark"])
+def visit(request, browser, address):
+    """A browser tab on the start page."""
+    with tab_at(browser, address, request.param) as tab:
+        tab.get_by_role("heading", name="toyviz").wait_for()
+        yield tab
 
 
 def _is_wrong(message):
@@ -112,6 +80,24 @@ def figure(tab, said):
     found = tab.get_by_label(re.compile(f"^{said}")).first
     found.locator("svg.marks, canvas").first.wait_for()
     return found
+
+
+FIRST = {  # each is the very first thing that a fresh server is asked for
+    "/double_descent": "Double descent",
+    "/superposition?superposition=Phases&seeds=1": "Superposition",
+    "/double_descent?descent=": "Double descent",
+}
+
+
+@pytest.mark.parametrize("link", FIRST)
+def test_a_fresh_server_that_is_first_asked_for_a_page_shows_it_without_a_dialog(link, browser, tmp_path):
+    with serve(tmp_path) as server, tab_at(browser, server.address, "light", link) as tab:
+        tab.get_by_role("heading", name=FIRST[link], exact=True).wait_for()
+        tab.locator("[data-testid='stApp'][data-test-script-state='notRunning']").wait_for(state="attached")
+        assert tab.get_by_role("dialog").count() == 0
+        assert tab.get_by_text("Page not found").count() == 0
+        if "Phases" in link:
+            assert tab.get_by_role("radio", name="Phases").is_checked()
 
 
 def test_shipped_results_are_there_at_once_and_a_clicked_point_shows_its_geometry(visit):

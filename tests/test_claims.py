@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import app_at
 
 from toyviz import claims, data, probe, settings
 from toyviz.__main__ import main, pages
@@ -425,12 +426,7 @@ def test_a_page_tells_the_published_verdict_where_it_is_another():
 
 @pytest.mark.parametrize("layout", ["List", "Table"])
 def test_the_claims_page_shows_every_published_claim_and_filters_them(layout):
-    from streamlit.testing.v1 import AppTest
-
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300).run()
-    app.switch_page("pages/claims/claims.py")
-    app.query_params["layout"] = layout
-    app.run()
+    app = app_at("pages/claims/claims.py", timeout=300, layout=layout).run()
     assert not app.exception
 
     def shown():
@@ -449,12 +445,7 @@ def test_the_claims_page_shows_every_published_claim_and_filters_them(layout):
 
 
 def test_a_claim_is_found_by_its_number_in_the_post_and_a_story_is_called_one():
-    from streamlit.testing.v1 import AppTest
-
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300).run()
-    app.switch_page("pages/claims/claims.py")
-    app.query_params["layout"] = "By number"
-    app.run()
+    app = app_at("pages/claims/claims.py", timeout=300, layout="By number").run()
     numbers = list(app.dataframe[0].value["in the post"])
     rows = publishing.published().values()
     assert numbers == sorted(number for row in rows for number in row["post_claims"])

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 import streamlit as st
-from streamlit.testing.v1 import AppTest
+from conftest import app_at
 
 from toyviz import runtime, settings
 from toyviz.claims import published
@@ -26,9 +26,7 @@ def walk(monkeypatch, no_jobs):
         monkeypatch.setattr(runtime, "jobs", no_jobs)
         st.cache_resource.clear()
         st.cache_data.clear()
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-        app.switch_page(HOME)
-        app.run()
+        app = app_at(HOME).run()
         assert not app.exception, [each.message for each in app.exception]
         return app
 

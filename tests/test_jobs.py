@@ -13,7 +13,6 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 from safetensors.numpy import load
-from streamlit.testing.v1 import AppTest
 
 from toyviz import jobs as jobs_module
 from toyviz import queue as queue_module
@@ -637,25 +636,3 @@ print(*[name for name in ("torch", "numba", "joblib", "toyviz.train") if name in
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout.strip()) == (0, "")
-
-
-def test_all_sessions_share_one_store_and_one_queue_and_each_has_its_own_name():
-    import streamlit as st
-
-    def script():
-        import streamlit as st
-
-        from toyviz import runtime
-
-        st.session_state.seen = (runtime.store(), runtime.jobs(), runtime.visitor())
-
-    try:
-        one, other = [AppTest.from_function(script, default_timeout=60).run() for _ in range(2)]
-        assert not one.exception
-        store, jobs, visitor = one.session_state.seen
-        assert other.session_state.seen[:2] == (store, jobs)
-        assert jobs.store is store
-        assert one.run().session_state.seen == (store, jobs, visitor)
-    finally:
-        st.cache_resource.clear()
-    assert jobs.pids() == []

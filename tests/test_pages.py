@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import streamlit as st
+from conftest import app_at
 from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
-from streamlit.testing.v1 import AppTest
 
 from toyviz import runtime, settings, ui
 from toyviz.jobs import Busy, Status
@@ -95,11 +95,7 @@ def jobs(monkeypatch):
 
 
 def open_page(path, **address):
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    for name, value in (SMALL.get(path, {}) | address).items():
-        app.query_params[name] = value
-    app.switch_page(path)
-    return again(app)
+    return again(app_at(path, **(SMALL.get(path, {}) | address)))
 
 
 def again(app):
@@ -137,7 +133,7 @@ def test_every_page_opens_and_has_a_title_and_a_question(path, jobs):
 
 @pytest.mark.parametrize("path", PAGES)
 def test_every_page_is_in_the_navigation(path):
-    assert path in (ROOT / "app.py").read_text(encoding="utf-8")
+    assert path in (ROOT / "toyviz/ui/main.py").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -161,11 +157,7 @@ def test_at_its_defaults_every_view_of_a_page_shows_what_is_shipped_and_trains_n
     st.cache_resource.clear()
     views = [{}]
     for view in views:
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-        for name, value in view.items():
-            app.query_params[name] = value
-        app.switch_page(path)
-        again(app)
+        app = again(app_at(path, **view))
         if not view:
             views += [{each.key: option} for each in app.main.get("button_group")[:1] for option in each.options[1:]]
         missing = [each for key, each in asked.items() if key not in shipped]

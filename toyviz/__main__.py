@@ -372,11 +372,11 @@ def _figure_row(name: str, figure: settings.Figure) -> dict[str, Any]:
 
 
 def pages() -> list[dict[str, str]]:
-    """Every page of the app's menu, in its order: read from app.py, since running that takes a browser."""
+    """Every page of the app's menu, in its order: read from its script, since running that takes a browser."""
     found = []
-    for node in ast.walk(ast.parse((ROOT / "app.py").read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse((ROOT / "toyviz/ui/main.py").read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "Page":
-            path = ast.literal_eval(node.args[0])
+            path = ast.literal_eval(node.args[0]).removeprefix("../../")
             title = next(ast.literal_eval(keyword.value) for keyword in node.keywords if keyword.arg == "title")
             found.append({"name": Path(path).stem, "title": title, "path": path})
     return found

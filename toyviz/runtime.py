@@ -1,43 +1,81 @@
-"""The few objects that outlive a script run: the store, the jobs and their workers, and who is visiting."""
+"""What one server process has once: the store, the queue with its workers, and who is visiting.
+
+None of it hangs on a cache of Streamlit's, since any browser can clear those for everybody.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import atexit
+import contextlib
 import gc
-import uuid
-from typing import NamedTuple
+import threading
+from collections.abc import AsyncIterator
+from typing import Any
 
-import streamlit as st
+from streamlit import runtime as streamlit_runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from toyviz.jobs import Jobs
 from toyviz.store import Store, default_store
 
-
-class Visit(NamedTuple):
-    """One browser session, and the jobs it watches."""
-
-    visitor: str
-    jobs: Jobs
+_making = threading.RLock()
+_store: Store | None = None
+_jobs: Jobs | None = None
+_visitors: set[str] = set()  # sessions that have asked for their name, and have not ended
 
 
-@st.cache_resource(show_spinner=False)
 def store() -> Store:
     """The results on disk, one object for all visitors."""
-    return default_store()
+    global _store
+    with _making:
+        if _store is None:
+            _store = default_store()
+        return _store
 
 
-@st.cache_resource(show_spinner=False, on_release=lambda jobs: jobs.close())
 def jobs() -> Jobs:
-    """The queue and its workers, one object for all visitors."""
-    gc.collect()
-    gc.freeze()  # what is imported by now stays: each later collection, one a script run, need not walk through it
-    return Jobs(store())
+    """The queue and its workers, one object for all visitors; it is closed with the server, or with the process."""
+    global _jobs
+    with _making:
+        if _jobs is None:
+            gc.collect()
+            gc.freeze()  # what is imported by now stays: each later collection need not walk through it
+            _jobs = Jobs(store(), spare=1)
+            atexit.register(close)
+        return _jobs
+
+
+def close() -> None:
+    """End the workers. The queue stays, and refuses whatever a page still asks of it."""
+    with _making:
+        ended = _jobs
+    if ended:
+        ended.close()
+
+
+@contextlib.asynccontextmanager
+async def lifespan(app: Any) -> AsyncIterator[None]:
+    """The workers' life: they start with the server, before its first visitor, and end with it."""
+    await asyncio.to_thread(jobs)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(close)
 
 
 def visitor() -> str:
-    """A name for this browser session; when it ends, its jobs go on for a moment, in case it was a reload."""
-    return _visit().visitor
+    """The name of this browser session, the same as long as it lives, even if its connection is lost for a while."""
+    context = get_script_run_ctx()
+    if context is None:
+        raise RuntimeError("only a page that runs for a browser has a visitor")
+    _visitors.add(context.session_id)
+    return context.session_id
 
 
-@st.cache_resource(show_spinner=False, scope="session", on_release=lambda visit: visit.jobs.leave(visit.visitor))
-def _visit() -> Visit:
-    return Visit(uuid.uuid4().hex, jobs())
+def tell_who_has_gone() -> None:
+    """Tell the queue which visitors have gone: their jobs go on for a moment, in case it was a reload."""
+    for name in list(_visitors):
+        if not streamlit_runtime.get_instance().is_active_session(name):
+            _visitors.discard(name)
+            jobs().leave(name)

@@ -27,10 +27,7 @@ st.markdown(
     "b_1)$ exactly: column $i$ of $W_1$ is the entry under which input $i$ is stored, and row $i$ of $W_2$ is what "
     "finds it again."
 )
-tab = st.segmented_control(
-    "Experiment", list(TABS), default="squared", required=True, format_func=TABS.get, key="tab", bind="query-params",
-    label_visibility="collapsed",
-)  # fmt: skip
+tab = ui.choice("tab", "Experiment", TABS, "squared", format_func=TABS.get, label_visibility="collapsed")
 
 
 def knob(name, default):

@@ -45,9 +45,7 @@ LOWEST = 1e-3  # a loss below is drawn here: a memorised set goes down to 1e-10,
 STAGES = {"pre": "W1 x + b1", "bare": "W1 x", "after": "after the ReLU"}
 
 ui.title("Double descent", "When does a network stop memorising its samples and start to generalise?")
-view = st.segmented_control(
-    "View", VIEWS, default=OVER_T, required=True, key="descent", bind="query-params", label_visibility="collapsed"
-)
+view = ui.choice("descent", "View", VIEWS, OVER_T, label_visibility="collapsed")
 key, networks = NETWORKS.get(view, ("block", tuple(settings.DESCENTS)))
 arch = ui.control("block", networks[0], choices=networks, key=key)
 st.markdown(
@@ -107,14 +105,12 @@ def choice_of_stage():
     """Which hidden vectors to draw: only an MLP has more than one kind."""
     if not base.arch_row.hidden_relu:
         return "pre"
-    return st.segmented_control(
+    return ui.choice(
+        "stage",
         "Hidden vectors",
-        list(STAGES),
-        default="pre",
-        required=True,
+        STAGES,
+        "pre",
         format_func=STAGES.__getitem__,
-        key="stage",
-        bind="query-params",
         help="The post's hidden vectors are W1 x + b1. A large bias b1 turns all of them into one direction, and hides "
         "from the dimensionality how they differ; W1 x alone shows it.",
     )

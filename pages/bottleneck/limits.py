@@ -17,9 +17,7 @@ DRAWN = 64  # features of one network in its picture: more are too small to see
 NAMES = {True: "importance decreasing", False: "importance uniform"}
 
 ui.title("Limits of reconstruction", "How many features come back out of a bottleneck?")
-view = st.segmented_control(
-    "Setting", VIEWS, default=NOISY, required=True, key="limits", bind="query-params", label_visibility="collapsed"
-)
+view = ui.choice("limits", "Setting", VIEWS, NOISY, label_visibility="collapsed")
 clean = view == CLEAN
 what = {
     NOISY: "Inputs are sparse features between 0 and 1, and feature $i$ weighs $100^{-i/(n-1)}$ in the loss: the first "

@@ -17,10 +17,7 @@ DENSITIES, LINEAR, STARTS, DIMENSIONS, PHASES = VIEWS = [  # also in the address
 CLOSE = 0.05  # D* this close to a plateau is on it
 
 ui.title("Superposition", "How does a bottleneck store more features than it has dimensions?")
-view = st.segmented_control(
-    "View", VIEWS, default=DENSITIES, required=True, key="superposition", bind="query-params",
-    label_visibility="collapsed",
-)  # fmt: skip
+view = ui.choice("superposition", "View", VIEWS, DENSITIES, label_visibility="collapsed")
 recipe = ui.control("recipe", "quick")
 
 
@@ -409,10 +406,8 @@ def phases():
         "pair costs $p^2 (I_i + I_j)/6$, with $p = 1 - S$."
     )
     setting = settings.EXPERIMENTS["phase_diagram"]
-    m = st.sidebar.segmented_control(
-        "Features and dimensions", (1, 2), default=1, required=True, key="phase_m", bind="query-params",
-        format_func=lambda m: f"n = {m + 1}, m = {m}",
-    )  # fmt: skip
+    text = lambda m: f"n = {m + 1}, m = {m}"  # noqa: E731
+    m = ui.choice("phase_m", "Features and dimensions", (1, 2), 1, where=st.sidebar, format_func=text)
     seeds = ui.control("seeds", 4)
     base = named("phase_diagram", n_features=m + 1, n_hidden=m)
     decays = [round(decay ** (1 / m), 6) for decay in setting.over["importance_decay"]]

@@ -33,14 +33,12 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     sections = st.pills(
         "Section", list(claims.SECTIONS), selection_mode="multi", default=None, key="section", bind="query-params"
     )
-    layout = st.segmented_control(
-        "Shown as", ["List", "Table", "By number"], default="List", required=True, key="layout", bind="query-params"
-    )
+    layout = ui.choice("layout", "Shown as", ["List", "Table", "By number"], "List")
 words = st.text_input(
     "Words, or the number of a claim of the post (1 to 77)", key="words", bind="query-params", max_chars=80
 )
 
-pages = {path.stem: path.as_posix() for path in Path("pages").glob("*/*.py")}
+pages = {path.stem: str(path) for path in Path(__file__).parents[1].glob("*/*.py")}
 
 
 def fits(row, section):

@@ -21,9 +21,7 @@ st.markdown(
     "cross-entropy, and there is no ReLU anywhere."
 )
 
-view = st.segmented_control(
-    "View", VIEWS, default=SIZES, required=True, key="final", bind="query-params", label_visibility="collapsed"
-)
+view = ui.choice("final", "View", VIEWS, SIZES, label_visibility="collapsed")
 recipe = ui.control("recipe", "quick")
 sizes = ui.control("n_samples", settings.SAMPLE_SIZES)
 seeds = ui.control("seeds", 2)

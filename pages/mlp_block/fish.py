@@ -218,13 +218,13 @@ chosen = next(
 
 def look_inside(result):
     alone = data.samples(result.experiment, np.eye(n_features, dtype=np.float32))
-    feature = picks.number_input("Feature", 0, n_features - 1, value=0, key="feature", bind="query-params", width=140)
+    feature = ui.number("feature", "Feature", n_features - 1, where=picks)
 
     def look(frame):
         flow = forward(result.experiment.arch_row, result.frame(frame), alone.inputs)
         left, right = st.columns(2, gap="medium")
         figure = charts.recovery(metrics.lead(flow.output, alone.targets), feature)
-        pick = lambda point: ui.remember(feature=int(point["feature"]))  # noqa: E731
+        pick = lambda point: ui.remember(feature=float(point["feature"]))  # noqa: E731
         ui.draw(figure, key="recovery", pick=pick, where=left)
         figure = charts.response(flow.output[feature], alone.targets[feature], f"Feature {feature} alone: the output")
         ui.draw(figure, key="response", where=right)

@@ -202,7 +202,7 @@ def step(name, text, page, figure=None, **address):
     with st.container(border=True):
         left, right = st.columns([4, 5], gap="large", vertical_alignment="center") if figure else (st.container(), None)
         left.markdown(f"#### {name}\n\n{text}")
-        left.page_link(page, icon=":material/arrow_forward:", query_params=address or None)
+        ui.link(page, where=left, query_params=address or None)
         if figure:
             ui.draw(figure, key=f"home-{name}", where=ui.wide(right) if figure.square else right)
 
@@ -375,7 +375,7 @@ with st.container(border=True):
         f"{len(covered)} of them, each over several seeds, and what does not hold stays in, explained. The same checks "
         "run on every page, on what you train there."
     )
-    left.page_link("pages/claims/claims.py", icon=":material/arrow_forward:")
+    ui.link("pages/claims/claims.py", where=left)
     with right.container(horizontal=True):
         for verdict, count in published.counts(rows.values()).items():
             st.metric({"holds": "hold", "partly": "hold partly", "fails": "fail"}[verdict], count, border=True)

@@ -1,7 +1,7 @@
 """What the pages share of Streamlit: their frame, their controls, and the training that a visitor watches."""
 
-from toyviz.ui.controls import BIASES, LIFTS, LIST_NETWORK_NAMES, STARTS, control, remember, shown
-from toyviz.ui.frame import ICON, draw, duration, frame, many, notes, title, wide
+from toyviz.ui.controls import BIASES, LIFTS, LIST_NETWORK_NAMES, STARTS, choice, control, number, remember, shown
+from toyviz.ui.frame import ICON, draw, duration, frame, link, many, notes, title, wide
 from toyviz.ui.inside import behind, command, replay
 from toyviz.ui.training import step, stored, trained
 from toyviz.ui.verdicts import claim, published_claim
@@ -13,14 +13,17 @@ __all__ = [
     "LIST_NETWORK_NAMES",
     "STARTS",
     "behind",
+    "choice",
     "claim",
     "command",
     "control",
     "draw",
     "duration",
     "frame",
+    "link",
     "many",
     "notes",
+    "number",
     "published_claim",
     "remember",
     "replay",

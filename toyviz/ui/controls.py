@@ -333,7 +333,7 @@ def control(
         chosen = where.pills(row.label, options, selection_mode="multi", default=list(default), **shared)
         return sorted(chosen, key=options.index)
     if row.kind == "choice":
-        return where.segmented_control(row.label, options, default=default, required=True, **shared)
+        return _one_of(where.segmented_control, row.label, options, default, **shared)
     if row.kind == "list":
         return where.selectbox(row.label, options, index=options.index(default), **shared)
     return where.select_slider(row.label, options, value=default, **shared)
@@ -351,16 +351,43 @@ def shown(
     options = list(options)
     if not options:
         return None
-    return (where or st).pills(
-        label,
-        options,
-        default=default if default in options else options[0],
-        required=True,
-        format_func=text,
-        key=name,
-        on_change=_forget_click,
-        bind="query-params",
+    default = default if default in options else options[0]
+    pills = (where or st).pills
+    return _one_of(
+        pills, label, options, default, key=name, format_func=text, on_change=_forget_click, bind="query-params"
     )
+
+
+def choice(name: str, label: str, options: Iterable[Any], default: Any, where: Any = None, **how: Any) -> Any:
+    """One of a page's own options, such as its views; it lives in the address under its name. how: as in Streamlit."""
+    widget = (where or st).segmented_control
+    return _one_of(widget, label, list(options), default, key=name, bind="query-params", **how)
+
+
+def number(name: str, label: str, most: int, where: Any = None) -> int:
+    """A whole number from 0 to most; it lives in the address under its name, and in the session as a float.
+
+    An integer for Streamlit would be an exception where the address says 1e400.
+    """
+    box = (where or st).number_input
+    return int(box(label, 0.0, float(most), 0.0, 1.0, format="%.0f", key=name, bind="query-params", width=140))
+
+
+def _one_of(widget: Callable[..., Any], label: str, options: Sequence[Any], default: Any, key: str, **how: Any) -> Any:
+    """The option that the visitor chose, of which there is always one.
+
+    Streamlit takes an empty value in the address, as in "?seeds=", for a choice of nothing, whatever is required. It
+    means the default: the page runs again with that.
+    """
+    emptied = f"emptied {key}"
+    again = st.session_state.pop(emptied, False)
+    if again:
+        st.session_state[key] = default
+    chosen = widget(label, options, default=default, required=True, key=key, **how)
+    if chosen is None and not again:
+        st.session_state[emptied] = True
+        st.rerun()
+    return default if chosen is None else chosen
 
 
 def _forget_click() -> None:

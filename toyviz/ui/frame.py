@@ -10,7 +10,8 @@ import streamlit as st
 
 from toyviz.charts import Figure
 
-ICON = str(Path(__file__).parents[2] / "docs" / "icon.png")
+ROOT = Path(__file__).parents[2]
+ICON = str(ROOT / "docs" / "icon.png")
 STYLE = """<style>
 .stMainBlockContainer {max-width: 76rem}
 @media (min-width: 48rem) {.stMainBlockContainer {padding-left: 3rem; padding-right: 3rem}}
@@ -46,6 +47,11 @@ def draw(figure: Figure, key: str, *, pick: Callable[[dict[str, Any]], None] | N
 
         options["on_select"] = clicked
     (where or st).vega_lite_chart(spec=spec, key=key, **options)
+
+
+def link(page: str, *, where: Any = None, **options: Any) -> None:
+    """A way to a page of the menu, given by its path: pages/start/home.py."""
+    (where or st).page_link(str(ROOT / page), icon=":material/arrow_forward:", **options)
 
 
 def frame() -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 from toyviz import claims
 from toyviz.claims import published as publishing
 from toyviz.result import Result
-from toyviz.ui.frame import sentence
+from toyviz.ui.frame import link, sentence
 
 VERDICT_MARKS = {  # icon, colour and word of each verdict: the colour never stands alone
     "holds": ":green-badge[:material/check_circle: holds]",
@@ -44,7 +44,7 @@ def published_claim(row: Mapping[str, Any], page: str) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(f"`{row['id']}`: {row['seeds']} seeds at {publishing.SIZES[row['size']]}", width="content")
             address = dict(found.address) or None
-            st.page_link(page, icon=":material/arrow_forward:", width="content", query_params=address)
+            link(page, width="content", query_params=address)
 
 
 def _claim_lines(found: claims.Claim, verdict: str, measured: str) -> None:
