@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import streamlit as st
 
-from toyviz import runtime
+from toyviz import cost, runtime
 from toyviz.experiment import Experiment
 from toyviz.result import Result
 from toyviz.ui.frame import duration, many, sentence
@@ -94,24 +94,18 @@ def expected_seconds(progress: Progress) -> float:
     factor = float(np.median(list(speeds))) if speeds else 1.0
     jobs = progress.jobs
     left = [
-        _cost(each) * (1 - jobs[each.key].step / each.steps if progress.state(each) == "running" else 1)
+        cost.expected(each).seconds * (1 - jobs[each.key].step / each.steps if progress.state(each) == "running" else 1)
         for each in progress.missing
     ]
     return factor * max(sum(left) / 2, max(left, default=0.0))
 
 
-def _cost(experiment: Experiment) -> float:
-    """Seconds of training on one core, roughly: a start, a little for each step, and for each cell of its batch."""
-    rows = experiment.training_size or experiment.batch_size
-    a_cell = 2e-9 if experiment.fresh else 6e-10
-    a_step = 2e-5 + rows * experiment.n_features * a_cell * (1 + experiment.n_hidden / 8)
-    return 0.1 + 2e-4 * experiment.n_features + experiment.steps * a_step
-
-
 def _note_speed(before: Progress, now: Progress) -> None:
     known = {result.experiment.key for result in before.done}
     new = [result for result in now.done if result.experiment.key not in known]
-    _speeds().extend(float(result.provenance["seconds"]) / _cost(result.experiment) for result in new[-3:])
+    _speeds().extend(
+        float(result.provenance["seconds"]) / cost.expected(result.experiment).seconds for result in new[-3:]
+    )
 
 
 @st.cache_resource(show_spinner=False)
