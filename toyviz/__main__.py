@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
 import csv
 import json
 import math
@@ -54,7 +55,8 @@ def main(words: list[str] | None = None) -> int:
         _drop_output()
         return 0
     except OSError as error:
-        _tell(f"{error.filename or 'the output'!r} could not be read or written: {error.strerror or error}")
+        what = repr(error.filename) if error.filename else "the output"
+        _tell(f"{what} could not be read or written: {error.strerror or error}")
         _drop_output()
         return 1
     except MemoryError:
@@ -68,10 +70,16 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _open_closed_streams() -> None:
-    """What was started with stdout or stderr closed has nowhere to write to, and does so without an error."""
-    for name in ("stdout", "stderr"):
+    """Where stdin, stdout or stderr is closed, open /dev/null in its place: for us and for the processes we start."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, until the process ends
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere == number:
+                os.set_inheritable(number, True)
+            else:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _drop_output() -> None:
@@ -86,8 +94,16 @@ def refuse(sentence: object) -> NoReturn:
 
 
 def _tell(sentence: object) -> None:
-    """A line on stderr, over the line of progress that a terminal may show."""
-    print(f"{CLEAR_LINE if sys.stderr.isatty() else ''}{sentence}", file=sys.stderr, flush=True)
+    """One line on stderr, over the line of progress that a terminal may show, whatever characters were handed in."""
+    line = "".join(each if each.isprintable() else repr(each)[1:-1] for each in str(sentence))
+    _write_error(f"{CLEAR_LINE if sys.stderr.isatty() else ''}{line}\n")
+
+
+def _write_error(text: str) -> None:
+    """Text on stderr. Where that cannot be written, a full disk say, it is lost: no training ends for it."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 # ---- train
@@ -185,14 +201,12 @@ class _Progress:
         now, terminal = time.monotonic(), sys.stderr.isatty()
         began, first = self.first = self.first or (now, frame.step)
         if frame.step == self.steps:
-            print(CLEAR_LINE if terminal else "", end="", file=sys.stderr, flush=True)
+            _write_error(CLEAR_LINE if terminal else "")
         elif frame.step > first and (terminal or now - self.told >= REPORT_SECONDS):
             self.told = now
             left = (now - began) * (self.steps - frame.step) / (frame.step - first)
             line = f"{self.label}: step {frame.step} of {self.steps}, loss {frame.loss:.4g}, {left:.0f} s left"
-            print(
-                f"{CLEAR_LINE}{line}" if terminal else line, end="" if terminal else "\n", file=sys.stderr, flush=True
-            )
+            _write_error(f"{CLEAR_LINE}{line}" if terminal else f"{line}\n")
 
 
 # ---- sweep
@@ -540,12 +554,11 @@ def _refuse_costly(experiments: Iterable[Experiment], arguments: argparse.Namesp
     """Refuse what takes more than is allowed, unless it is stored already."""
     from toyviz import cost
 
-    store = _Store(arguments)
     for experiment in experiments:
         try:
             cost.refuse(experiment, arguments.engine)
         except ValueError as error:
-            if store.get(experiment) is None:
+            if _Store(arguments).get(experiment) is None:
                 refuse(error)
 
 

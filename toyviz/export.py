@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
@@ -53,5 +54,6 @@ def arrays(result: Result) -> dict[str, np.ndarray]:
 
 def write_npz(path: Path, result: Result) -> None:
     """Write the arrays of a result, without pickles. Raises OSError."""
-    with path.open("wb") as file:  # an open file, since savez() would append .npz to a name without it
-        np.savez(file, allow_pickle=False, **arrays(result))
+    whole = io.BytesIO()  # since savez() would append .npz to a name without it, and cannot write to a device
+    np.savez(whole, allow_pickle=False, **arrays(result))
+    path.write_bytes(whole.getbuffer())
