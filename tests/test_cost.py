@@ -124,6 +124,13 @@ def test_the_largest_that_the_command_line_takes_is_told_as_years_and_gigabytes(
 
 
 @pytest.mark.parametrize("name", ["double_descent", "mlp", "superposition", "big_fish", "unembedding", "dictionary"])
+def test_the_reference_asked_for_by_name_is_expected_to_take_longer(name):
+    quick = settings.EXPERIMENTS[name].quick
+    assert cost.expected(quick, "reference").seconds > 2 * cost.expected(quick).seconds
+    assert cost.expected(quick, "fused") == cost.expected(quick)
+
+
+@pytest.mark.parametrize("name", ["double_descent", "mlp", "superposition", "big_fish", "unembedding", "dictionary"])
 def test_a_small_training_is_expected_to_take_less_than_a_minute(name):
     assert cost.expected(settings.EXPERIMENTS[name].quick).seconds < 60
 

@@ -214,11 +214,12 @@ class _Progress:
 
 def _sweep(arguments: argparse.Namespace) -> int:
     base, values = _experiment(arguments), _swept(arguments)
-    _refuse_over("sweep_networks", math.prod(map(len, values.values())) * (arguments.seeds or 1), "networks of a sweep")
+    count = math.prod(map(len, values.values())) * (arguments.seeds or 1)
+    _refuse_over("sweep_networks", count, "networks of a sweep")
     if arguments.seeds is not None:
         values["seed"] = range(base.seed, base.seed + arguments.seeds)
     try:
-        experiments = sweep(base, **values)
+        experiments = sweep(base, count, **values)
     except ValueError as error:
         refuse(error)
     _refuse_engine(experiments, arguments.engine)

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any
@@ -100,7 +100,7 @@ RANGES: dict[str, tuple[float, float]] = {  # both ends allowed
     "seed": (0, 2**31 - 1),
     "data_seed": (0, 2**31 - 1),
 }
-MAX_SWEEP = 1_000_000  # networks of one sweep: they are made before any is trained
+MAX_SWEEP = 100_000  # networks of one sweep: they are made before any is trained
 MAX_CELLS = 200_000_000  # n_samples x n_features: what fits in memory beside the app
 
 
@@ -260,20 +260,18 @@ def from_dict(values: dict[str, Any]) -> Experiment:
     return Experiment(**values)
 
 
-def sweep(base: Experiment, **values: Iterable[Any]) -> list[Experiment]:
+def sweep(base: Experiment, most: int = MAX_SWEEP, /, **values: Iterable[Any]) -> list[Experiment]:
     """Every combination of the given values over the base, the last field changing fastest.
 
-    Raises ValueError for more than MAX_SWEEP combinations, before any is made, and for a field that does not exist.
+    Raises ValueError for more than `most` of them, before any is made, and for a field that does not exist.
     """
     _check_names(values)
-    counts = {name: len(given) for name, given in values.items() if isinstance(given, Sized)}
-    if math.prod(counts.values()) > MAX_SWEEP:
-        asked = ", ".join(f"{name} {count}" for name, count in counts.items())
-        raise ValueError(
-            f"a sweep must have at most {MAX_SWEEP:,} combinations; got {math.prod(counts.values()):,} ({asked})"
-        )
+    listed = {name: list(itertools.islice(given, most + 1)) for name, given in values.items()}
+    count = math.prod(map(len, listed.values()))
+    if count > most:
+        raise ValueError(f"a sweep must have at most {most:,} combinations; got {count:,} or more")
     return [
-        base.with_(**dict(zip(values, combination, strict=True))) for combination in itertools.product(*values.values())
+        base.with_(**dict(zip(listed, combination, strict=True))) for combination in itertools.product(*listed.values())
     ]
 
 
