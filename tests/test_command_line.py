@@ -11,6 +11,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +22,7 @@ import pytest
 from toyviz import cost, data, export, settings
 from toyviz.__main__ import _Progress, main
 from toyviz.experiment import FIELD_NAMES, Experiment
+from toyviz.jobs import Jobs
 from toyviz.store import Store
 from toyviz.train import Frame, TrainingFailed, reference
 
@@ -618,12 +620,38 @@ def test_what_needs_torch_is_a_row_with_its_sentence_and_the_others_are_kept(tmp
     assert "needs the package torch" in rows[1]["error"]
 
 
+def test_a_worker_without_torch_tells_so_as_the_failure_of_the_one_job_that_needs_it(tmp_path, monkeypatch, store):
+    (tmp_path / "sitecustomize.py").write_text(WITHOUT.replace("{missing}", "['torch']"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    base = settings.EXPERIMENTS["mlp"].quick
+    needs = base.with_(n_hidden=2000, n_features=30, n_samples=12, steps=2)
+    needs_not = base.with_(n_features=30, n_samples=12, steps=2)
+    jobs = Jobs(store, workers=1)
+    try:
+        jobs.submit([needs, needs_not], "me")
+        while not {"queued", "running"}.isdisjoint(jobs.status(each).state for each in (needs, needs_not)):
+            jobs.touch([needs, needs_not], "me")
+            time.sleep(0.05)
+        assert [jobs.status(each).state for each in (needs, needs_not)] == ["failed", "done"]
+        assert jobs.status(needs).error.startswith("engine 'reference' needs the package torch")
+    finally:
+        jobs.close()
+
+
 # streams that are closed or full, and signals
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-@pytest.mark.parametrize("words", ["list", f"sweep double_descent {' '.join(SMALL)} --over seed=0,1 --jobs 2"])
-def test_a_closed_stream_ends_nothing(closed, words):
+@pytest.mark.parametrize(
+    ("words", "closed"),
+    [
+        ("list", "<&-"),
+        ("list", ">&-"),
+        ("list", "2>&-"),
+        (f"sweep double_descent {' '.join(SMALL)} --over seed=0,1 --jobs 2", "2>&-"),
+        (f"sweep double_descent {' '.join(SMALL)} --over seed=0,1 --jobs 2", "<&- >&- 2>&-"),
+    ],
+)
+def test_a_closed_stream_ends_nothing(words, closed):
     command = f"{shlex.quote(sys.executable)} -m toyviz {words} {closed}"
     done = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0

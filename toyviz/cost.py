@@ -132,9 +132,9 @@ class _Sizes(NamedTuple):
 def expected(experiment: Experiment, engine: str = "auto") -> Cost:
     """About what training this network takes, from its sizes alone; by the engine that `auto` takes or the reference.
 
-    Fitted to 85 trainings of all kernels and the reference on one core of an AMD EPYC with AVX2, compiling aside:
-    seconds are within a factor of 1.5 for nine in ten and of 3 for all, memory within 1.3, disk within 1.2 for nine in
-    ten. Another machine is slower or faster as a whole.
+    Fitted to 92 trainings by all kernels and the reference, on one core of an AMD EPYC with AVX2. Of these, seconds are
+    within a factor of 1.5 for nine in ten and of 3 for all, memory within 1.2 and 1.35, disk within 1.1 and 1.15. Not
+    counted is the compiling of a kernel on its first use; another machine is slower or faster as a whole.
     """
     sizes = _sizes(experiment, engine)
     a_network = 4 * sizes.parameters
