@@ -1,14 +1,17 @@
 """The command line as a contract: words, JSON keys, files, exit codes, and one sentence for what it refuses."""
 
 import csv
+import errno
 import functools
 import io
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,10 +19,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from toyviz import data, settings
+from toyviz import cost, data, export, settings
 from toyviz.__main__ import _Progress, main
 from toyviz.experiment import FIELD_NAMES, Experiment
-from toyviz.train import Frame
+from toyviz.jobs import Jobs
+from toyviz.store import Store
+from toyviz.train import Frame, TrainingFailed
 
 ROOT = Path(__file__).parents[1]
 SMALL = ["--set", "steps=6", "n_features=30", "n_samples=12", "sparsity=0.8"]  # of double_descent
@@ -210,9 +215,10 @@ def test_ctrl_c_stops_a_training_with_code_130_and_stores_nothing(answer, tmp_pa
     options = {"cwd": ROOT, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     listening = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs ignore it
     with subprocess.Popen(command, preexec_fn=listening, **options) as process:
-        progress = process.stderr.readline()
+        to_come, progress = process.stderr.readline(), process.stderr.readline()
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
+    assert to_come.startswith("double_descent: 1 network, expected to take about ")
     assert re.match(r"double_descent: step \d+ of 1000000, loss [\d.e+-]+, \d+ s left\n", progress)
     assert (process.returncode, out, err.splitlines()[-1]) == (130, "", "stopped")
     assert "Traceback" not in err
@@ -261,6 +267,47 @@ REFUSED = [
     ("sweep mlp --over seed=3 --seeds 2", "seed is given twice"),
     ("sweep mlp --over steps=3 --seeds 0", "python -m toyviz sweep: argument --seeds: must be a whole number from 1"),
     ("sweep mlp --over steps=3 --jobs -1", "python -m toyviz sweep: argument --jobs: must be a whole number from 1"),
+    ("sweep mlp --over steps=3 --seeds ²", "python -m toyviz sweep: argument --seeds: must be a whole number from 1"),
+    (
+        "sweep mlp --over n_samples=3 --seeds 1000000000",
+        "networks of a sweep must be at most 32768 here; got 1000000000",
+    ),
+    (
+        f"sweep mlp --over n_samples=3,5 --seeds {'9' * 50}",
+        f"networks of a sweep must be at most 32768 here; got 1{'9' * 49}8",
+    ),
+    (
+        f"sweep mlp --over {' '.join(f'{name}=' + ','.join('1' * 99) for name in ('steps', 'lr', 'n_hidden'))}",
+        "networks of a sweep must be at most 32768 here; got 970299",
+    ),
+    ("claims --seeds 1000000000", "networks of these claims over 1000000000 seeds must be at most 32768 here; got "),
+    *(
+        (
+            f"{command} --jobs 1000000",
+            f"--jobs must be at most {4 * os.cpu_count()} here; got 1000000: ask for fewer, or set TOYVIZ_MAX_JOBS",
+        )
+        for command in ("sweep mlp --over steps=3", "claims", "gallery")
+    ),
+    (
+        "train mlp --set n_hidden=4096 n_features=16384 n_samples=12000 steps=1000000",
+        "n_hidden 4096, n_features 16384, n_samples 12000, steps 1000000 would take about 5 years, and the limit here",
+    ),
+    (
+        "sweep mlp --set n_hidden=4096 n_features=16384 steps=1000000 --over n_samples=3,12000",
+        "n_hidden 4096, n_features 16384, n_samples 3, steps 1000000 would take about ",
+    ),
+    (
+        "train mlp --set n_features=16384 n_samples=12000 --out /proc/x.npz",
+        "--out must be a file that can be written; '/proc/x.npz' cannot (",
+    ),
+    ("sweep mlp --over steps=3 --out /proc/x.csv", "--out must be a file that can be written; '/proc/x.csv' cannot ("),
+    (
+        f"train mlp --out {'x' * 300}",
+        f"--out must be a file that can be written; '{'x' * 300}' cannot (File name too long)",
+    ),
+    ("train mlp --out x\0y", "--out must be a file that can be written; 'x\\x00y' cannot (embedded null byte)"),
+    ("train mlp --out README.md/x", "--out must be in a folder that exists; 'README.md' is none"),
+    ("train mlp a\nb", r"python -m toyviz: unrecognized arguments: a\nb; see"),
     ("sweep mlp --over steps=3 --out nowhere/x.csv", "--out must be in a folder that exists; 'nowhere' is none"),
     ("sweep nope --over steps=3", "'nope' is not a named experiment"),
     ("cache", "python -m toyviz cache: the following arguments are required: action"),
@@ -270,7 +317,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("words", "sentence"), REFUSED)
 def test_bad_input_ends_with_code_two_and_one_sentence_on_stderr(words, sentence, run):
-    code, lines, err = run(*words.split())
+    code, lines, err = run(*words.split(" ") if words else ())
     assert (code, lines) == (2, [])
     assert err.startswith(sentence)
     assert err.count("\n") == 1
@@ -292,6 +339,113 @@ def test_a_disk_that_is_full_when_out_is_written_is_told_in_a_sentence_and_keeps
     assert "Traceback" not in err
     if words == "train mlp":
         assert answer("train", "mlp", *SMALL)["cached"] is True
+
+
+@pytest.fixture
+def blocked_training(monkeypatch):
+    """No training can be begun."""
+    monkeypatch.setattr("toyviz.train.train", lambda *_, **__: pytest.fail("a training was begun"))
+
+
+@pytest.mark.parametrize("name", ["x.npz", "link"])
+def test_trying_whether_out_can_be_written_leaves_no_trace(name, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    before = sorted(tmp_path.iterdir())
+    export.refuse_unwritable(tmp_path / name)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_trying_whether_out_can_be_written_leaves_a_file_that_is_there_as_it_was(tmp_path):
+    path = tmp_path / "old"
+    path.write_bytes(b"old")
+    before = path.stat()
+    export.refuse_unwritable(path)
+    assert path.read_bytes() == b"old"
+    assert (path.stat().st_mtime_ns, path.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
+
+
+def test_a_loop_of_links_and_a_read_only_file_system_are_refused_as_out(tmp_path, monkeypatch):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(OSError, match=r"--out must be .* that can be written; '.*/loop' cannot \("):
+        export.refuse_unwritable(tmp_path / "loop")
+
+    def read_only(*_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "open", read_only)
+    with pytest.raises(OSError, match=r"'.*/x' cannot \(Read-only file system\)$"):
+        export.refuse_unwritable(tmp_path / "x")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_that_nobody_reads_does_not_hold_up_the_look_whether_it_can_be_written(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    export.refuse_unwritable(tmp_path / "pipe")
+
+
+def test_out_can_be_a_device(answer):
+    assert answer("train", "double_descent", *SMALL, "--out", os.devnull)["cached"] is False
+
+
+@pytest.mark.usefixtures("blocked_training")
+@pytest.mark.parametrize(
+    ("variable", "told"),
+    [
+        ("TRAINING_HOURS", "would take about"),
+        ("MEMORY_GB", "would need about"),
+        ("RESULT_MB", "would leave a result of about"),
+    ],
+)
+@pytest.mark.parametrize("words", ["train mlp", "sweep mlp --over seed=0,1", "claims mlp_dimensions"])
+def test_what_is_over_a_limit_is_refused_before_anything_is_trained_or_written(
+    words, variable, told, run, tmp_path, monkeypatch
+):
+    monkeypatch.setenv(f"TOYVIZ_MAX_{variable}", "0.00001")
+    monkeypatch.setattr("toyviz.store.default_store", lambda: Store(None))  # else the shipped results are there
+    out = [] if words.startswith("claims") else ["--out", tmp_path / "out"]
+    code, lines, err = run(*words.split(), *out)
+    assert (code, lines) == (2, [])
+    assert told in err
+    assert err.endswith(f", or set TOYVIZ_MAX_{variable}\n")
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_stored_is_told_whatever_the_limits(answer, monkeypatch):
+    first = answer("train", "double_descent", *SMALL)
+    monkeypatch.setenv("TOYVIZ_MAX_TRAINING_HOURS", "0.0000001")
+    assert answer("train", "double_descent", *SMALL) == first | {"cached": True}
+
+
+@pytest.mark.usefixtures("blocked_training")
+def test_nonsense_in_a_limit_is_told_by_its_name(run, monkeypatch):
+    monkeypatch.setenv("TOYVIZ_MAX_MEMORY_GB", "plenty")
+    code, lines, err = run("train", "double_descent", *SMALL)
+    assert (code, lines) == (2, [])
+    assert err == "TOYVIZ_MAX_MEMORY_GB must be a finite number above 0, in GB; got 'plenty'\n"
+
+
+def test_what_takes_longer_than_some_seconds_is_told_before_it_begins(run, monkeypatch):
+    monkeypatch.setattr("toyviz.train.train", lambda experiment, **_: _stop(experiment))
+    words = ["--set", "steps=100000", "n_samples=1000", "--no-cache"]
+    code, _, err = run("train", "unembedding", *words)
+    assert code == 1
+    expected = cost.expected(settings.EXPERIMENTS["unembedding"].quick.with_(steps=100_000, n_samples=1000))
+    assert err.splitlines() == [
+        f"unembedding: 1 network, expected to take about {cost.duration(expected.seconds)} of computing, "
+        f"{cost.size(expected.memory)} of memory and {cost.size(expected.disk)} of disk",
+        "stopped by the test",
+    ]
+    _, _, err = run("sweep", "unembedding", *words, "--over", "seed=0,1,2")
+    assert err.startswith(
+        "unembedding: 3 networks, 1 at a time, expected to take about "
+        f"{cost.duration(3 * expected.seconds)} of computing"
+    )
+    assert "expected" not in run("train", "double_descent", *SMALL, "--no-cache")[2]
+
+
+def _stop(experiment):
+    raise TrainingFailed("stopped by the test")
 
 
 LOADED = """
@@ -397,6 +551,155 @@ def test_a_run_that_fails_is_a_row_with_its_sentence_and_the_others_are_kept(run
     assert answer("cache", "info", "--json")["runs"]["entries"] == 2
 
 
+# packages that are not there
+
+WITHOUT = """
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {missing}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Missing())
+"""
+
+
+def without(folder, packages, *words):
+    """Run a command in a process in which these packages are not installed."""
+    folder.mkdir(exist_ok=True)
+    (folder / "sitecustomize.py").write_text(WITHOUT.replace("{missing}", repr(packages)))
+    return in_a_process(*words, env=os.environ | {"PYTHONPATH": str(folder)})
+
+
+WIDE = ["n_hidden=2000", "n_features=30", "n_samples=12", "steps=2"]  # of mlp: no kernel covers it
+
+
+@pytest.mark.parametrize(
+    ("packages", "words", "sentence"),
+    [
+        (
+            ["torch"],
+            f"train double_descent {' '.join(SMALL)} --engine reference",
+            "engine 'reference' needs the package torch",
+        ),
+        (["torch"], f"train mlp --set {' '.join(WIDE)}", "engine 'reference' needs the package torch"),
+        (["torch"], "bench", "this needs the package torch"),
+        (["numba", "llvmlite"], f"train double_descent {' '.join(SMALL)}", "engine 'fused' needs the package numba"),
+        (
+            ["numba", "llvmlite"],
+            f"train double_descent {' '.join(SMALL)} --engine fused",
+            "engine 'fused' needs the package numba",
+        ),
+        (
+            ["joblib"],
+            f"sweep double_descent {' '.join(SMALL)} --over seed=0,1 --jobs 2",
+            "this needs the package joblib",
+        ),
+    ],
+)
+def test_a_package_that_is_missing_is_named_in_one_sentence(packages, words, sentence, tmp_path):
+    done = without(tmp_path / "without", packages, *words.split())
+    assert done.returncode == 1
+    assert done.stderr.startswith(sentence)
+    assert done.stderr.count("\n") == 1
+    assert "{" not in done.stdout
+
+
+def test_the_kernels_need_no_torch_and_the_reference_no_compiler(tmp_path):
+    words = ("train", "double_descent", *SMALL, "--no-cache")
+    told = [
+        without(tmp_path / "torch", ["torch"], *words),
+        without(tmp_path / "numba", ["numba", "llvmlite"], *words, "--engine", "reference"),
+    ]
+    assert [json.loads(done.stdout)["engine"] for done in told] == ["fused", "reference"], told
+
+
+def test_what_needs_torch_is_a_row_with_its_sentence_and_the_others_are_kept(tmp_path):
+    words = ["--set", *WIDE, "--over", "n_hidden=2,2000", "--json", "--no-cache"]
+    done = without(tmp_path / "without", ["torch"], "sweep", "mlp", *words)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 1
+    assert [row["error"] is None for row in rows] == [True, False]
+    assert "needs the package torch" in rows[1]["error"]
+
+
+def test_a_worker_without_torch_tells_so_as_the_failure_of_the_one_job_that_needs_it(tmp_path, monkeypatch, store):
+    (tmp_path / "sitecustomize.py").write_text(WITHOUT.replace("{missing}", "['torch']"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    base = settings.EXPERIMENTS["mlp"].quick
+    needs = base.with_(n_hidden=2000, n_features=30, n_samples=12, steps=2)
+    needs_not = base.with_(n_features=30, n_samples=12, steps=2)
+    jobs = Jobs(store, workers=1)
+    try:
+        jobs.submit([needs, needs_not], "me")
+        while not {"queued", "running"}.isdisjoint(jobs.status(each).state for each in (needs, needs_not)):
+            jobs.touch([needs, needs_not], "me")
+            time.sleep(0.05)
+        assert [jobs.status(each).state for each in (needs, needs_not)] == ["failed", "done"]
+        assert jobs.status(needs).error.startswith("engine 'reference' needs the package torch")
+    finally:
+        jobs.close()
+
+
+# streams that are closed or full, and signals
+
+
+@pytest.mark.parametrize(
+    ("words", "closed"),
+    [
+        ("list", "<&-"),
+        ("list", ">&-"),
+        ("list", "2>&-"),
+        (f"sweep double_descent {' '.join(SMALL)} --over seed=0,1 --jobs 2", "2>&-"),
+        (f"sweep double_descent {' '.join(SMALL)} --over seed=0,1 --jobs 2", "<&- >&- 2>&-"),
+    ],
+)
+def test_a_closed_stream_ends_nothing(words, closed):
+    command = f"{shlex.quote(sys.executable)} -m toyviz {words} {closed}"
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stdout + done.stderr
+    assert bool(done.stdout) == (">&-" not in closed.replace("2>&-", ""))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("words", ["list", f"train double_descent {' '.join(SMALL)}"])
+def test_output_that_cannot_be_written_is_told_in_a_sentence(words):
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "toyviz", *words.split()]
+        done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "the output could not be read or written: No space left on device"
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize(
+    ("words", "code"), [(f"sweep double_descent {' '.join(SMALL)} --over seed=0,1", 0), ("train nope", 2)]
+)
+def test_progress_and_sentences_that_cannot_be_written_change_nothing(words, code):
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "toyviz", *words.split()]
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=full, text=True, timeout=120)
+    assert done.returncode == code
+    assert len(done.stdout.splitlines()) == (3 if code == 0 else 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_sweep_and_every_process_that_it_started(number, code):
+    words = ["sweep", "double_descent", "--set", "steps=1000000", "--over", "n_samples=2000,1900", "--jobs", "2"]
+    command = [sys.executable, "-m", "toyviz", *words, "--no-cache"]
+    options = {"cwd": ROOT, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    listening = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs ignore it
+    with subprocess.Popen(command, preexec_fn=listening, start_new_session=True, **options) as process:
+        process.stderr.readline()  # what is to come
+        process.stdout.readline()  # the names of the columns
+        process.send_signal(number)
+        out, err = process.communicate(timeout=120)  # it ends when every process that has these pipes has ended
+    assert (process.returncode, out) == (code, "")
+    assert "Traceback" not in err
+
+
 # list, cache
 
 
@@ -414,6 +717,11 @@ def test_list_names_every_experiment_page_and_figure(run, answer):
     assert code == 0
     for row in [*listed["experiments"], *listed["pages"], *listed["figures"]]:
         assert any(row["title"] in line and (row.get("name") or row["id"]) in line for line in lines)
+    rows = [re.split(r" {2,}", line.strip()) for line in lines if line.startswith(" ")]
+    assert [row[:2] for row in rows] == [
+        [row.get("name") or row["id"], row["title"]] for kind in listed.values() for row in kind
+    ]
+    assert len({re.search(r"\S {2,}", line).end() for line in lines if line.startswith(" ")}) == 1
 
 
 def test_every_figure_is_on_a_page_and_of_named_experiments(answer):

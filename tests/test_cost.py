@@ -15,7 +15,7 @@ from toyviz.cost import ALLOWANCES, Allowance, TooCostly
 from toyviz.experiment import Experiment, sweep
 from toyviz.model import kmeans
 from toyviz.result import Result
-from toyviz.store import pack
+from toyviz.store import GALLERY, Store, pack
 from toyviz.train import FRAME_BYTES, FRAMES, choose_engine, frame_steps, fused
 
 ROOT = Path(__file__).parents[1]
@@ -124,8 +124,34 @@ def test_the_largest_that_the_command_line_takes_is_told_as_years_and_gigabytes(
 
 
 @pytest.mark.parametrize("name", ["double_descent", "mlp", "superposition", "big_fish", "unembedding", "dictionary"])
+def test_the_reference_asked_for_by_name_is_expected_to_take_longer(name):
+    quick = settings.EXPERIMENTS[name].quick
+    assert cost.expected(quick, "reference").seconds > 2 * cost.expected(quick).seconds
+    assert cost.expected(quick, "fused") == cost.expected(quick)
+
+
+@pytest.mark.parametrize("name", ["double_descent", "mlp", "superposition", "big_fish", "unembedding", "dictionary"])
 def test_a_small_training_is_expected_to_take_less_than_a_minute(name):
     assert cost.expected(settings.EXPERIMENTS[name].quick).seconds < 60
+
+
+def test_the_shipped_trainings_took_what_is_expected_but_for_how_fast_their_machine_was():
+    """Of those over half a second nine in ten are within a factor of 3, and so is each kernel's sum."""
+    store, ratios, sums = Store(None, GALLERY), [], {}
+    for experiment in settings.gallery():
+        result = store.get(experiment)
+        assert result is not None
+        seconds, expected = float(result.provenance["seconds"]), cost.expected(experiment).seconds
+        if seconds > 0.5:
+            ratios.append(expected / seconds)
+            sums.setdefault(cost._family(experiment), []).append((expected, seconds))
+    speed = float(np.median(ratios))
+    assert len(ratios) > 100
+    assert np.mean([1 / 3 < ratio / speed < 3 for ratio in ratios]) >= 0.9
+    assert set(sums) == {"plane", "fixed", "softmax", "gram", "fresh", "wide"}
+    for family, pairs in sums.items():
+        expected, seconds = np.sum(pairs, axis=0)
+        assert 1 / 3 < expected / seconds / speed < 3, family
 
 
 # ---- what is allowed
@@ -140,6 +166,14 @@ def test_everything_that_is_named_claimed_or_shipped_is_allowed():
     assert len(evidence) <= cost.allowed("sweep_networks")
     for each in (every | evidence).values():
         cost.refuse(each)
+
+
+@pytest.mark.parametrize("name", settings.EXPERIMENTS)
+def test_one_visitor_may_ask_for_four_seeds_of_every_sweep_at_the_posts_size(name):
+    setting = settings.EXPERIMENTS[name]
+    wanted = sweep(setting.post, **setting.over)
+    assert 4 * sum(cost.expected(each).seconds for each in wanted) < 3600 * cost.allowed("visitor_hours")
+    assert 4 * len(wanted) <= cost.allowed("visitor_networks")
 
 
 def test_the_absurd_is_refused_with_what_it_would_take_the_limit_and_how_to_raise_it():

@@ -1,9 +1,11 @@
 """The record of what is trained: its key, what it refuses, how it is read from text and swept."""
 
+import itertools
 import math
 import os
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -183,6 +185,30 @@ def test_a_sweep_is_every_combination_with_the_last_field_fastest():
     assert sweep(Experiment()) == [Experiment()]
     with pytest.raises(ValueError, match="'hidden' is not a field"):
         sweep(Experiment(), hidden=(2, 3))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"seed": range(1_000_000_000)},
+        {"seed": range(10**30)},
+        {"seed": itertools.count()},
+        {"n_hidden": range(1, 1001), "seed": range(1000)},
+    ],
+)
+def test_a_sweep_of_too_many_is_refused_before_it_is_made(values):
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"^a sweep must have at most 100,000 combinations; got 1[\d,]+ or more$"):
+        sweep(Experiment(), **values)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20e6
+
+
+def test_a_sweep_can_be_as_large_as_it_is_asked_to_be():
+    assert len(sweep(Experiment(), 6, n_hidden=(2, 3), seed=range(3))) == 6
+    with pytest.raises(ValueError, match=r"^a sweep must have at most 5 combinations; got 6 or more$"):
+        sweep(Experiment(), 5, n_hidden=(2, 3), seed=range(3))
 
 
 def test_an_experiment_comes_back_from_the_dictionary_it_was_written_to():

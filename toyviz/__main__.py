@@ -1,19 +1,22 @@
 """The command line: `python -m toyviz --help`. Results on stdout, progress on stderr.
 
-Exit codes: 0; 1 a training failed; 2 bad input, told in one sentence; 130 stopped by Ctrl-C. What is heavy is imported
-where it is used, so that a list or a refusal comes at once.
+Exit codes: 0; 1 a training failed, or a package is missing; 2 bad input, told in one sentence; 130 stopped by Ctrl-C,
+143 by a signal to end. What is heavy is imported where it is used, so that a list or a refusal comes at once.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
 import csv
 import json
+import math
 import os
+import signal
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -31,13 +34,17 @@ ROOT = Path(__file__).parents[1]
 ENGINES = ("auto", "fused", "reference")
 METRICS = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
 CLEAR_LINE = "\r\x1b[K"
+TOLD_FROM = 10.0  # seconds of expected training from which it is told what they take
+NO_MEMORY = "the memory of this machine is too small for it"
 REPORT_SECONDS = 2  # between two lines of progress where stderr is no terminal
 
 
 def main(words: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    arguments = _parser().parse_args(words)
+    _open_closed_streams()
     try:
+        arguments = _parser().parse_args(words)
+        _refuse_jobs(arguments)
         code: int = arguments.run(arguments)
         sys.stdout.flush()
         return code
@@ -45,8 +52,39 @@ def main(words: list[str] | None = None) -> int:
         _tell("stopped")
         return 130
     except BrokenPipeError:  # whoever read stdout has gone, as in `list | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
+    except OSError as error:
+        what = repr(error.filename) if error.filename else "the output"
+        _tell(f"{what} could not be read or written: {error.strerror or error}")
+        _drop_output()
+        return 1
+    except MemoryError:
+        _tell(NO_MEMORY)
+        return 1
+    except ModuleNotFoundError as error:
+        if (error.name or "toyviz").split(".")[0] == "toyviz":
+            raise
+        _tell(f"this needs the package {error.name}, which is not installed: see requirements.txt")
+        return 1
+
+
+def _open_closed_streams() -> None:
+    """Where stdin, stdout or stderr is closed, open /dev/null in its place: for us and for the processes we start."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere == number:
+                os.set_inheritable(number, True)
+            else:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def _drop_output() -> None:
+    """Let what is still to be written to stdout go nowhere: Python writes it when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def refuse(sentence: object) -> NoReturn:
@@ -56,8 +94,16 @@ def refuse(sentence: object) -> NoReturn:
 
 
 def _tell(sentence: object) -> None:
-    """A line on stderr, over the line of progress that a terminal may show."""
-    print(f"{CLEAR_LINE if sys.stderr.isatty() else ''}{sentence}", file=sys.stderr, flush=True)
+    """One line on stderr, over the line of progress that a terminal may show, whatever characters were handed in."""
+    line = "".join(each if each.isprintable() else repr(each)[1:-1] for each in str(sentence))
+    _write_error(f"{CLEAR_LINE if sys.stderr.isatty() else ''}{line}\n")
+
+
+def _write_error(text: str) -> None:
+    """Text on stderr. Where that cannot be written, a full disk say, it is lost: no training ends for it."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 # ---- train
@@ -71,6 +117,8 @@ def _train(arguments: argparse.Namespace) -> int:
     result = store.get(experiment)
     cached = result is not None
     if result is None:
+        _refuse_costly([experiment], arguments)
+        _tell_cost([experiment], arguments)
         outcome = _attempt(experiment, arguments.engine, _Progress(arguments.name, experiment.steps).frame)
         if isinstance(outcome, str):
             _tell(outcome)
@@ -109,6 +157,8 @@ def _attempt(experiment: Experiment, engine: str, on_frame: Callable[[Frame], No
         return train(experiment, engine=engine, on_frame=on_frame)
     except TrainingFailed as error:
         return str(error)
+    except MemoryError:
+        return NO_MEMORY
 
 
 class _Store:
@@ -151,54 +201,58 @@ class _Progress:
         now, terminal = time.monotonic(), sys.stderr.isatty()
         began, first = self.first = self.first or (now, frame.step)
         if frame.step == self.steps:
-            print(CLEAR_LINE if terminal else "", end="", file=sys.stderr, flush=True)
+            _write_error(CLEAR_LINE if terminal else "")
         elif frame.step > first and (terminal or now - self.told >= REPORT_SECONDS):
             self.told = now
             left = (now - began) * (self.steps - frame.step) / (frame.step - first)
             line = f"{self.label}: step {frame.step} of {self.steps}, loss {frame.loss:.4g}, {left:.0f} s left"
-            print(
-                f"{CLEAR_LINE}{line}" if terminal else line, end="" if terminal else "\n", file=sys.stderr, flush=True
-            )
+            _write_error(f"{CLEAR_LINE}{line}" if terminal else f"{line}\n")
 
 
 # ---- sweep
 
 
 def _sweep(arguments: argparse.Namespace) -> int:
-    values = _swept(arguments)
+    base, values = _experiment(arguments), _swept(arguments)
+    count = math.prod(map(len, values.values())) * (arguments.seeds or 1)
+    _refuse_over("sweep_networks", count, "networks of a sweep")
+    if arguments.seeds is not None:
+        values["seed"] = range(base.seed, base.seed + arguments.seeds)
     try:
-        experiments = sweep(_experiment(arguments), **values)
+        experiments = sweep(base, count, **values)
     except ValueError as error:
         refuse(error)
     _refuse_engine(experiments, arguments.engine)
     _refuse_unwritable(arguments.out)
-    outcomes: dict[str, tuple[Result | str, bool]] = {}
+    _refuse_costly(experiments, arguments)
+    rows: dict[str, dict[str, Any]] = {}
     told = 0
     table = _Table(list(values), experiments, arguments.out, arguments.json)
     try:
         for key, outcome, cached in _outcomes(experiments, arguments):
-            outcomes[key] = (outcome, cached)
-            while told < len(experiments) and experiments[told].key in outcomes:
-                table.write(experiments[told], *outcomes[experiments[told].key])
+            rows[key] = _row(key, outcome, cached)
+            while told < len(experiments) and experiments[told].key in rows:
+                table.write(experiments[told], rows[experiments[told].key])
                 told += 1
     except BrokenExecutor:
         _tell("a training process died, perhaps for want of memory: try fewer --jobs")
         return 1
-    return 1 if any(isinstance(outcome, str) for outcome, _ in outcomes.values()) else 0
+    return 1 if any("error" in row for row in rows.values()) else 0
 
 
-def _swept(arguments: argparse.Namespace) -> dict[str, list[Any]]:
-    """Every swept field with its values, the seeds last. A field that is also --set is swept."""
-    values: dict[str, list[Any]] = {}
+def _row(key: str, outcome: Result | str, cached: bool) -> dict[str, Any]:
+    return {"key": key, "cached": cached, "error": outcome} if isinstance(outcome, str) else _answer(outcome, cached)
+
+
+def _swept(arguments: argparse.Namespace) -> dict[str, Sequence[Any]]:
+    """Every --over field with its values. A field that is also --set is swept."""
+    values: dict[str, Sequence[Any]] = {}
     for name, text in _pairs("--over", arguments.over):
         if name in values:
             refuse(f"{name} is given to --over twice")
         values[name] = [_value(name, part) for part in text.split(",")]
-    if arguments.seeds is not None:
-        if "seed" in values:
-            refuse("seed is given twice: by --over and by --seeds")
-        first = _experiment(arguments).seed
-        values["seed"] = list(range(first, first + arguments.seeds))
+    if arguments.seeds is not None and "seed" in values:
+        refuse("seed is given twice: by --over and by --seeds")
     return values
 
 
@@ -215,6 +269,7 @@ def _outcomes(experiments: list[Experiment], arguments: argparse.Namespace) -> I
             yield experiment.key, result, True
         else:
             missing[experiment.key] = experiment
+    _tell_cost(missing.values(), arguments)
     train = _train_side_by_side if arguments.jobs > 1 and len(missing) > 1 else _train_in_turn
     for done, (experiment, outcome) in enumerate(train(missing.values(), arguments), 1):
         if not isinstance(outcome, str):
@@ -259,13 +314,9 @@ class _Table:
         if not as_json:
             self._line(self.columns)
 
-    def write(self, experiment: Experiment, outcome: Result | str, cached: bool) -> None:
-        row: dict[str, Any] = {name: getattr(experiment, name) for name in self.swept}
-        if isinstance(outcome, str):
-            row |= {"key": experiment.key, "cached": cached, "error": outcome}
-        else:
-            row |= _answer(outcome, cached)
-        row = {name: row.get(name) for name in self.columns}
+    def write(self, experiment: Experiment, told: dict[str, Any]) -> None:
+        swept = {name: getattr(experiment, name) for name in self.swept}
+        row = {name: (swept | told).get(name) for name in self.columns}
         self._csv(row.values(), "a")
         if self.as_json:
             print(json.dumps(row, allow_nan=False), flush=True)
@@ -313,6 +364,11 @@ def _claims(arguments: argparse.Namespace) -> int:
 
     standard = {name: CLAIMS[name].published_size if arguments.publish else "quick" for name in names}
     wanted = [(CLAIMS[name], arguments.size or standard[name]) for name in names]
+    once = {each.key: each for claim, size in wanted for each in claim.evidence(size, 0)}
+    _refuse_over(
+        "sweep_networks", len(once) * arguments.seeds, f"networks of these claims over {arguments.seeds} seeds"
+    )
+    _refuse_costly(once.values(), arguments)
     rows: list[dict[str, Any]] = []
     problems: list[str] = []
 
@@ -357,11 +413,12 @@ def _list(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(listed))
         return 0
+    width = max(len(row.get("name") or row["id"]) for rows in listed.values() for row in rows)
     for kind, rows in listed.items():
         print(kind)
         for row in rows:
             place = row.get("path") or row.get("page")
-            print(f"  {row.get('name') or row['id']:<26}{row['title']}{f'  ({place})' if place else ''}")
+            print(f"  {row.get('name') or row['id']:<{width}}  {row['title']}{f'  ({place})' if place else ''}")
     return 0
 
 
@@ -455,13 +512,16 @@ def _value(name: str, text: str) -> Any:
 
 def _refuse_engine(experiments: Iterable[Experiment], engine: str) -> None:
     if engine != "auto":
-        from toyviz.train import choose_engine
+        from toyviz.train import TrainingFailed, choose_engine
 
         try:
             for experiment in experiments:
                 choose_engine(experiment, engine)
         except ValueError as error:
             refuse(error)
+        except TrainingFailed as error:  # a package is missing
+            _tell(error)
+            raise SystemExit(1) from None
 
 
 def _refuse_unwritable(path: Path | None) -> None:
@@ -472,6 +532,52 @@ def _refuse_unwritable(path: Path | None) -> None:
             export.refuse_unwritable(path)
         except OSError as error:
             refuse(error)
+
+
+def _refuse_jobs(arguments: argparse.Namespace) -> None:
+    if getattr(arguments, "jobs", None):
+        _refuse_over("jobs", arguments.jobs, "--jobs")
+
+
+def _refuse_over(name: str, asked: int, what: str) -> None:
+    """Refuse more than the owner's allowance of that name."""
+    from toyviz import cost
+
+    try:
+        limit = cost.allowed(name)
+    except ValueError as error:
+        refuse(error)
+    if asked > limit:
+        refuse(f"{what} must be at most {limit:.0f} here; got {asked}: ask for fewer, or set {cost.variable(name)}")
+
+
+def _refuse_costly(experiments: Iterable[Experiment], arguments: argparse.Namespace) -> None:
+    """Refuse what takes more than is allowed, unless it is stored already."""
+    from toyviz import cost
+
+    for experiment in experiments:
+        try:
+            cost.refuse(experiment, arguments.engine)
+        except ValueError as error:
+            if _Store(arguments).get(experiment) is None:
+                refuse(error)
+
+
+def _tell_cost(experiments: Collection[Experiment], arguments: argparse.Namespace) -> None:
+    """Say on stderr what the training to come takes, unless it is a matter of seconds."""
+    from toyviz import cost
+
+    costs = [cost.expected(experiment, arguments.engine) for experiment in experiments]
+    seconds = sum(each.seconds for each in costs)
+    if seconds < TOLD_FROM:
+        return
+    at_a_time = min(getattr(arguments, "jobs", 1), len(costs))
+    networks = "1 network" if len(costs) == 1 else f"{len(costs)} networks, {at_a_time} at a time"
+    memory = cost.size(at_a_time * max(each.memory for each in costs))
+    _tell(
+        f"{arguments.name}: {networks}, expected to take about {cost.duration(seconds)} of computing, {memory} of "
+        f"memory and {cost.size(sum(each.disk for each in costs))} of disk"
+    )
 
 
 class _Parser(argparse.ArgumentParser):
@@ -485,7 +591,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
+    if not (text.isascii() and text.isdigit() and len(text) <= 4000) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number from 1; got {text!r}")
     return int(text)
 
@@ -545,5 +651,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _end(number: int, frame: object) -> NoReturn:
+    raise SystemExit(128 + number)  # so that what was begun is ended: worker processes, half a file
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _end)
     sys.exit(main())

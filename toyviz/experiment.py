@@ -102,6 +102,7 @@ RANGES: dict[str, tuple[float, float]] = {  # both ends allowed
     "seed": (0, 2**31 - 1),
     "data_seed": (0, 2**31 - 1),
 }
+MAX_SWEEP = 100_000  # networks of one sweep: they are made before any is trained
 MAX_CELLS = 200_000_000  # n_samples x n_features: what fits in memory beside the app
 
 
@@ -261,11 +262,18 @@ def from_dict(values: dict[str, Any]) -> Experiment:
     return Experiment(**values)
 
 
-def sweep(base: Experiment, **values: Iterable[Any]) -> list[Experiment]:
-    """Every combination of the given values over the base, the last field changing fastest."""
+def sweep(base: Experiment, most: int = MAX_SWEEP, /, **values: Iterable[Any]) -> list[Experiment]:
+    """Every combination of the given values over the base, the last field changing fastest.
+
+    Raises ValueError for more than `most` of them, before any is made, and for a field that does not exist.
+    """
     _check_names(values)
+    listed = {name: list(itertools.islice(given, most + 1)) for name, given in values.items()}
+    count = math.prod(map(len, listed.values()))
+    if count > most:
+        raise ValueError(f"a sweep must have at most {most:,} combinations; got {count:,} or more")
     return [
-        base.with_(**dict(zip(values, combination, strict=True))) for combination in itertools.product(*values.values())
+        base.with_(**dict(zip(listed, combination, strict=True))) for combination in itertools.product(*listed.values())
     ]
 
 

@@ -102,11 +102,17 @@ def train(
 
 
 def choose_engine(experiment: Experiment, engine: str = "auto", device: str = "cpu") -> str:
-    """ "fused" or "reference". Raises ValueError for an unknown engine or one that does not cover the experiment."""
-    from toyviz.train import fused
-
+    """ "fused" or "reference". Raises ValueError for an unknown engine or one that does not cover the experiment,
+    TrainingFailed where the kernels lack a package.
+    """
     if engine not in ENGINES:
         raise ValueError(f"engine must be one of {', '.join(ENGINES)}; got {engine!r}")
+    if engine == "reference":
+        return engine
+    try:
+        from toyviz.train import fused
+    except ImportError as error:
+        raise TrainingFailed(_lacking("fused", error)) from error
     covered = device == "cpu" and fused.covers(experiment)
     if engine == "fused" and not covered:
         raise ValueError(
@@ -157,9 +163,19 @@ def _trainer(experiment: Experiment, engine: str, device: str) -> Trainer:
         trainer = fused.Trainer(experiment)
         trainer.advance(0, 0)  # takes no step, but compiles or loads the kernels: that is no training
         return trainer
-    from toyviz.train import reference  # torch takes seconds to import, and the fast path needs none of it
-
+    try:
+        from toyviz.train import reference  # torch takes seconds to import, and the fast path needs none of it
+    except ImportError as error:
+        raise TrainingFailed(_lacking("reference", error)) from error
     return reference.Trainer(experiment, device)
+
+
+def _lacking(engine: str, error: ImportError) -> str:
+    package, otherwise = {
+        "reference": ("torch", "the compiled kernels (engine 'auto') need none, where they cover the experiment"),
+        "fused": ("numba", "the reference (engine 'reference') needs none"),
+    }[engine]
+    return f"engine {engine!r} needs the package {package}, which cannot be imported here ({error}); {otherwise}"
 
 
 def _refuse_empty(experiment: Experiment) -> None:
