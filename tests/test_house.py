@@ -227,3 +227,20 @@ def test_the_readmes_links_lead_to_files():
     links = re.findall(r"\]\((?!https?:|#)([^)]+)\)", README)
     assert links
     assert {link for link in links if link != "docs/toyviz.png" and not (ROOT / link).exists()} == set()
+
+
+# the promises
+
+
+def test_every_promise_names_a_test_that_is_there():
+    text = (ROOT / "docs/promises.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ") and "---" not in line]
+    rows = [row for row in rows if row[0] != "| promise"]
+    assert len(rows) > 30
+    for promise, named, _ in rows:
+        tests = re.findall(r"`(tests/\w+\.py)::(\w+)`", named)
+        assert tests, promise
+        for path, name in tests:
+            assert re.search(rf"^(def {name}\(|{name} = )", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE), (
+                f"{path} has no {name}"
+            )
