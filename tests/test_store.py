@@ -23,7 +23,7 @@ from toyviz import experiment as experiment_module
 from toyviz import store as store_module
 from toyviz.experiment import ARCHS, Experiment
 from toyviz.model import initial_parameters
-from toyviz.store import ROOT, Store, default_store, pack, unpack
+from toyviz.store import ROOT, BytesDisk, Store, default_store, pack, unpack
 from toyviz.train import train
 
 SMALL = Experiment(n_features=7, n_hidden=2, n_samples=11, sparsity=0.6, steps=20, lr=0.01)  # packed: in the database
@@ -539,6 +539,30 @@ def test_a_cache_that_is_deleted_between_two_results_of_one_thread_is_started_an
     subprocess.run(["rm", "-rf", store.runs], check=True)
     assert store.put(result)
     assert same(fresh(store).get(result.experiment), result)
+
+
+def test_what_another_process_started_anew_is_found(store, results):
+    assert store.get(SMALL) is None
+    subprocess.run(["rm", "-rf", store.runs], check=True)
+    assert fresh(store).put(results[SMALL])
+    assert same(store.get(SMALL), results[SMALL])
+    assert store.put(results[LARGE])
+    assert same(fresh(store).get(LARGE), results[LARGE])
+
+
+def test_an_entry_that_is_whole_by_now_or_cannot_be_read_is_not_dropped(store, results, monkeypatch):
+    def denied(*arguments):
+        raise PermissionError(13, "Permission denied")
+
+    assert store.put(results[LARGE])
+    store._disk.drop(LARGE.key)
+    store.close()
+    assert same(fresh(store).get(LARGE), results[LARGE])
+    monkeypatch.setattr(BytesDisk, "fetch", denied)
+    store._disk.drop(LARGE.key)
+    store.close()
+    monkeypatch.undo()
+    assert same(fresh(store).get(LARGE), results[LARGE])
 
 
 def test_a_cache_that_is_deleted_under_the_running_app_is_started_anew(store, results):

@@ -288,7 +288,6 @@ class _Runs:
         self._reader: tuple[sqlite3.Connection, tuple[int, int], Callable[[], Any]] | None = None
         self._writing = threading.Lock()  # over diskcache
         self._cache: diskcache.Cache | None = None
-        self._identity: tuple[int, int] | None = None  # of the file that diskcache has open
         self._changed = threading.Condition()  # over the problem and what follows
         self._pending: list[_Change] = []  # oldest first
         self._given_up = False  # whether some of them were, for want of memory
@@ -600,17 +599,15 @@ class _Runs:
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[diskcache.Cache]:
-        """The cache that lies there now: opened anew if it was deleted, set aside and started anew if it is damaged.
+        """The cache, over a connection of this moment; at the first time it is set aside if it is damaged.
 
         Raises what stands in the way of writing before diskcache meets it, since that would wait for a lock for 60 s.
         """
         with self._writing:
-            if self._cache is not None and _identity(self.database) == self._identity:
-                self._probe()
-            else:
-                self._cache = None
+            if self._cache is None:
                 self._cache = self._open_or_start_anew()
-                self._identity = _identity(self.database)
+            else:
+                self._probe()
             self._locked_out.discard("writing")
             try:
                 yield self._cache
