@@ -497,6 +497,44 @@ def test_five_features_of_length_1_are_what_a_dense_bottleneck_keeps():
     assert check([at_density(1, last_five, MEAN_OF_THE_OTHERS[::-1])]).verdict == "partly"
 
 
+@pytest.mark.parametrize(
+    ("part", "changed", "inside", "outside"),
+    [
+        ("the m most important are stored whole", "length", 0.91, 0.89),
+        ("the m most important are stored whole", "length", 1.09, 1.11),
+        ("the others are given up", "other", 0.14, 0.16),
+        ("none shares its direction", "shared", 0.045, 0.055),
+        ("the biases are 0 for the stored and the mean for the others", "bias", 0.045, 0.055),
+        ("the biases are 0 for the stored and the mean for the others", "bias", -0.045, -0.055),
+        ("the biases are 0 for the stored and the mean for the others", "mean", 0.455, 0.445),
+        ("the biases are 0 for the stored and the mean for the others", "mean", 0.545, 0.555),
+    ],
+)
+def test_each_part_of_the_dense_bottleneck_turns_at_its_own_threshold(part, changed, inside, outside):
+    def found(value):
+        W1, b2 = np.pad(np.eye(5), ((0, 0), (0, 15))), MEAN_OF_THE_OTHERS.copy()
+        if changed == "length":
+            W1[0, 0] = value
+        elif changed == "other":
+            W1[0, 12] = value
+        elif changed == "shared":  # sin^2 of how far column 1 leans towards column 0
+            W1[:2, 1] = np.sqrt(value), np.sqrt(1 - value)
+        else:
+            b2[{"bias": 2, "mean": 9}[changed]] = value
+        return bottleneck.dense_keeps_the_most_important([at_density(1, W1, b2)]).parts[part]
+
+    assert found(inside)
+    assert not found(outside)
+
+
+def test_evidence_down_to_a_density_of_three_hundredths_is_enough_and_four_stored_features_are():
+    runs = [at_density(d, pairs(5)) for d in (1, 0.3, 0.1, 0.03)]
+    assert bottleneck.sparser_stores_more(runs) is not None
+    assert bottleneck.sparser_stores_more([*runs[:3], at_density(0.04, pairs(5))]) is None
+    assert bottleneck.least_important_share_first([at_density(0.3, np.eye(5)[:, :4])]) is not None
+    assert bottleneck.least_important_share_first([at_density(0.3, np.eye(5)[:, :3])]) is None
+
+
 def test_more_features_at_lower_density_hold_and_fewer_fail():
     check = bottleneck.sparser_stores_more
     sparser = [at_density(1, np.eye(5)), *(at_density(d, pairs(5)) for d in (0.1, 0.03, 0.01))]
