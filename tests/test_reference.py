@@ -174,6 +174,7 @@ def test_a_large_network_keeps_a_shorter_history_and_says_so():
     steps, note = frame_steps(wide)
     assert steps.tolist() == [0, 1, 32, 1000]
     assert note == "history of 4 frames instead of 40: each has 0.4 MB"
+    assert frame_steps(wide.with_(n_hidden=75))[0].tolist() == [0, 1, 1000]
     for n_hidden in (100, 500):  # from here on only two frames
         steps, note = frame_steps(wide.with_(n_hidden=n_hidden))
         assert steps.tolist() == [0, 1000]
@@ -196,6 +197,11 @@ def test_the_loss_curve_is_made_of_means_over_stretches():
     assert ends.tolist() == sorted({round(5000 ** (k / 49)) for k in range(50)})
     for first, last, mean in zip([0, *ends[:-1]], ends, means, strict=True):
         assert mean == pytest.approx(losses[first:last].mean(), rel=1e-5)
+
+
+def test_the_mean_of_a_long_stretch_is_not_lost_to_rounding():
+    _, means = thin(np.full(1_000_000, 0.1, np.float32), points=20)
+    np.testing.assert_allclose(means, 0.1, rtol=1e-6)
 
 
 @pytest.mark.parametrize("engine", ["reference", "auto"])
@@ -228,6 +234,31 @@ def test_training_that_blows_up_in_its_last_step_is_no_result(engine, long_chunk
     said = f"(a weight|the loss of the trained network) is no longer a finite number at step {finite} of {finite}"
     with pytest.raises(TrainingFailed, match=said):
         train(wild.with_(steps=finite), engine=engine)
+
+
+def test_of_several_losses_in_a_chunk_that_are_no_numbers_the_first_is_told(monkeypatch, long_chunks):
+    advance, asked = Trainer.advance, []
+
+    def breaks(self, first, last):
+        asked.append((first, last))
+        return np.where(np.arange(first, last) < 33, advance(self, first, last), np.nan)
+
+    monkeypatch.setattr(Trainer, "advance", breaks)
+    with pytest.raises(TrainingFailed, match="the loss is no longer a finite number at step 34 of 500"):
+        train(small(steps=500), engine="reference")
+    assert asked[-1] == (31, 37)
+
+
+def test_a_weight_that_is_no_number_is_found_also_where_no_loss_shows_it(monkeypatch):
+    parameters = Trainer.parameters
+    without_end = np.full(7, -np.inf, np.float32)  # which the ReLU of the output makes zeros
+    monkeypatch.setattr(Trainer, "parameters", lambda self: parameters(self) | {"b2": without_end})
+    with pytest.raises(TrainingFailed, match="a weight is no longer a finite number at step 20 of 20"):
+        train(small(), engine="reference")
+    starts = iter([parameters(Trainer(small()))])  # before the first step
+    monkeypatch.setattr(Trainer, "parameters", lambda self: next(starts, parameters(self) | {"b2": without_end}))
+    with pytest.raises(TrainingFailed, match="a weight is no longer a finite number at step 20 of 20"):
+        train(small(), engine="reference")
 
 
 def test_a_cancel_waits_no_longer_than_a_tenth_of_a_second(monkeypatch):

@@ -140,7 +140,7 @@ def instruction_set(engine: str) -> str:
 def frame_steps(experiment: Experiment) -> tuple[np.ndarray, str | None]:
     """The steps at which the history keeps a frame, log-spaced from 0 to the end, and a note if they are few."""
     size = sum(values.nbytes for values in initial_parameters(experiment).values())
-    count = int(np.clip(FRAME_BYTES // size, 2, FRAMES))
+    count = min(FRAME_BYTES // size, FRAMES)
     inner = np.geomspace(1, experiment.steps, count - 1) if count > 2 else [experiment.steps]
     steps = np.unique(np.round([0, *inner, experiment.steps]).astype(np.int64))
     note = (
