@@ -1,6 +1,7 @@
 """What networks are trained on: statistics, independence of the streams, and the generator of fresh batches."""
 
 import itertools
+import threading
 
 import numpy as np
 import pytest
@@ -201,3 +202,27 @@ def test_importance_falls_by_the_same_factor_from_feature_to_feature():
     importance = data.importance(Experiment(importance_decay=0.7))
     assert importance == pytest.approx([0.7**i for i in range(20)], rel=1e-5)
     np.testing.assert_array_equal(data.importance(Experiment(n_features=3)), 1)
+
+
+def test_what_many_threads_want_at_once_is_worked_out_once():
+    together, calls = threading.Barrier(8), []
+
+    @data.worked_out_once(maxsize=2)
+    def work(number):
+        calls.append(number)
+        return object()
+
+    answers = []
+
+    def ask(number):
+        together.wait()
+        answers.append((number, work(number)))
+
+    threads = [threading.Thread(target=ask, args=(number % 2,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(calls) == [0, 1]
+    assert len(answers) == 8
+    assert len({id(answer) for _, answer in answers}) == 2

@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+import threading
 import zlib
-from functools import lru_cache
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from toyviz.experiment import Experiment
 
 TEST_SIZE = 10_000
+
+Worked = TypeVar("Worked")
+
+
+def worked_out_once(maxsize: int) -> Callable[[Callable[..., Worked]], Callable[..., Worked]]:
+    """Keep what a function of an experiment has worked out, the newest maxsize of it; one thread at a time works.
+
+    With a plain cache thirty pages that open at once would each draw the same samples, and hold them.
+    """
+
+    def decorate(function: Callable[..., Worked]) -> Callable[..., Worked]:
+        kept, working = lru_cache(maxsize)(function), threading.Lock()
+
+        @wraps(function)
+        def ask(*arguments: object) -> Worked:
+            with working:
+                return kept(*arguments)
+
+        return ask
+
+    return decorate
 
 
 class Samples(NamedTuple):
@@ -37,11 +60,9 @@ def training_samples(experiment: Experiment) -> Samples:
 
 def training_features(experiment: Experiment) -> np.ndarray:
     """X of the training set, (T, n_features): sparse uniform features, one-hots, or e1, -e1, e2, -e2, ..."""
-    eye = np.eye(experiment.n_features, dtype=np.float32)
-    if experiment.data == "one_hot":
-        return eye
-    if experiment.data == "antipodal":
-        return np.stack([eye, -eye], axis=1).reshape(-1, experiment.n_features)
+    if experiment.data != "sparse":
+        eye = np.eye(experiment.n_features, dtype=np.float32)
+        return eye if experiment.data == "one_hot" else np.stack([eye, -eye], axis=1).reshape(-1, experiment.n_features)
     return _sparse_features(experiment, stream(_data_seed(experiment), "data"), experiment.n_samples or 0)
 
 
@@ -55,7 +76,7 @@ def held_out_samples(experiment: Experiment, size: int = TEST_SIZE) -> Samples |
     return samples(experiment, _held_out_features(plain, size))
 
 
-@lru_cache(maxsize=2)  # drawing them takes longer than a small training; 40 MB each at the post's size
+@worked_out_once(maxsize=2)  # drawing them takes longer than a small training; 40 MB each at the post's size
 def _held_out_features(experiment: Experiment, size: int) -> np.ndarray:
     X = _sparse_features(experiment, stream(0, "test"), size)
     X.flags.writeable = False

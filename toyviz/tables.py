@@ -415,7 +415,7 @@ def _fish(result: Result) -> dict[str, object]:
     }
 
 
-@functools.lru_cache(maxsize=256)
+@data.worked_out_once(maxsize=256)
 def rank_floors(experiment: Experiment) -> np.ndarray:
     """The lowest train loss for m = 0, 1, ... hidden values: see theory.rank_floors. It depends on the targets alone,
     so ask with n_hidden = 1, and it is worked out once for all widths."""

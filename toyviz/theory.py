@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 
 import numpy as np
 
@@ -76,7 +75,7 @@ def best_constant_loss(targets: np.ndarray, importance: np.ndarray | float = 1.0
     return float((importance * targets.var(axis=0, dtype=np.float64)).sum())
 
 
-@lru_cache(maxsize=64)
+@data.worked_out_once(maxsize=64)
 def held_out_baselines(experiment: Experiment) -> dict[str, float]:
     """The test loss of two networks that have learned nothing: "zero" says 0, "constant" says E[x].
 
