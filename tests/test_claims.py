@@ -573,6 +573,13 @@ def test_another_start_of_the_bias_must_end_further_off_than_seeds_differ():
     assert check(starts([10, 10, 10, 10], loss=3.0)).verdict == "holds"
     assert check(starts([10, 10, 10, 10], loss=1.2)).verdict == "fails"
     assert check(starts([6, 6, 6, 6])[:4]) is None
+    assert check(starts([8, 8, 8, 8])).verdict == "holds"  # two features, and half as much again of the loss, count
+    assert check(starts([9, 9, 9, 9])).verdict == "fails"
+    assert check(starts([10, 10, 10, 10], loss=1.6)).verdict == "holds"
+    assert check(starts([10, 10, 10, 10], loss=1.45)).verdict == "fails"
+    told = check(starts([6, 6, 7, 6])).measured
+    assert told == "start at −1: 6.2 instead of 10.0 features at density 0.1"
+    assert check(starts([10, 10, 10, 10])).measured == "the same as from 0 at every density"
 
 
 def polygon(T, radius=1.0):
@@ -628,6 +635,9 @@ def test_a_polygon_that_gives_way_to_features_is_a_way_from_memorising_to_genera
     assert check(descent()).verdict == "holds"
     assert not check(descent(first=200)).parts["T = 200 is neither memorised nor has features"]
     assert not check(descent(first=5000)).parts["many samples give features"]
+    for train_loss, so in ((0.019, True), (0.025, False)):
+        few = [replace(result, metrics=result.metrics | {"train_loss": train_loss}) for result in descent()[:3]]
+        assert check([*few, *descent()[3:]]).parts["T = 3, 5 and 6 are memorised"] == so
     folded = [replace(result, parameters=result.parameters | {"W1": 0 * result.W1}) for result in descent()[:3]]
     assert not check([*folded, *descent()[3:]]).parts["their hidden vectors are the corners of a polygon"]
 
@@ -682,9 +692,9 @@ def test_the_better_fit_of_a_schedule_is_a_lower_train_loss():
     assert check(schedules(lambda T: with_features(T, 0, train_loss=0.1), train_loss=0.2)).verdict == "fails"
 
 
-def untied(points):
-    """A sweep whose columns of W1 lie on these points, (n, 2)."""
-    losses = {15: 1.0, 100: 5.0, 200: 20.0, 500: 100.0, 1000: 50.0, 2000: 10.0}
+def untied(points, last=10.0):
+    """A sweep whose columns of W1 lie on these points, (n, 2), and whose test loss ends here."""
+    losses = {15: 1.0, 100: 5.0, 200: 20.0, 500: 100.0, 1000: 50.0, 2000: last}
     return [trained(UNTIED.with_(n_samples=T), {"W1": points.T}, test_loss=loss) for T, loss in losses.items()]
 
 
@@ -696,6 +706,8 @@ def test_a_circle_of_columns_is_round_and_a_square_is_not():
     assert check(untied(circle)).parts["W1 is round"]
     assert check(untied(circle)).parts["the test loss peaks inside"]
     assert not check(untied(square)).parts["W1 is round"]
+    assert check(untied(circle, last=49.0)).parts["the test loss peaks inside"]
+    assert not check(untied(circle, last=51.0)).parts["the test loss peaks inside"]
 
 
 # ---- the real evidence: verdicts do not hang on the processor
