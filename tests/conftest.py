@@ -1,11 +1,13 @@
 """Fixtures that several test files share."""
 
+import asyncio
 import contextlib
 import os
 import re
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +27,12 @@ from toyviz.result import Result
 from toyviz.store import Store
 
 ROOT = Path(__file__).parents[1]
+
+
+def in_a_loop(coroutine):
+    """Run it to its end, in a thread of its own: once a browser has been driven, the main thread has a loop already."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
 
 
 def app_at(page=None, timeout=60, **address):

@@ -566,7 +566,8 @@ def talk(orders, patch=""):
         said.append((message, worker.stdout.read(message["bytes"])))
     said = [each for each in said if each[0]["event"] not in ("ready", "alive")]
     rest, errors = worker.communicate(timeout=60)
-    assert (worker.returncode, rest) == (0, b"")
+    assert worker.returncode == 0
+    assert {json.loads(line)["event"] for line in rest.splitlines()} <= {"alive"}
     return said, errors.decode()
 
 

@@ -1,11 +1,14 @@
 """The visitors of `make load` before a real server, though not before the app; and what is made of what they saw."""
 
 import asyncio
+import os
+import signal
 import statistics
 import subprocess
 import sys
 
 import pytest
+from conftest import in_a_loop
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from tests import load
@@ -62,7 +65,7 @@ def visit(stage, *steps):
             for step in steps:
                 await step(visitor)
 
-    asyncio.run(taken())
+    in_a_loop(taken())
     return stage.tally
 
 
@@ -127,18 +130,17 @@ def test_a_server_that_ends_is_an_error_of_each_of_its_visitors(tmp_path):
     script = tmp_path / "small.py"
     script.write_text("import streamlit as st; st.write('here')")
 
-    async def left_alone(stage, end):
+    async def left_alone(stage):
         async with stage.visitor() as visitor:
             await visitor.open("")
-            end()
+            os.kill(stage.meter.root, signal.SIGTERM)
             async with asyncio.timeout(300):
                 while not stage.tally.errors:
                     await asyncio.sleep(0.01)
             assert not await visitor.trained()
 
     with load.running(300, script=str(script)) as stage:
-        end = lambda: subprocess.run([sys.executable, "-c", f"import os; os.kill({stage.meter.root}, 15)"], check=True)  # noqa: E731
-        asyncio.run(left_alone(stage, end))
+        in_a_loop(left_alone(stage))
     assert len(stage.tally.errors) == 1
     assert "connection" in stage.tally.errors[0]
 
@@ -152,7 +154,7 @@ def test_a_page_that_does_not_come_is_an_error_after_as_long_as_a_visitor_is_pat
             visitor._asked[PAGE] = 0.0  # asked, and never sent
             assert not await visitor.settled()
 
-    asyncio.run(impatient())
+    in_a_loop(impatient())
     assert tally.errors == ["waited 0 s in vain for the page"]
 
 
@@ -280,7 +282,7 @@ def test_a_scenario_that_takes_too_long_is_stopped_and_told(tmp_path):
         await asyncio.sleep(3600)
 
     stage = load.Stage(0, tmp_path, load.Meter(0), 1)
-    row = asyncio.run(load.played(stage, load.Scenario(endless, longest=0.01, warm=False)))
+    row = in_a_loop(load.played(stage, load.Scenario(endless, longest=0.01, warm=False)))
     assert "stopped" in row["told"]
 
 

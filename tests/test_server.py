@@ -1,7 +1,6 @@
 """The server as its visitors meet it: its life, who may connect, and that nothing one of them sends touches another."""
 
 import ast
-import asyncio
 import contextlib
 import importlib.metadata
 import re
@@ -17,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import streamlit as st
-from conftest import app_at, serve
+from conftest import app_at, in_a_loop, serve
 from pandas.compat._optional import VERSIONS
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -198,7 +197,7 @@ def test_of_everything_that_the_protocol_has_a_visitors_own_affairs_are_heard_al
     async def receive():
         return messages.pop(0)
 
-    asyncio.run(door.Door(app)({"type": "websocket", "headers": []}, receive, None))
+    in_a_loop(door.Door(app)({"type": "websocket", "headers": []}, receive, None))
     assert heard == ["stop_script", "rerun_script", "app_heartbeat", "backend_operation_request", None]
     assert gone == [True]
 
