@@ -10,7 +10,7 @@ import streamlit as st
 from conftest import app_at
 from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 
-from toyviz import runtime, settings, ui
+from toyviz import cost, runtime, settings, ui
 from toyviz.jobs import Busy, Status
 from toyviz.model import initial_parameters
 from toyviz.store import Store
@@ -203,6 +203,7 @@ def test_the_paper_recipe_waits_for_a_click_and_tells_its_time_before(path, jobs
     app = open_page(path, recipe="paper")
     assert not jobs.submitted
     assert "Not trained yet" in text(app)
+    assert re.search(r"It needs about \d+ MB of memory at a time, and [\d.]+ MB on disk\.", text(app))
     assert "(about " in button(app, "Train 4 networks").label
     button(app, "Train 4 networks").click()
     again(app)
@@ -265,6 +266,17 @@ def test_a_network_that_fails_does_not_keep_the_others_from_training(path, jobs)
     assert app.get("progress")[0].proto.text.startswith("Training: 1 of 4 networks done")
     jobs.finish()
     assert "Training failed.** A weight is no longer" in text(again(app))
+
+
+@trained_pages
+def test_a_training_that_the_owner_of_the_machine_does_not_allow_is_refused_with_the_limit(path, jobs, monkeypatch):
+    def submit(experiments, visitor, *, again=False):
+        for each in experiments:
+            cost.refuse(each)
+
+    monkeypatch.setenv("TOYVIZ_MAX_MEMORY_GB", "0.01")
+    monkeypatch.setattr(jobs, "submit", submit)
+    assert re.search(r"and the limit here is 0\.01 GB .* or set TOYVIZ_MAX_MEMORY_GB\.", text(open_page(path)))
 
 
 @trained_pages

@@ -174,7 +174,7 @@ def _status(experiments: Sequence[Experiment], now: Progress) -> None:
             _button("Resume", ":material/play_arrow:", experiments, now)
         elif now.missing:
             what = "Nothing is trained for these settings yet." if not done else f"{done} of {total} networks are done."
-            st.markdown(f":material/hourglass_empty: **Not trained yet.** {what}")
+            st.markdown(f":material/hourglass_empty: **Not trained yet.** {what} {_room(now.missing)}")
             about = duration(expected_seconds(now))
             networks = many(len(now.missing), "network")
             _button(f"Train {networks} (about {about})", ":material/play_arrow:", experiments, now)
@@ -190,6 +190,13 @@ def _status(experiments: Sequence[Experiment], now: Progress) -> None:
     problem = runtime.store().problem
     if problem:
         st.caption(f":material/warning: {sentence(problem)}")
+
+
+def _room(missing: Sequence[Experiment]) -> str:
+    """How much room the training of these would need, in words."""
+    costs = [cost.expected(each) for each in missing]
+    memory, disk = max(each.memory for each in costs), sum(each.disk for each in costs)
+    return f"It needs about {cost.size(memory)} of memory at a time, and {cost.size(disk)} on disk."
 
 
 def step(job: Any) -> str:
