@@ -9,7 +9,7 @@ from conftest import serve
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
-PATIENCE = 60_000  # milliseconds: the first training of all compiles its kernels
+PATIENCE = 240_000  # milliseconds: for a test that hangs, however slow or loaded the machine is
 SCHEME = "matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'"
 
 pytestmark = [
@@ -117,8 +117,8 @@ def test_shipped_results_are_there_at_once_and_a_clicked_point_shows_its_geometr
 
 def test_a_moved_control_trains_networks_that_are_seen_forming(visit, address):
     key = {"light": "ArrowLeft", "dark": "ArrowRight"}[visit.evaluate(SCHEME)]  # other networks for each
-    visit.goto(f"{address}/double_descent?n_samples=10&n_samples=1000&seeds=1&T=1000")
-    finished(visit, 2)
+    visit.goto(f"{address}/double_descent?seeds=2&T=1000")
+    finished(visit, 26)
     slider = visit.get_by_role("slider", name="Sparsity S")
     slider.focus()
     slider.press(key)
@@ -130,7 +130,7 @@ def test_a_moved_control_trains_networks_that_are_seen_forming(visit, address):
         " return !now || now.innerHTML != old }",
         arg=frame,
     )
-    finished(visit, 2)
+    finished(visit, 26)
     live.wait_for(state="detached")
     figure(visit, "1,000 hidden vectors in the plane")
     assert re.search(r"sparsity=0.9(8|95)", visit.url)
