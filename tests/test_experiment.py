@@ -1,18 +1,20 @@
 """The record of what is trained: its key, what it refuses, how it is read from text and swept."""
 
+import hashlib
 import itertools
+import json
 import math
 import os
 import subprocess
 import sys
 import tracemalloc
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pytest
 
 from toyviz import settings
-from toyviz.experiment import ARCHS, FIELD_NAMES, TASKS, Experiment, from_dict, parse, sweep
+from toyviz.experiment import ARCHS, ENGINE_VERSION, FIELD_NAMES, TASKS, Experiment, from_dict, parse, sweep
 
 MLP = {"arch": "mlp"}
 ALTERED = {  # for every field: what else must hold, and two values that the field can have then
@@ -47,6 +49,49 @@ def test_every_field_reaches_the_key(name):
     one, other = Experiment(**others, **{name: first}), Experiment(**others, **{name: second})
     assert [field for field in FIELD_NAMES if getattr(one, field) != getattr(other, field)] == [name]
     assert one.key != other.key
+
+
+DEFAULTS = {  # as they stand in stored keys by not standing there: none of them may ever change
+    **{"arch": "relu_output", "n_hidden": 5, "task": "autoencode", "data": "sparse", "n_features": 20},
+    **{"n_samples": None, "sparsity": 0.0, "normalize": False, "n_embed": None, "importance_decay": 1.0},
+    **{"init": "xavier_normal", "bias_init": "zeros", "bias_offset": 0.0, "optimizer": "adamw"},
+    **{"schedule": "constant", "steps": 10_000, "lr": 1e-3, "warmup": 0, "weight_decay": 0.01, "batch_size": 1024},
+    **{"seed": 0, "data_seed": None},
+}
+STORED = [  # an experiment, its key, and the key of its result from when keys were over all fields
+    ({}, "7674a781fc38e94c", "3d80bd4f86e4546b"),
+    ({"sparsity": 0.99, "n_hidden": 2}, "ac086c1f6c85f6f1", "1d1b365192fba2e1"),
+    ({"arch": "mlp", "n_samples": 5, "lr": 0.01}, "3edb4b9bc283378c", "e6c795569272e86d"),
+]
+
+
+def test_a_default_never_changes():
+    assert {name: asdict(Experiment())[name] for name in DEFAULTS} == DEFAULTS
+
+
+@pytest.mark.parametrize(("values", "key", "first"), STORED)
+def test_stored_keys_never_change(values, key, first):
+    assert (Experiment(**values).key, Experiment(**values).first_key) == (key, first)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wider(Experiment):
+    """A record with one more field."""
+
+    momentum: float = 0.9
+
+
+@pytest.mark.parametrize(("values", "key", "first"), STORED)
+def test_a_new_field_with_a_default_changes_no_stored_key(values, key, first):
+    assert (Wider(**values).key, Wider(**values).first_key) == (key, first)
+    other = Wider(**values, momentum=0.5)
+    assert other.key != key
+    assert other.first_key is None
+
+
+def test_a_key_is_over_what_differs_from_the_defaults():
+    text = json.dumps([ENGINE_VERSION, {"n_hidden": 2, "sparsity": 0.99}], sort_keys=True)
+    assert Experiment(n_hidden=2, sparsity=0.99).key == hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def test_the_key_is_sixteen_hex_digits_and_the_same_in_another_process():

@@ -23,7 +23,7 @@ from toyviz import experiment as experiment_module
 from toyviz import store as store_module
 from toyviz.experiment import ARCHS, Experiment
 from toyviz.model import initial_parameters
-from toyviz.store import ROOT, BytesDisk, Store, default_store, pack, unpack
+from toyviz.store import GALLERY, ROOT, BytesDisk, Store, default_store, pack, unpack
 from toyviz.train import choose_engine, train
 
 SMALL = Experiment(n_features=7, n_hidden=2, n_samples=11, sparsity=0.6, steps=20, lr=0.01)  # packed: in the database
@@ -188,6 +188,19 @@ def test_a_result_of_another_engine_version_is_refused(results, monkeypatch):
     monkeypatch.setattr(experiment_module, "ENGINE_VERSION", experiment_module.ENGINE_VERSION + 1)
     with pytest.raises(ValueError, match="another version of the engine"):
         unpack(blob)
+
+
+def test_a_result_of_the_first_keys_is_found_under_the_key_that_it_had_then(tmp_path):
+    path = min(GALLERY.glob("*.safetensors"))  # the shipped results were trained in those days
+    experiment = unpack(path.read_bytes()).experiment
+    assert path.stem == experiment.key != experiment.first_key
+    store = Store(tmp_path / "runs")
+    assert store._disk.write(experiment.first_key, path.read_bytes())
+    again = fresh(store)
+    assert again.has(experiment)
+    assert same(again.get(experiment), unpack(path.read_bytes()))
+    assert again.verify()["runs"] == {"checked": 1, "dropped": [], "stray_files_removed": 0}
+    assert again.get(experiment.with_(seed=77)) is None
 
 
 def test_a_metric_that_is_no_number_is_refused(results):

@@ -243,9 +243,23 @@ class Experiment:
 
     @cached_property
     def key(self) -> str:
-        """The name of this experiment's result in the store: 16 hex digits."""
-        text = json.dumps([ENGINE_VERSION, asdict(self)], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        """The name of this experiment's result in the store, 16 hex digits: a digest of what differs from the defaults.
+
+        So a new field with a default changes no key, and no default may change once it is in use.
+        """
+        values = asdict(self)
+        return _digest(
+            {field.name: values[field.name] for field in fields(self) if values[field.name] != field.default}
+        )
+
+    @cached_property
+    def first_key(self) -> str | None:
+        """The name that it had when keys were over all fields; None if it could not have had one then."""
+        if ENGINE_VERSION != 1 or any(
+            getattr(self, field.name) != field.default for field in fields(self) if field.name not in FIRST_FIELDS
+        ):
+            return None
+        return _digest({name: getattr(self, name) for name in FIRST_FIELDS})
 
     def with_(self, **changes: Any) -> Experiment:
         """This experiment with some fields changed. Raises ValueError for a field that does not exist."""
@@ -254,6 +268,16 @@ class Experiment:
 
 
 FIELD_NAMES = tuple(field.name for field in fields(Experiment))
+FIRST_FIELDS = (  # those of the first keys: results are still found under these
+    *("arch", "n_hidden", "task", "data", "n_features", "n_samples", "sparsity", "normalize", "n_embed"),
+    *("importance_decay", "init", "bias_init", "bias_offset", "optimizer", "schedule", "steps", "lr", "warmup"),
+    *("weight_decay", "batch_size", "seed", "data_seed"),
+)
+
+
+def _digest(values: dict[str, Any]) -> str:
+    text = json.dumps([ENGINE_VERSION, values], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def from_dict(values: dict[str, Any]) -> Experiment:

@@ -165,7 +165,7 @@ class Store:
         path = self._gallery_file(experiment)
         if path and path not in self._refused and _bytes_of(path):
             return True
-        return bool(self._disk and self._disk.has(experiment.key))
+        return any(self._disk.has(key) for key in _keys(experiment)) if self._disk else False
 
     def info(self) -> dict[str, Any]:
         """Where results lie, how many there are and how many bytes they take, as JSON would hold it."""
@@ -249,9 +249,11 @@ class Store:
         return None
 
     def _from_runs(self, experiment: Experiment) -> Result | None:
-        if self._disk is None:
-            return None
-        key = experiment.key
+        found = (self._from_run(key) for key in _keys(experiment)) if self._disk else ()
+        return next((result for result in found if result), None)
+
+    def _from_run(self, key: str) -> Result | None:
+        assert self._disk
         try:
             blob = self._disk.read(key)
             return None if blob is None else _of_key(blob, key)
@@ -752,11 +754,16 @@ class BytesDisk(diskcache.Disk):
         return path
 
 
+def _keys(experiment: Experiment) -> list[str]:
+    """The names under which a result of this experiment may lie: that of today, and the one of the first results."""
+    return [key for key in (experiment.key, experiment.first_key) if key]
+
+
 def _of_key(blob: bytes, key: str) -> Result:
     if not blob:
         raise ValueError("its file is missing or empty")
     result = unpack(blob)
-    if result.experiment.key != key:
+    if key not in _keys(result.experiment):
         raise ValueError(f"it is the result of another experiment, {result.experiment.key}")
     return result
 
@@ -779,7 +786,7 @@ def _read(blob: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 def _assemble(experiment: Experiment, about: dict[str, Any], arrays: dict[str, np.ndarray]) -> Result:
     """The result, once every array has the form that its experiment asks for."""
-    if about["key"] != experiment.key:
+    if about["key"] not in _keys(experiment):
         raise ValueError("it was written by another version of the engine")
     expected = shapes(experiment)
     frame_steps, loss_steps, losses = arrays["frame_steps"], arrays["loss_steps"], arrays["losses"]
