@@ -114,7 +114,11 @@ def test_giving_up_the_least_important_follows_the_rule_and_the_most_important_d
     wrong = grid(
         lambda e: (first(e.n_hidden, e.n_features, e.n_hidden)[:, ::-1], 0.0, 0.1), steps(7), (True,), sparsity=(0.0,)
     )
-    assert not claims.importance_rule(wrong).parts["the least important are given up"]
+    assert claims.importance_rule(wrong).parts == {
+        "the weights follow the rule": True,
+        "the least important are given up": False,
+    }
+    assert claims.importance_rule(wrong).verdict == "fails"
 
 
 def test_sparser_is_better_needs_the_loss_to_fall_and_the_accuracy_to_rise():
@@ -292,6 +296,7 @@ def test_the_least_important_are_missing_where_uniform_importance_has_room_for_a
     monkeypatch.setattr(claims, "_order", lambda result: order if result.experiment.key in ours else 0.0)
     finding = claims.importance_still_ignores(networks)
     assert [part for part, so in finding.parts.items() if not so] == denied
+    assert finding.decisive == ("features are given up where there is room for all",)
     if not denied:
         assert "missing in 1 of 4 cells" in finding.measured
         assert "n = 64, m = 8: 48 of 64 come back" in finding.measured
