@@ -72,7 +72,7 @@ def _sizes(size: str, seed: int) -> list[Experiment]:
 
 def _spearman(a: np.ndarray, b: np.ndarray) -> float:
     """Spearman's rank correlation; values are taken as distinct."""
-    ranks = np.stack([values.argsort().argsort() for values in (a, b)])
+    ranks = np.stack([values.argsort().argsort() for values in (a, b)]).astype(float)
     return float(np.corrcoef(ranks)[0, 1])
 
 
