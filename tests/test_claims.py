@@ -608,6 +608,13 @@ def test_another_start_of_the_bias_must_end_further_off_than_seeds_differ():
     assert check(starts([9, 9, 9, 9])).verdict == "fails"
     assert check(starts([10, 10, 10, 10], loss=1.6)).verdict == "holds"
     assert check(starts([10, 10, 10, 10], loss=1.45)).verdict == "fails"
+    assert check(starts([10, 10, 10, 10], loss=0.65)).verdict == "holds"
+    assert check(starts([10, 10, 10, 10], loss=0.68)).verdict == "fails"
+    assert check(starts([6, 6, 6, 14])).verdict == "holds"  # three quarters of its seeds are enough
+    assert check(starts([13, 13, 13, 13], usual=(9, 10, 10, 14))).verdict == "fails"
+    other = at_density(0.03, np.eye(5))  # a density that nobody started at from 0
+    other = replace(other, experiment=other.experiment.with_(bias_offset=-1.0))
+    assert check([*starts([10, 10, 10, 10]), other]).verdict == "fails"
     told = check(starts([6, 6, 7, 6])).measured
     assert told == "start at −1: 6.2 instead of 10.0 features at density 0.1"
     assert check(starts([10, 10, 10, 10])).measured == "the same as from 0 at every density"

@@ -580,6 +580,7 @@ def test_every_claim_is_judged_on_its_own_evidence():
         for size in ("quick", "post"):
             found = claim.evidence(size, 5)
             assert {experiment.seed for experiment in found} == {5}
+            assert {experiment.n_samples for experiment in found} <= set(SAMPLE_SIZES)
             results = [made(experiment, LEARNED) for experiment in found]
             assert claim.check(results) is not None
 
