@@ -368,6 +368,8 @@ def test_all_six_claims_share_their_evidence_which_has_the_cells_that_they_ask_f
     assert all(each == evidence[0] for each in evidence)
     assert {e.seed for e in evidence[0]} == {2}
     assert {e.steps for e in evidence[0]} == {5_000}
+    assert {(e.n_features, e.n_embed) for e in evidence[0]} == {(256, 16), (256, 128), (64, 16), (64, 64)}
+    assert {e.n_hidden for e in evidence[0]} == {4, 8, 16, 32, 64, 128, 256}
     for F, (embeds, hidden) in checks.GRIDS.items():
         assert F in hidden
         assert F // 2 in hidden

@@ -262,6 +262,19 @@ def test_four_cells_are_enough_for_a_mean_and_three_are_not(check, cells, monkey
         assert (getattr(claims, check)([]) is not None) == enough
 
 
+def test_the_evidence_of_the_limits_is_a_part_of_the_pages_maps():
+    for claim in claims.CLAIMS:
+        sizes = {(e.n_features, e.n_hidden) for e in claim.evidence("post", 0)}
+        assert sizes <= set(itertools.product((8, 16, 32, 64, 128, 256), (2, 4, 8, 16, 32, 64))), claim.id
+
+
+def test_two_densities_are_enough_to_compare(monkeypatch):
+    monkeypatch.setattr(claims, "_cells", lambda results: table_of({}, settings=("1", "0.1")))
+    assert claims.sparser_is_better([]).verdict == "holds"
+    monkeypatch.setattr(claims, "_cells", lambda results: table_of({}, settings=("1", "one-hots")))
+    assert claims.sparser_is_better([]) is None
+
+
 def test_what_was_measured_of_the_limits_is_told(monkeypatch):
     monkeypatch.setattr(claims, "_cells", lambda results: table_of({}))
     told = claims.sparser_is_better([]).measured
@@ -288,7 +301,7 @@ def test_what_was_measured_of_the_limits_is_told(monkeypatch):
 def test_the_least_important_are_missing_where_uniform_importance_has_room_for_all(lacking, order, denied, monkeypatch):
     all_back = {(None, None, None, None): {"accuracy": 1.0}, (None, False, None, 2): {"accuracy": 0.5}}
     missing = {("one-hots", True, n, m): {"accuracy": 0.75, "recovered": 48} for n, m in lacking}
-    table = table_of(all_back | missing)
+    table = table_of(all_back | missing, settings=("one-hots",))
     networks = [SimpleNamespace(experiment=SimpleNamespace(key=key)) for key in table["key"]]
     monkeypatch.setattr(claims, "_cells", lambda results: table)
     monkeypatch.setattr(claims, "_of_the_grids", lambda results: results)
@@ -308,8 +321,9 @@ def test_noise_free_limits_are_compared_only_where_both_are_there(settings, monk
     monkeypatch.setattr(claims, "_cells", lambda results: table_of({}, settings=settings))
     assert claims.noise_free_is_better([]) is None
     one = table_of({}, settings=("one-hots",))
-    monkeypatch.setattr(claims, "_cells", lambda results: one[~one["decreasing"]])
-    assert claims.importance_still_ignores([]) is None
+    for half in (one[~one["decreasing"]], one[one["decreasing"]]):
+        monkeypatch.setattr(claims, "_cells", lambda results, half=half: half)
+        assert claims.importance_still_ignores([]) is None
 
 
 @pytest.mark.parametrize(
@@ -345,6 +359,8 @@ def test_a_loss_of_nothing_has_a_logarithm_and_a_cell_is_named_by_its_density():
     )
     assert found["setting"].tolist() == ["0.1", "one-hots"]
     assert found["log_loss"].tolist() == pytest.approx([-2, -12])
+    alone = claims._cells([network(clean.with_(weight_decay=0.0), np.zeros((2, 16)), loss=0.5)])
+    assert alone["setting"].tolist() == ["one-hots"]  # its decay is left out only beside the usual one
 
 
 def test_sparse_features_of_decreasing_importance_alone_are_asked_for_the_rule():
