@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -333,6 +334,414 @@ def test_memorised_is_the_first_step_below_a_hundredth_of_a_guess():
     result = made(NAMES, np.eye(6), np.eye(6), loss=0.001)
     assert checks.steps_to_memorise(result) == 100
     assert checks.steps_to_memorise(made(NAMES, np.eye(6), np.eye(6), loss=0.05)) is None
+
+
+# each part of a check turns at its own threshold: networks that are nothing but what is measured of them
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """The checks take what a network does from what was made up of it."""
+    monkeypatch.setattr(checks, "_flow", lambda result: result.flow)
+    monkeypatch.setattr(checks, "_readable", lambda result, levels=2: result.readable[levels])
+    monkeypatch.setattr(checks, "_cosine", lambda result: result.cosine)
+
+
+def network(experiment=NAMES, accuracy=1.0, loss=0.0, readable=(0.99, 0.99), cosine=0.0, flow=None, **weights):
+    return SimpleNamespace(
+        experiment=experiment,
+        metrics={"train_accuracy": accuracy, "train_loss": loss},
+        readable=dict(zip((2, 9), readable, strict=True)),
+        cosine=cosine,
+        flow=SimpleNamespace(**flow or {}),
+        **{name: np.asarray(values, float) for name, values in weights.items()},
+    )
+
+
+DECISIVE = {
+    "it misses inputs",
+    "cosines are close to 1 at last",
+    "1 with little decay",
+    "9 of 10 pairs share hardly a neuron",
+    "so do 9 of 10 with at most 4 neurons",
+    "two neurons cannot be read as on and off",
+}
+
+
+def denied(finding, decisive=DECISIVE):
+    """The parts that are not so; those that a verdict cannot do without are the ones it names as decisive."""
+    assert set(finding.decisive) == decisive & finding.parts.keys()
+    return [part for part, so in finding.parts.items() if not so]
+
+
+RIGHT, LOWEST, TABLE = (
+    "every input is right",
+    "the loss is the lowest that m neurons allow",
+    "a table of neurons on or off answers alike",
+)
+SHARED = LIST.with_(n_features=20, n_hidden=10)  # centred one-hots have 19 directions: 9 are lost, 0.45 of the loss
+CROWDED = LIST.with_(n_features=64, n_hidden=4)  # 59 of 63 are lost, 0.9219
+
+
+@pytest.mark.parametrize(
+    ("check", "networks", "said"),
+    [
+        ("one_hots_are_a_dictionary", [network(SHARED, 1.0, 0.458, (0.95, 0))], []),
+        ("one_hots_are_a_dictionary", [network(SHARED, 1.0, 0.46)], [LOWEST]),
+        ("one_hots_are_a_dictionary", [network(SHARED, 1.0, 0.45, (0.94, 0))], [TABLE]),
+        ("one_hots_are_a_dictionary", [network(SHARED, 0.95, 0.45)], ["every input is largest at its own output"]),
+        ("one_hots_are_a_dictionary", [network(SHARED.with_(n_hidden=18), 1.0, 0.05)], []),
+        ("one_hots_are_a_dictionary", [network(SHARED.with_(n_hidden=19))], None),
+        ("squared_error_needs_neurons", [network(CROWDED, 0.89, 0.94)], []),
+        ("squared_error_needs_neurons", [network(CROWDED, 0.89, 0.941)], ["its loss is the lowest possible"]),
+        ("squared_error_needs_neurons", [network(CROWDED, 0.9, 0.94)], ["it misses inputs"]),
+        ("squared_error_needs_neurons", [network(CROWDED.with_(n_features=32), 0.5, 0.8)], []),
+        ("squared_error_needs_neurons", [network(CROWDED.with_(n_features=31), 0.5, 0.8)], None),
+        (
+            "squared_error_needs_neurons",
+            [
+                network(e, float(e != CROWDED), 0.9)
+                for e in (CROWDED, CROWDED.with_(n_hidden=2), SHARED, CROWDED.with_(n_hidden=7))
+            ],
+            [],
+        ),
+        ("entropy_is_a_dictionary", [network(readable=(0.95, 0))], []),
+        ("entropy_is_a_dictionary", [network(readable=(0.94, 0))], [TABLE]),
+        ("entropy_is_a_dictionary", [network(accuracy=0.99)], [RIGHT]),
+        ("entropy_is_a_dictionary", [network(NAMES.with_(steps=3000), 0.5), network(NAMES.with_(steps=1000))], []),
+        ("entropy_is_a_dictionary", [network(NAMES.with_(n_hidden=2))], None),
+        ("entropy_is_a_dictionary", [network(NAMES.with_(n_hidden=3))], []),
+        ("simple_networks_are_readable", [network(NAMES.with_(n_features=9, n_hidden=8), readable=(0.95, 0))], []),
+        (
+            "simple_networks_are_readable",
+            [network(NAMES.with_(n_features=40, n_hidden=m), readable=(0.94 + m / 800, 0)) for m in (7, 8, 32)],
+            [],
+        ),
+        (
+            "simple_networks_are_readable",
+            [network(NAMES.with_(n_features=40, n_hidden=m), readable=(0.93 + m / 800, 0)) for m in (8, 32)],
+            ["the table answers as the network"],
+        ),
+    ],
+)
+def test_what_is_read_off_a_list_turns_at_its_thresholds(check, networks, said, measured):
+    finding = getattr(checks, check)(networks)
+    assert (finding and denied(finding, DECISIVE | {TABLE})) == said
+
+
+@pytest.mark.parametrize(
+    ("coarse", "finer", "wide", "said"),
+    [
+        (0.49, 0.7, 0.8, []),
+        (0.51, 0.72, 0.82, ["two neurons cannot be read as on and off"]),
+        (0.4, 0.59, 0.8, ["more levels help"]),
+        (0.4, 0.7, 0.69, ["it grows with the neurons"]),
+        (0.4, 0.61, 0.71, []),
+    ],
+)
+def test_two_neurons_are_compared_with_more_levels_and_with_more_neurons(coarse, finer, wide, said, measured):
+    found = [network(NAMES.with_(n_hidden=2), readable=(coarse, finer))]
+    found += [network(NAMES.with_(n_features=40, n_hidden=m), readable=(each, 0)) for m, each in ((4, 1), (8, wide))]
+    assert denied(checks.reading_needs_neurons(found)) == said
+    assert checks.reading_needs_neurons(found[1:]) is None
+    assert checks.reading_needs_neurons(found[:2]) is None
+
+
+@pytest.mark.parametrize(
+    ("negative", "below", "lows", "said"),
+    [
+        (4, 10, 7, []),
+        (3, 10, 7, ["a fifth of W1 is negative"]),
+        (4, 11, 7, ["19 of 20 entries of W1 + b1 are not"]),
+        (4, 10, 6, ["barely: the lowest entry is close to 0"]),
+    ],
+)
+def test_how_far_the_first_bias_lifts_turns_at_its_thresholds(negative, below, lows, said, measured):
+    W1 = np.where(np.arange(20) < negative, -1, 1).reshape(5, 4)
+    pre = np.zeros((20, 10)) + np.linspace(0, 1, 20)[:, None]
+    pre[:, :lows] += 0.24  # within a quarter of the range above 0
+    pre[:, lows:] += 0.26
+    pre[1, 0] = -0.019
+    pre[2 : 2 + min(below, 10), 0] = -0.021
+    pre[3, 1] = -0.021 if below > 10 else 0.5
+    found = network(LIST, flow={"hidden_pre": pre}, W1=W1)
+    assert denied(checks.first_bias_lifts([found])) == said
+
+
+def leaning(correlation, towards, other):
+    """A vector with this correlation to one of two that are centred and orthogonal."""
+    return correlation * towards + np.sqrt(1 - correlation**2) * other
+
+
+@pytest.mark.parametrize(
+    ("left", "now", "then", "said"),
+    [
+        (0.047, 0.91, 0.51, []),
+        (0.048, 0.91, 0.51, ["the outputs are levelled"]),
+        (0.047, 0.89, 0.51, ["b2 undoes the row sums of W2"]),
+        (0.047, 0.91, 0.49, ["these are as W2 started"]),
+    ],
+)
+def test_what_the_second_bias_does_turns_at_its_thresholds(left, now, then, said, measured, monkeypatch):
+    b2, other = np.array([1.0, -1, 0]) / np.sqrt(2), np.array([1.0, 1, -2]) / np.sqrt(6)
+    W2, start = (-leaning(value, b2, other)[:, None] / 2 * np.ones(2) for value in (now, then))
+    monkeypatch.setattr(checks, "initial_parameters", lambda experiment: {"W2": start})
+    output = left * b2 + np.array([[0.2], [0.4]])  # spread over outputs: 0.047 / 0.953 = 0.0493 of that without b2
+    assert denied(checks.second_bias_levels([network(LIST, flow={"output": output}, b2=b2, W2=W2)])) == said
+
+
+@pytest.mark.parametrize(
+    ("none", "output", "said"),
+    [
+        (0.79, 0.81, []),
+        (0.81, 0.81, ["without the hidden ReLU the loss is a fifth lower"]),
+        (0.79, 0.79, ["with an output ReLU the hidden one is still in the way"]),
+    ],
+)
+def test_a_relu_is_in_the_way_by_a_fifth_of_the_loss(none, output, said):
+    losses = {"mlp": 1.0, "unembed": none, "mlp_relu_output": output, "relu_output": 0.1}
+    found = [network(e, loss=losses[e.arch]) for e in checks.which_relu(CROWDED)]
+    assert denied(checks.middle_relu_is_the_limit(found)) == said
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "said"),
+    [(0.049, 0.151, []), (0.051, 0.151, ["some cluster"]), (0.049, 0.149, ["others lie all over"])],
+)
+def test_cosines_cluster_below_their_mark_and_spread_beyond_another(least, most, said, measured, monkeypatch):
+    monkeypatch.setattr(checks.metrics, "cosines", lambda hidden: hidden)
+    found = []
+    for n, spread in zip(range(7, 13), (least, 0.1, 0.1, 0.1, 0.1, most), strict=True):
+        pair = spread * np.sqrt(1.5)  # 0, x and -x have a standard deviation of x times the root of two thirds
+        cosines = np.array([[9, 0, pair], [9, 9, -pair], [9, 9, 9]])
+        found.append(network(LIST.with_(n_features=n), flow={"hidden": cosines}))
+    finding = checks.cosines_cluster_or_spread(found)
+    assert denied(finding) == said
+    assert finding.measured == (
+        f"standard deviation of the cosines from {least} (n = 7, m = 6) to {most} (n = 12, m = 6)"
+    )
+    assert checks.cosines_cluster_or_spread(found[1:]) is None
+
+
+EARLY, LATE = NAMES.with_(steps=1000), NAMES.with_(steps=3000)
+
+
+@pytest.mark.parametrize(
+    ("means", "largest", "said"),
+    [
+        ((-1, -1.021), (1, 1.06), []),
+        ((-1, -1.019), (1, 1.06), ["it becomes more so"]),
+        ((-1, -1.021), (1, 1.04), ["activations grow"]),
+        ((0.01, -1), (1, 1.06), ["W2 is negative on average", "it becomes more so"]),
+    ],
+)
+def test_growth_with_cross_entropy_turns_at_its_thresholds(means, largest, said, measured):
+    found = [
+        network(e, flow={"hidden": np.array([[0.0, top]])}, W2=np.array([[mean - 1, mean + 1]]))
+        for e, mean, top in zip((EARLY, LATE), means, largest, strict=True)
+    ]
+    assert denied(checks.entropy_grows(found)) == said
+
+
+@pytest.mark.parametrize(
+    ("early", "late", "accuracies", "said"),
+    [
+        (0.5, 0.951, (1, 1), []),
+        (0.5, 0.949, (1, 1), ["cosines are close to 1 at last"]),
+        (0.92, 0.971, (1, 1), []),
+        (0.92, 0.969, (1, 1), ["they grew"]),
+        (0.5, 0.99, (0.99, 1), [RIGHT]),
+        (0.5, 0.99, (1, 0.99), [RIGHT]),
+    ],
+)
+def test_cosines_must_be_high_and_have_grown(early, late, accuracies, said, measured):
+    found = [network(EARLY, accuracies[0], cosine=early), network(LATE, accuracies[1], cosine=late)]
+    assert denied(checks.entropy_cosines(found)) == said
+
+
+@pytest.mark.parametrize(
+    ("before", "above", "lead", "said"),
+    [
+        (7, 9, 0.051, []),
+        (7, 8, 0.051, ["9 of 10 entries of W1 + b1 are above 0"]),
+        (9, 9, 0.051, ["b1 lifts"]),
+        (7, 9, 0.049, ["b2 brings the worst input further ahead"]),
+    ],
+)
+def test_what_both_biases_do_with_cross_entropy_turns_at_its_thresholds(before, above, lead, said, measured):
+    W1, pre = (np.where(np.arange(10) < count, 1, -1).reshape(5, 2) for count in (before, above))
+    output = np.eye(2) * (1 + lead)  # without b2 the first is ahead by 1
+    found = network(NAMES, flow={"hidden_pre": pre, "output": output}, W1=W1, b2=[lead, 0])
+    shorter, narrow = network(NAMES.with_(steps=50)), network(NAMES.with_(steps=200, n_hidden=2))
+    assert denied(checks.entropy_biases([narrow, found, shorter])) == said
+
+
+@pytest.mark.parametrize(
+    ("largest", "cosines", "means", "readable", "said"),
+    [
+        (1.09, (0.93, 0.89), (-1.0, -0.89), 0.95, []),
+        (1.11, (0.93, 0.89), (-1.0, -0.89), 0.95, ["no weight is much larger than 1"]),
+        (-1.11, (0.93, 0.89), (-1.0, -0.89), 0.95, ["no weight is much larger than 1"]),
+        (1.09, (0.99, 0.91), (-1.0, -0.89), 0.95, ["hidden vectors differ more"]),
+        (1.09, (0.9, 0.881), (-1.0, -0.89), 0.95, ["hidden vectors differ more"]),
+        (1.09, (0.9, 0.879), (-1.0, -0.89), 0.95, []),
+        (1.09, (0.93, 0.89), (-1.0, -0.91), 0.95, ["W2 is less negative"]),
+        (1.09, (0.93, 0.89), (-1.0, -0.89), 0.94, [TABLE]),
+    ],
+)
+def test_what_weight_decay_does_turns_at_its_thresholds(largest, cosines, means, readable, said, measured):
+    found = [
+        network(NAMES.with_(weight_decay=decay), readable=(table, 0), cosine=cosine, W1=[[top]], W2=[[mean]])
+        for decay, cosine, mean, top, table in zip(
+            (0.01, 1.0), cosines, means, (9, largest), (0, readable), strict=True
+        )
+    ]
+    narrow = [network(NAMES.with_(weight_decay=decay, n_hidden=2)) for decay in (0.01, 1.0)]
+    assert denied(checks.weight_decay_counteracts(narrow + found + narrow)) == said
+    assert checks.weight_decay_counteracts(narrow) is None
+
+
+@pytest.mark.parametrize(
+    ("cosines", "said"),
+    [
+        ((0.981, 0.981, 0.96), []),
+        ((0.979, 0.981, 0.96), ["1 with little decay"]),
+        ((0.981, 0.979, 0.95), ["1 with little decay"]),
+        ((0.99, 0.981, 0.962), ["lower with much"]),
+    ],
+)
+def test_cosines_over_weight_decay_turn_at_their_thresholds(cosines, said, measured):
+    decays = (0.0, 0.01, 1.0)
+    found = [network(NAMES.with_(weight_decay=d), cosine=c) for d, c in zip(decays, cosines, strict=True)]
+    assert denied(checks.entropy_cosines_over_decay(found)) == said
+    for missing in range(3):
+        assert checks.entropy_cosines_over_decay(found[:missing] + found[missing + 1 :]) is None
+
+
+@pytest.mark.parametrize(
+    ("both", "pairs", "height", "said"),
+    [
+        (1, 9, 0.5, []),
+        (2, 9, 0.5, ["9 of 10 pairs share hardly a neuron"]),
+        (1, 8, 0.5, ["9 of 10 pairs share hardly a neuron"]),
+        (2, 8, 0.09, []),  # less than a tenth of the largest activation is off
+    ],
+)
+def test_opposite_inputs_share_at_most_a_tenth_of_their_neurons(both, pairs, height, said, measured):
+    hidden = np.zeros((20, 10))
+    hidden[0::2, :6], hidden[1::2, 6:] = 1, 1
+    hidden[1::2, :both] = height
+    hidden[2 * pairs + 1 :: 2, :3] = height  # the other pairs share three
+    found = network(NAMES.with_(data="antipodal"), flow={"hidden": hidden})
+    assert denied(checks.antipodal_halves([found])) == said
+
+
+@pytest.mark.parametrize(
+    ("few", "others", "said"),
+    [
+        (1, 1, []),
+        (2, 0, ["so do 9 of 10 with at most 4 neurons"]),
+        (1, 2, ["9 of 10 networks have all inputs right"]),
+    ],
+)
+def test_one_list_of_ten_may_miss_inputs(few, others, said):
+    found = [network(NAMES.with_(n_features=n, n_hidden=4), float(n >= 50 + few) * 0.99) for n in range(50, 60)]
+    found += [network(NAMES.with_(n_features=n, n_hidden=5), 0.98 + 0.02 * (n >= 50 + others)) for n in range(50, 60)]
+    assert denied(checks.entropy_needs_few_neurons(found)) == said
+    assert (checks.entropy_needs_few_neurons(found[:12]), checks.entropy_needs_few_neurons(found[:11])) != (None, None)
+    assert checks.entropy_needs_few_neurons(found[:11]) is None
+
+
+FAN = 20
+TURNS = 0.245, 0.25  # how much of the lengths alternates: neighbours differ 0.79 and 0.81 times as much as any two
+
+
+def fan(gap=89, above=38, span=71, mixed=1.0, lost=3, accuracy=1.0):
+    """Two neurons: the widest gap of W1, entries of W1 + b1 above 0 of 40, the span of the hidden vectors, how much of
+    their lengths alternates, and the inputs that b2 alone brings on top."""
+    around = np.radians([0, gap, *np.linspace(gap, 360, 6)[1:-1]])
+    angles = np.radians(np.linspace(5, 5 + span, FAN))
+    rows = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    lengths = 1 + mixed * (np.arange(FAN) % 2) + (1 - mixed) * np.arange(FAN) / FAN
+    order = np.random.default_rng(0).permutation(FAN)
+    hidden = (rows * lengths[:, None])[order]
+    return network(
+        NAMES.with_(n_features=FAN, n_hidden=2),
+        accuracy,
+        flow={"hidden": hidden, "hidden_pre": np.where(np.arange(40) < above, 1, -1).reshape(20, 2)},
+        W1=[np.cos(around), np.sin(around)],
+        W2=rows[order] * (np.arange(FAN) >= lost)[:, None],
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, []),
+        ({"gap": 91}, ["W1 points in all directions"]),
+        ({"above": 37}, ["b1 lifts 19 of 20 entries above 0"]),
+        ({"span": 69}, ["the hidden vectors span about 90°"]),
+        ({"mixed": TURNS[0]}, ["neighbours in angle differ in length"]),
+        ({"mixed": TURNS[1]}, []),
+        ({"lost": 2}, ["b2 selects"]),
+        ({"accuracy": 0.98}, [RIGHT]),
+        ({"accuracy": 0.94}, [RIGHT, "b2 selects"]),
+    ],
+)
+def test_each_part_of_the_fan_turns_at_its_own_threshold(changes, said, measured):
+    assert denied(checks.two_neurons_hold_64([fan(**changes)]), {RIGHT}) == said
+    worse = fan()
+    worse.metrics["train_loss"] = 1.0
+    assert denied(checks.two_neurons_hold_64([worse, fan(**changes)]), {RIGHT}) == said
+
+
+@pytest.mark.parametrize(
+    ("table", "keys", "said"),
+    [
+        (1.11, 1.11, []),
+        (1.09, 1.11, ["keys and values are worse"]),
+        (1.11, 1.09, ["keys alone are worse"]),
+    ],
+)
+@pytest.mark.parametrize("task", ["autoencode", "classify_hard"])
+def test_a_start_is_worse_from_a_tenth_on(table, keys, said, task):
+    base = settings.EXPERIMENTS["starting_as_dictionary"].quick.with_(**(checks.NAMING if task != "autoencode" else {}))
+    costs = {
+        "linear_uniform": 1.0,
+        "lookup_table": table,
+        "training_points": 0.1,
+        "kmeans_centres": keys,
+        "one_hots": 9.0,
+    }
+    found = []
+    for init, cost in costs.items():
+        e = base.with_(init=init, steps=1500)
+        done = SimpleNamespace(losses=np.array([9.0, 1e-4, 1e-5]), loss_steps=np.array([1, round(100 * cost), 1500]))
+        found.append(SimpleNamespace(experiment=e, metrics={"train_loss": cost}, **vars(done)))
+    finding = checks.starting_as_a_dictionary(("sparse", task))(found)
+    assert denied(finding, {"keys and values are worse"}) == said
+
+
+def test_both_settings_of_a_start_are_told_apart():
+    check = checks.starting_as_a_dictionary(("sparse", "autoencode"), ("one_hot", "autoencode"))
+    finding = check(starts(0.9, 0.8, 0.4))
+    assert list(finding.parts) == ["keys alone are worse (squared error)", "keys and values are worse (squared error)"]
+    assert finding.decisive == ("keys and values are worse (squared error)",)
+    assert finding.measured == "squared error, final loss: random 0.4, keys 0.8, keys and values 0.9"
+
+
+@pytest.mark.parametrize(
+    ("experiment", "loss", "step"),
+    [
+        (NAMES, 0.01 * np.log(6), 7),
+        (NAMES, 0.0101 * np.log(6), None),
+        (LIST, 0.01, 7),
+        (LIST, 0.0101, None),
+    ],
+)
+def test_what_is_memorised_has_a_hundredth_of_the_loss_of_a_guess(experiment, loss, step):
+    result = SimpleNamespace(experiment=experiment, losses=np.array([1, loss]), loss_steps=np.array([3, 7]))
+    assert checks.steps_to_memorise(result) == step
 
 
 QUICK = ["one_hots_are_a_dictionary", "first_bias_lifts", "second_bias_levels", "squared_error_needs_neurons"]

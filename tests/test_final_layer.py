@@ -1,5 +1,7 @@
 """The toy unembedding: logits taken apart, shapes measured, figures, and its claims on networks that we made."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -327,11 +329,258 @@ def test_a_second_descent_needs_a_peak_inside_and_an_accuracy_that_mirrors_it():
     assert verdict("descent", *curve(bump, mirror)[:6]) is None
 
 
+# each part at its threshold: shapes as numbers, on either side of it
+
+DECISIVE = {"the peak lies inside, between 100 and 2,000", "for every training sample"}
+
+
+def denied(finding):
+    """The parts that are not so; those that a verdict cannot do without are the ones it names as decisive."""
+    assert set(finding.decisive) == DECISIVE & finding.parts.keys()
+    return [part for part, so in finding.parts.items() if not so]
+
+
+XAVIER, SOFT, TIED = (EXPERIMENTS[f"unembedding_{kind}"].quick for kind in ("xavier", "soft", "tied"))
+SGD = EXPERIMENTS["unembedding_sgd"].quick.with_(init="xavier_normal", bias_init="zeros")
+SQUARED = EXPERIMENTS["double_descent_untied"].quick.with_(n_samples=500)
+OTHERS = (  # that no claim asks for
+    TIED.with_(optimizer="sgd"),
+    TIED.with_(task="classify_soft"),
+    SQUARED.with_(task="classify_hard"),
+    BASE.with_(n_hidden=3),
+    BASE.with_(optimizer="sgd"),
+    BASE.with_(n_samples=200),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "shapes_", "said"),
+    [
+        ("xavier_square", {XAVIER: (1.21, 1.1)}, "holds"),
+        ("xavier_square", {XAVIER: (1.21, 1.12)}, "partly"),
+        ("xavier_square", {XAVIER: (1.19, 1.0)}, "fails"),
+        ("soft_square", {SOFT: (1.21,)}, "holds"),
+        ("soft_square", {SOFT: (1.19,)}, "fails"),
+        ("split", {BASE: (1.21,), SQUARED: (1.13,)}, "holds"),
+        ("split", {BASE: (1.19,), SQUARED: (1.13,)}, "partly"),
+        ("split", {BASE: (1.21,), SQUARED: (1.15,)}, "fails"),
+        ("one_matrix", {BASE: (1.0,), TIED: (1.21,)}, "holds"),
+        ("one_matrix", {BASE: (1.3,), TIED: (1.19,)}, "fails"),
+        ("optimizer", {XAVIER: (1.25,), SGD: (1.14, 1.05)}, "holds"),
+        ("optimizer", {XAVIER: (1.25,), SGD: (1.14, 1.23)}, "holds"),
+        ("optimizer", {XAVIER: (1.25,), SGD: (1.14, 1.03)}, "partly"),
+        ("optimizer", {XAVIER: (1.25,), SGD: (1.14, 1.25)}, "partly"),
+        ("optimizer", {XAVIER: (1.25,), SGD: (1.16, 1.16)}, "fails"),
+        ("optimizer", {XAVIER: (1.19,), SGD: (1.0, 1.0)}, "fails"),
+    ],
+)
+def test_a_verdict_about_shapes_turns_at_its_squareness(name, shapes_, said, monkeypatch):
+    found = {e: dict(zip((0, 45), values, strict=False)) for e, values in shapes_.items()}
+    monkeypatch.setattr(final_layer, "squareness", lambda result, degrees=0: found[result.experiment][degrees])
+    others = [made(e, LEARNED) for e in OTHERS]
+    networks = [made(e, LEARNED | {"train_accuracy": 0.99}) for e in shapes_]
+    assert verdict(name, *others, *networks) == said
+    if name == "optimizer" and said == "holds":
+        less = [made(e, LEARNED | {"train_accuracy": 0.98}) for e in shapes_]
+        assert verdict(name, *less) == "partly"
+
+
+def test_soft_labels_are_told_at_fewer_samples_too(monkeypatch):
+    monkeypatch.setattr(final_layer, "squareness", lambda result: 1 + result.experiment.n_samples / 1000)
+    finding = final_layer.soft_labels_give_squares([made(SOFT.with_(n_samples=size)) for size in (500, 100, 50)])
+    assert finding.measured == "squareness of W1 with soft labels 1.10 at T = 100, 1.50 at T = 500"
+
+
+SQUARES = {10: 1.5, 15: 1.2, 100: 1.2, 200: 1.2, 500: 1.25, 2000: 1.2}  # ten samples have too few features for a shape
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, []),
+        ({100: 1.275}, []),
+        ({100: 1.285}, ["no size is clearer"]),
+        ({15: 1.215}, []),
+        ({15: 1.225}, ["less square with few samples and with many"]),
+        ({2000: 1.215}, []),
+        ({2000: 1.225}, ["less square with few samples and with many"]),
+        ({500: 1.19, 15: 1.1, 2000: 1.1}, ["square at T = 500"]),
+    ],
+)
+def test_squares_at_500_are_compared_with_every_other_size(changes, said, monkeypatch):
+    values = SQUARES | changes
+    monkeypatch.setattr(final_layer, "squareness", lambda result: values[result.experiment.n_samples])
+    finding = final_layer.squares_in_between([made(BASE.with_(n_samples=size)) for size in values])
+    assert denied(finding) == said
+    if not changes:
+        assert finding.measured == (
+            "squareness of W1 1.25 at T = 500, 1.20 at T = 15, 1.20 at T = 2,000; the most square is T = 500 with 1.25"
+        )
+
+
+@pytest.mark.parametrize(
+    ("sizes", "enough"),
+    [
+        ((15, 100, 200, 500, 2000), True),
+        ((30, 100, 200, 500, 2000), True),
+        ((10, 100, 200, 500, 2000), False),
+        ((50, 100, 200, 500, 2000), False),
+        ((15, 100, 200, 1000, 2000), False),
+        ((15, 100, 200, 500, 1000), False),
+    ],
+)
+def test_the_transition_takes_five_sizes_from_few_samples_to_many(sizes, enough, monkeypatch):
+    monkeypatch.setattr(final_layer, "squareness", lambda result: 1.0)
+    assert (final_layer.squares_in_between([made(BASE.with_(n_samples=size)) for size in sizes]) is not None) == enough
+
+
+PEAK = {10: 500, 15: 5, 100: 20, 200: 30, 500: 50, 1000: 40, 2000: 10}  # test losses; those of 10 samples do not count
+MIRROR = {10: 0.9, 15: 0.9, 100: 0.4, 200: 0.3, 500: 0.1, 1000: 0.2, 2000: 0.5}
+INSIDE, AGAIN = "the peak lies inside, between 100 and 2,000", "it falls again by a tenth or more"
+WORSE, MIRRORED = "T = 500 is worse than saying nothing", "accuracy is low where the loss is high"
+BETTER = "the largest T is better than saying nothing"
+
+
+@pytest.mark.parametrize(
+    ("losses", "accuracies", "said"),
+    [
+        ({}, {}, []),
+        ({100: 60}, {100: 0.05}, []),
+        ({50: 60}, {}, [INSIDE]),
+        ({15: 60}, {}, [INSIDE]),
+        ({2000: 60}, {2000: 0.05}, [INSIDE, AGAIN]),
+        ({2000: 60, 5000: 10}, {2000: 0.05, 5000: 0.6}, []),
+        ({5000: 60, 10_000: 6.8}, {5000: 0.05, 10_000: 0.6}, [INSIDE]),
+        ({2000: 44.5}, {2000: 0.15}, []),
+        ({2000: 45.5}, {2000: 0.15}, [AGAIN]),
+        ({500: 6.95}, {500: 0.6}, []),
+        ({500: 6.85}, {500: 0.6}, [WORSE]),
+        ({}, {100: 0.5, 200: 0.2, 1000: 0.3, 2000: 0.4}, []),  # a rank correlation of -0.7
+        ({}, {100: 0.4, 200: 0.1, 500: 0.2, 1000: 0.5, 2000: 0.6}, [MIRRORED]),
+        ({}, {100: 0.11}, []),
+        ({10_000: 6.85}, {10_000: 0.6}, []),
+        ({10_000: 6.95}, {10_000: 0.6}, [BETTER]),
+    ],
+)
+def test_the_second_descent_of_the_unembedding_turns_at_its_thresholds(losses, accuracies, said):
+    losses, accuracies = dict(sorted((PEAK | losses).items())), MIRROR | {50: 0.9} | accuracies
+    networks = [
+        made(BASE.with_(n_samples=size), {"test_loss": loss, "test_accuracy": accuracies[size]})
+        for size, loss in losses.items()
+    ]
+    finding = final_layer.descends_twice(networks)
+    assert denied(finding) == said
+    if losses == PEAK and accuracies == MIRROR | {50: 0.9}:
+        assert finding.measured == (
+            "mean test cross-entropy peaks at T = 500 with 50; 5 at T = 15, 10 at T = 2,000 (ln n = 6.91); rank "
+            "correlation with the test accuracy from T = 100 on -1.00"
+        )
+
+
+@pytest.mark.parametrize(
+    ("sizes", "enough"),
+    [
+        ((15, 100, 500, 1000, 2000), True),
+        ((10, 100, 500, 1000, 2000), False),
+        ((15, 100, 200, 1000, 2000), False),
+        ((15, 100, 200, 500, 1000), False),
+    ],
+)
+def test_the_second_descent_of_the_unembedding_takes_five_sizes(sizes, enough):
+    networks = [
+        made(BASE.with_(n_samples=size), {"test_loss": PEAK[size], "test_accuracy": MIRROR[size]}) for size in sizes
+    ]
+    assert (final_layer.descends_twice(networks) is not None) == enough
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "active", "said"),
+    [
+        (1.0, 0.01, 10.5, "holds"),
+        (1.0, 0.01, 9.5, "holds"),
+        (1.0, 0.01, 10.6, "partly"),
+        (1.0, 0.01, 9.4, "partly"),
+        (0.998, 0.01, 10.0, "fails"),
+        (1.0, 0.011, 10.0, "fails"),
+    ],
+)
+def test_a_lookup_table_of_ten_active_features_turns_at_its_thresholds(train, test, active, said, monkeypatch):
+    X = np.arange(20) < np.where(np.arange(10) < round(10 * (active % 1)), active // 1 + 1, active // 1)[:, None]
+    monkeypatch.setattr(final_layer.probe, "seen_samples", lambda result: SimpleNamespace(X=X.astype(float)))
+    assert verdict("lookup", made(BASE, LEARNED | {"train_accuracy": train, "test_accuracy": test})) == said
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, []),
+        ({"W1": 1.19}, ["W1 is a square"]),
+        ({"petals": 1.09}, ["h is a rose"]),
+        ({"W2": 1.13}, ["W2 is a circle"]),
+        ({"spread": 0.36}, ["W2 is a circle"]),
+    ],
+)
+def test_a_rose_and_a_circle_turn_at_their_thresholds(changes, said, monkeypatch):
+    values = {"W1": 1.21, "petals": 1.11, "W2": 1.11, "spread": 0.34} | changes
+    rows = (1 + values["spread"] * np.array([1, -1, 1, -1, 99]))[:, None] * np.eye(5, 2)[[0, 0, 0, 0, 1]]
+    found = SimpleNamespace(hidden=np.ones((3, 2)), rows=rows, seen=np.arange(5) < 4)
+    monkeypatch.setattr(final_layer, "squareness", lambda result: values["W1"])
+    monkeypatch.setattr(tables, "unembedding", lambda result: found)
+    monkeypatch.setattr(metrics, "petals", lambda hidden: values["petals"])
+    monkeypatch.setattr(metrics, "squareness", lambda points: values["W2"] if len(points) == 4 else 9.0)
+    finding = final_layer.rose_and_circle([made(BASE)])
+    assert denied(finding) == said
+
+
+@pytest.mark.parametrize(
+    ("name", "negative", "said"),
+    [
+        ("first_quadrant", range(3, 8), []),
+        ("first_quadrant", range(3, 9), ["for at least 95 % of all"]),
+        ("first_quadrant", (2,), ["for the first three samples"]),
+        ("bias", range(2, 12), []),
+        ("bias", range(2, 11), ["lowered for at least a tenth of all"]),
+        ("bias", range(3, 13), ["lowered for one of the first three"]),
+        ("bias", range(90), []),
+        ("bias", range(91), ["raised for at least a tenth of all"]),
+    ],
+)
+def test_a_sample_more_or_less_turns_what_is_said_of_one_logit(name, negative, said, monkeypatch):
+    sign = np.ones(100)
+    sign[list(negative)] = -1
+    monkeypatch.setattr(final_layer, "_correct", lambda result: (np.stack([np.ones(100), sign], axis=1), sign))
+    finding = CLAIMS[name].check([made(BASE)])
+    assert denied(finding) == said
+
+
+@pytest.mark.parametrize(
+    ("biases", "said"),
+    [
+        ((0.0, 0.0, 2.0), []),
+        ((0.0, 0.0, 0.5), ["for every training sample"]),
+    ],
+)
+def test_the_bias_must_bring_every_sample_on_top_that_has_a_class(biases, said, monkeypatch):
+    found = SimpleNamespace(
+        hidden=np.array([[3.0, 0], [0, 3.0], [1.0, 0.8], [9.0, 9.0]]),
+        rows=np.array([[1.0, 0], [0, 1.0], [0.0, 0.0]]),
+        biases=np.array(biases),
+        labels=np.array([0, 1, 2, -1]),
+    )
+    monkeypatch.setattr(tables, "unembedding", lambda result: found)
+    finding = final_layer.is_on_top([made(BASE)])
+    assert denied(finding) == said
+    monkeypatch.setattr(tables, "unembedding", lambda result: SimpleNamespace(**vars(found) | {"biases": np.zeros(3)}))
+    found.labels[2] = 0
+    assert not final_layer.is_on_top([made(BASE)]).parts["not so before the bias"]
+
+
 def test_every_claim_is_judged_on_its_own_evidence():
     for claim in final_layer.CLAIMS:
         for size in ("quick", "post"):
             found = claim.evidence(size, 5)
             assert {experiment.seed for experiment in found} == {5}
+            assert {experiment.n_samples for experiment in found} <= set(SAMPLE_SIZES)
             results = [made(experiment, LEARNED) for experiment in found]
             assert claim.check(results) is not None
 

@@ -1,13 +1,14 @@
 """The three fish: what they see, what comes back, what their rank allows, their figures and their claims."""
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from toyviz import charts, data, metrics, probe, settings, tables, theory
-from toyviz.claims import CLAIMS
+from toyviz.claims import CLAIMS, Finding
 from toyviz.claims import fish as checks
 from toyviz.model import shapes
 from toyviz.result import Result
@@ -218,6 +219,136 @@ def test_what_the_post_says_passes_every_check_and_its_opposite_none():
     assert not checks.alike(reversed_error).parts["the errors rank alike"]
 
 
+def with_cells(changed, hidden=(16, 32, 64, 128, 256), embeds=(8, 16, 32)):
+    """Two F as the post says them, but for some cells: {(F, task, B, H): (error over variance, accuracy)}."""
+
+    def value(F):
+        def of(task, B, H):
+            share = min(H, F) / F
+            usual = (0.5 - share / 3, 0.9) if task == "small_fish" else (1.01 - share, share - 0.02)
+            return changed.get((F, task, B, H), usual)
+
+        return of
+
+    return {F: frame for each in (64, 256) for F, frame in grid(value(each), embeds, hidden, each).items()}
+
+
+@pytest.mark.parametrize(
+    ("cells", "part"),
+    [
+        ({(256, "big_fish", 16, 256): (0.0, 0.9)}, None),
+        ({(256, "big_fish", 16, 256): (0.0, 0.89)}, "90% of the features at H = F"),
+        ({(64, "big_fish", 32, 64): (0.0, 0.89)}, "90% of the features at H = F"),
+        ({(64, "big_fish", 8, 64): (0.0, 0.1)}, None),  # few numbers make two features look alike
+        ({(64, "big_fish", 16, 32): (0.0, 0.89)}, None),
+        ({(64, "big_fish", 16, 32): (0.0, 0.9)}, "less with half as many neurons"),
+        ({(256, "big_fish", 32, 128): (0.0, 0.91)}, "less with half as many neurons"),
+        ({(64, "big_fish", 8, 32): (0.0, 0.91)}, None),
+    ],
+)
+def test_one_cell_is_enough_to_deny_that_the_big_fish_needs_a_neuron_for_each_feature(cells, part):
+    finding = checks.a_neuron_for_each_feature(with_cells(cells))
+    assert [name for name, so in finding.parts.items() if not so] == ([part] if part else [])
+
+
+@pytest.mark.parametrize("name", ["error", "log error", "accuracy"])
+@pytest.mark.parametrize(("times", "so"), [(3.05, True), (2.95, False)])
+def test_the_hidden_size_must_matter_three_times_as_much_as_the_bottleneck(name, times, so):
+    by_embed, by_hidden = {8: 99.0, 16: 0.0, 32: 0.05, 64: 0.1}, {4: 0.0, 16: 0.3, 32: 0.6, 64: 1.0}
+
+    def value(task, B, H):
+        sum_ = by_embed[B] + 0.1 * times * by_hidden[H]
+        return {"error": (1 + sum_, 0.0), "log error": (10**sum_, 0.0), "accuracy": (1.0, sum_)}[name]
+
+    finding = checks.hidden_size_decides(grid(value, tuple(by_embed), tuple(by_hidden)))
+    assert finding.parts[f"{name}: 3 times as much"] == so
+
+
+@pytest.mark.parametrize(("better", "so"), [(8, True), (7, False)])
+@pytest.mark.parametrize("part", ["a lower error in 80% of the cells", "a higher accuracy in 80% of the cells"])
+def test_the_small_fish_must_recover_more_in_eight_cells_of_ten(better, so, part):
+    cells = list(itertools.product((16, 32), (4, 16, 32, 48, 64)))
+
+    def value(task, B, H):
+        ahead = task == "small_fish" and cells.index((B, H)) >= 10 - better
+        return (0.1 if ahead else 0.5, 0.9 if ahead else 0.5)
+
+    finding = checks.recovers_more(grid(value, *map(dict.fromkeys, zip(*cells, strict=True))))
+    assert finding.parts[part] == so
+    told = f"a lower error in {better} of 10 cells, a higher accuracy in {better}, 2 of 4 where H < F/2"
+    assert finding.measured == told
+
+
+@pytest.mark.parametrize(
+    ("B", "H", "verdict"), [(32, 15, "fails"), (16, 7, "fails"), (32, 16, "holds"), (32, 31, "holds")]
+)
+def test_one_small_fish_with_few_neurons_that_recovers_everything_is_enough_to_deny_it(B, H, verdict):
+    finding = checks.is_not_perfect(grid(lambda task, b, h: (0.0, float((b, h) == (B, H))), (16, 32), (7, 15, 16, 31)))
+    assert finding.verdict == verdict
+
+
+@pytest.mark.parametrize(("swapped", "so"), [([(2, 6)], True), ([(2, 6), (8, 9)], False)])
+def test_the_errors_of_two_fish_rank_alike_from_a_spearman_of_0_8_on(swapped, so):
+    cells, ranks = list(itertools.product((16, 32), (4, 16, 32, 48, 64))), list(range(10))
+    for i, j in swapped:  # 1 - 6 * 32 / 990 = 0.806, and 1 - 6 * 34 / 990 = 0.794
+        ranks[i], ranks[j] = ranks[j], ranks[i]
+
+    def value(task, B, H):
+        place = cells.index((B, H))
+        return (ranks[place] if task == "reproject" else place), 0.5
+
+    sides = tuple(map(dict.fromkeys, zip(*cells, strict=True)))
+    alike = grid(lambda task, B, H: (B + H, 0.5), *sides, F=128)
+    assert checks.alike(alike | grid(value, *sides)).parts["the errors rank alike"] == so
+
+
+@pytest.mark.parametrize(("apart", "so"), [(0.19, True), (0.21, False)])
+def test_accuracies_are_close_if_they_differ_less_than_those_of_the_small_fish(apart, so):
+    def value(task, B, H):
+        sign = 1 if H > 20 else -1
+        return H, 0.5 + sign * {"big_fish": 0, "small_fish": 0.2, "reproject": -apart}[task]
+
+    assert checks.alike(grid(value)).parts["the accuracies are closer than the small fish's"] == so
+
+
+@pytest.mark.parametrize(
+    ("embeds", "hidden", "without", "enough"),
+    [
+        ((16, 32), (4, 8, 16, 64), (), True),
+        ((15, 16), (4, 8, 16, 64), (), False),
+        ((8, 16, 32), (4, 8, 16, 64), (), True),
+        ((16, 32), (4, 8, 64), (), False),
+        ((16, 32), (4, 8, 16, 64), ("small_fish",), False),
+    ],
+)
+def test_two_bottlenecks_that_are_wide_and_four_hidden_sizes_of_all_three_fish_are_enough(
+    embeds, hidden, without, enough, monkeypatch
+):
+    networks = [
+        SimpleNamespace(experiment=BIG.with_(task=task, n_features=64, n_embed=B, n_hidden=H))
+        for task, B, H in itertools.product(settings.FISH, embeds, hidden)
+        if task not in without
+    ]
+
+    def table(found):
+        fields = ("task", "n_features", "n_embed", "n_hidden")
+        rows = [{name: getattr(each.experiment, name) for name in fields} for each in found]
+        return pd.DataFrame(rows).assign(share=0.5, accuracy=0.5)
+
+    monkeypatch.setattr(tables, "fish", table)
+    checked = checks._on_grids(settings.FISH, lambda grids: Finding({str(list(grids)): True}, "so much"))
+    assert checked(networks) == (Finding({"[64]": True}, "so much") if enough else None)
+
+
+def test_how_close_a_projection_is_to_losing_a_dimension_is_told(monkeypatch):
+    monkeypatch.setattr(data, "embedding", lambda e: np.diag([4.0, 2.0, 1.0])[:, : 3 if e.n_embed == 5 else 2])
+    monkeypatch.setattr(data, "target_embedding", data.embedding)
+    finding = checks.has_full_rank([SimpleNamespace(experiment=COPY.with_(n_embed=B)) for B in (4, 5)])
+    assert finding.measured == (
+        "4 of 4 matrices have it; the smallest singular value is at least 0.25 of the largest (F = 12, B = 5)"
+    )
+
+
 def test_too_few_cells_say_nothing():
     networks = [train(each.with_(steps=1)) for each in (BIG, COPY, AGAIN)]
     for claim in checks.CLAIMS[1:]:
@@ -237,6 +368,8 @@ def test_all_six_claims_share_their_evidence_which_has_the_cells_that_they_ask_f
     assert all(each == evidence[0] for each in evidence)
     assert {e.seed for e in evidence[0]} == {2}
     assert {e.steps for e in evidence[0]} == {5_000}
+    assert {(e.n_features, e.n_embed) for e in evidence[0]} == {(256, 16), (256, 128), (64, 16), (64, 64)}
+    assert {e.n_hidden for e in evidence[0]} == {4, 8, 16, 32, 64, 128, 256}
     for F, (embeds, hidden) in checks.GRIDS.items():
         assert F in hidden
         assert F // 2 in hidden

@@ -1,6 +1,7 @@
 """The limits of reconstruction: what comes back, its claims on networks made by hand, and laws for data from a law."""
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -113,7 +114,11 @@ def test_giving_up_the_least_important_follows_the_rule_and_the_most_important_d
     wrong = grid(
         lambda e: (first(e.n_hidden, e.n_features, e.n_hidden)[:, ::-1], 0.0, 0.1), steps(7), (True,), sparsity=(0.0,)
     )
-    assert not claims.importance_rule(wrong).parts["the least important are given up"]
+    assert claims.importance_rule(wrong).parts == {
+        "the weights follow the rule": True,
+        "the least important are given up": False,
+    }
+    assert claims.importance_rule(wrong).verdict == "fails"
 
 
 def test_sparser_is_better_needs_the_loss_to_fall_and_the_accuracy_to_rise():
@@ -164,6 +169,217 @@ def test_weight_decay_is_the_cause_only_if_one_hots_come_back_without_it(gain, v
 def test_every_check_of_the_limits_says_nothing_without_its_evidence():
     few = [network(NOISY.with_(n_features=16, n_hidden=2, importance_decay=0.7), np.zeros((2, 16)))]
     assert {claim.id: claim.check(few) for claim in claims.CLAIMS} == {claim.id: None for claim in claims.CLAIMS}
+
+
+# The same checks on tables of cells: a value on either side of each threshold.
+
+CELLS = tuple(itertools.product((16, 32, 64, 128), (2, 8)))
+SETTINGS = ("1", "0.1", "0.01", "one-hots")
+
+
+def table_of(changed, cells=CELLS, settings=SETTINGS):
+    """Cells as the post says them, but for some values: {(setting, decreasing, n, m): {column: value}}, None: all."""
+    rows = []
+    for setting, fading, (n, m) in itertools.product(settings, (True, False), cells):
+        step, wide = SETTINGS.index(setting), m > 2
+        log_loss = -step - 0.5 * fading - 0.5 * wide  # over the cells the mean is lower by 0.25
+        accuracy = 0.2 + 0.2 * step + 0.1 * (not fading) + 0.06 * wide
+        row = {"setting": setting, "decreasing": fading, "n_features": n, "n_hidden": m, "key": (setting, fading, n, m)}
+        row |= {"log_loss": log_loss, "log_share": 2 * log_loss, "accuracy": accuracy, "recovered": m}
+        for at, values in changed.items():
+            if all(wanted in (None, known) for wanted, known in zip(at, row["key"], strict=True)):
+                row |= values
+        rows.append(row | {"loss": 10.0 ** row["log_loss"]})
+    return pd.DataFrame(rows).set_index(["n_features", "n_hidden"])
+
+
+def on_either_side(check, at, column, inside, outside, part, **others):
+    return pytest.param(check, at, column, inside, outside, part, id=f"{check}, {part}")
+
+
+@pytest.mark.parametrize(
+    ("check", "at", "column", "inside", "outside", "part"),
+    [
+        on_either_side("sparser_is_better", *case)
+        for case in (
+            (("0.1", False, None, None), "accuracy", 0.351, 0.349, "the accuracy rises, uniform importance"),
+            (("0.01", True, None, None), "log_loss", -1.86, -1.84, "the loss falls, decreasing importance"),
+            (
+                *(("0.01", True, None, None), "log_share", -3.61, -3.59),
+                "it falls by more than the variance, decreasing importance",
+            ),
+        )
+    ]
+    + [
+        on_either_side("uniform_trades_loss_for_accuracy", ("0.1", False, None, None), *case)
+        for case in (
+            ("log_loss", -1.64, -1.66, "the loss is higher"),
+            ("accuracy", 0.451, 0.449, "the accuracy is higher at density 0.1"),
+        )
+    ]
+    + [
+        on_either_side("noise_free_is_better", ("one-hots", True, None, None), *case)
+        for case in (
+            ("log_share", -5.61, -5.59, "lower loss, decreasing importance"),
+            ("accuracy", 0.651, 0.649, "higher accuracy, decreasing importance"),
+        )
+    ]
+    + [
+        on_either_side("wider_is_better", ("0.1", True, 64, 8), *case)
+        for case in (
+            ("log_loss", -1.501, -1.5, "the loss falls"),
+            ("accuracy", 0.381, 0.379, "the accuracy does not fall"),
+        )
+    ]
+    + [
+        on_either_side("roughest_case", ("1", True, 16, 8), "recovered", 4, 3, "at least half as many"),
+        on_either_side("roughest_case", ("1", True, 16, 2), "recovered", 4, 5, "at most twice as many"),
+        on_either_side(
+            *("noise_free_is_unbounded", ("one-hots", False, 32, 8), "accuracy", 0.95, 0.94),
+            "nearly all come back at m of 8 and more",
+        ),
+    ],
+)
+def test_each_part_of_a_limit_turns_at_its_own_threshold(check, at, column, inside, outside, part, monkeypatch):
+    for value, so in ((inside, True), (outside, False)):
+        monkeypatch.setattr(claims, "_cells", lambda results, value=value: table_of({at: {column: value}}))
+        assert getattr(claims, check)([]).parts[part] == so
+
+
+@pytest.mark.parametrize(
+    ("check", "cells"),
+    [
+        ("sparser_is_better", [(16, 2), (16, 8), (32, 2), (32, 8)]),
+        ("uniform_trades_loss_for_accuracy", [(16, 2), (16, 8), (32, 2), (32, 8)]),
+        ("noise_free_is_better", [(16, 2), (16, 8), (32, 2), (32, 8)]),
+        ("roughest_case", [(16, 2), (16, 8), (32, 2), (32, 8)]),
+        ("noise_free_is_unbounded", [(16, 8), (32, 8), (64, 8), (128, 8), (128, 2)]),
+    ],
+)
+def test_four_cells_are_enough_for_a_mean_and_three_are_not(check, cells, monkeypatch):
+    for few, enough in ((cells, True), (cells[1:], False)):
+        monkeypatch.setattr(claims, "_cells", lambda results, few=few: table_of({}, few))
+        assert (getattr(claims, check)([]) is not None) == enough
+
+
+def test_the_evidence_of_the_limits_is_a_part_of_the_pages_maps():
+    for claim in claims.CLAIMS:
+        sizes = {(e.n_features, e.n_hidden) for e in claim.evidence("post", 0)}
+        assert sizes <= set(itertools.product((8, 16, 32, 64, 128, 256), (2, 4, 8, 16, 32, 64))), claim.id
+
+
+def test_two_densities_are_enough_to_compare(monkeypatch):
+    monkeypatch.setattr(claims, "_cells", lambda results: table_of({}, settings=("1", "0.1")))
+    assert claims.sparser_is_better([]).verdict == "holds"
+    monkeypatch.setattr(claims, "_cells", lambda results: table_of({}, settings=("1", "one-hots")))
+    assert claims.sparser_is_better([]) is None
+
+
+def test_what_was_measured_of_the_limits_is_told(monkeypatch):
+    monkeypatch.setattr(claims, "_cells", lambda results: table_of({}))
+    told = claims.sparser_is_better([]).measured
+    assert told.startswith(
+        "decreasing importance, densities 1, 0.1, 0.01: mean log10 loss -0.75, -1.75, -2.75, of its share of the best "
+        "constant output's -1.50, -3.50, -5.50, accuracy 23%, 43%, 63%; uniform importance, densities 1, 0.1, 0.01: "
+    )
+    assert claims.noise_free_is_better([]).measured.startswith(
+        "decreasing importance: accuracy 83% instead of 63% at density 0.01, log10 of the loss over the constant's "
+        "lower by 2.0; uniform importance: "
+    )
+    assert claims.noise_free_is_unbounded([]).measured == "at least 96.0% in 4 cells, up to n = 128"
+    assert claims.wider_is_better([]).measured.startswith("of 32 steps to a wider bottleneck the loss falls in 32, ")
+
+
+@pytest.mark.parametrize(
+    ("lacking", "order", "denied"),
+    [
+        ([(64, 8)], 0.91, []),
+        ([(64, 8)], 0.89, ["they are the least important"]),
+        ([(64, 2)], 0.99, ["features are given up where there is room for all", "they are the least important"]),
+    ],
+)
+def test_the_least_important_are_missing_where_uniform_importance_has_room_for_all(lacking, order, denied, monkeypatch):
+    all_back = {(None, None, None, None): {"accuracy": 1.0}, (None, False, None, 2): {"accuracy": 0.5}}
+    missing = {("one-hots", True, n, m): {"accuracy": 0.75, "recovered": 48} for n, m in lacking}
+    table = table_of(all_back | missing, settings=("one-hots",))
+    networks = [SimpleNamespace(experiment=SimpleNamespace(key=key)) for key in table["key"]]
+    monkeypatch.setattr(claims, "_cells", lambda results: table)
+    monkeypatch.setattr(claims, "_of_the_grids", lambda results: results)
+    ours = [("one-hots", True, n, m) for n, m in lacking]
+    monkeypatch.setattr(claims, "_order", lambda result: order if result.experiment.key in ours else 0.0)
+    finding = claims.importance_still_ignores(networks)
+    assert [part for part, so in finding.parts.items() if not so] == denied
+    assert finding.decisive == ("features are given up where there is room for all",)
+    if not denied:
+        assert "missing in 1 of 4 cells" in finding.measured
+        assert "n = 64, m = 8: 48 of 64 come back" in finding.measured
+        assert finding.measured.endswith("more important in 91% of the pairs")
+
+
+@pytest.mark.parametrize("settings", [("1", "0.1"), ("one-hots",)])
+def test_noise_free_limits_are_compared_only_where_both_are_there(settings, monkeypatch):
+    monkeypatch.setattr(claims, "_cells", lambda results: table_of({}, settings=settings))
+    assert claims.noise_free_is_better([]) is None
+    one = table_of({}, settings=("one-hots",))
+    for half in (one[~one["decreasing"]], one[one["decreasing"]]):
+        monkeypatch.setattr(claims, "_cells", lambda results, half=half: half)
+        assert claims.importance_still_ignores([]) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "taken"),
+    [
+        ({}, True),
+        ({"importance_decay": 1.0}, True),
+        ({"importance_decay": 0.7}, False),
+        ({"n_hidden": 15}, True),
+        ({"n_hidden": 16}, False),
+        ({"n_hidden": 2}, True),
+        ({"n_hidden": 1}, False),
+        ({"normalize": True}, False),
+        ({"n_samples": 50}, False),
+        ({"arch": "relu_output_untied"}, False),
+        ({"data": "one_hot", "n_samples": None, "sparsity": 0.0}, True),
+    ],
+)
+def test_the_limits_are_asked_of_bottlenecks_of_their_grids_alone(changes, taken):
+    e = NOISY.with_(n_features=16, n_hidden=8, importance_decay=decreasing_importance(16)).with_(**changes)
+    assert claims._of_the_grids([SimpleNamespace(experiment=e)]) == ([SimpleNamespace(experiment=e)] if taken else [])
+
+
+def test_a_loss_of_nothing_has_a_logarithm_and_a_cell_is_named_by_its_density():
+    noisy = NOISY.with_(n_features=16, n_hidden=2, sparsity=0.9)
+    clean = CLEAN.with_(n_features=16, n_hidden=2)
+    found = claims._cells(
+        [
+            network(noisy, np.zeros((2, 16)), loss=0.01),
+            network(clean.with_(weight_decay=0.01), np.zeros((2, 16)), loss=0.0),
+            network(clean.with_(weight_decay=0.0), np.zeros((2, 16)), loss=0.5),
+        ]
+    )
+    assert found["setting"].tolist() == ["0.1", "one-hots"]
+    assert found["log_loss"].tolist() == pytest.approx([-2, -12])
+    alone = claims._cells([network(clean.with_(weight_decay=0.0), np.zeros((2, 16)), loss=0.5)])
+    assert alone["setting"].tolist() == ["one-hots"]  # its decay is left out only beside the usual one
+
+
+def test_sparse_features_of_decreasing_importance_alone_are_asked_for_the_rule():
+    held = grid(kept(lambda e: e.n_hidden), steps(11), (True,), sparsity=(0.0,))
+    wrong = {"make": lambda e: (first(e.n_hidden, e.n_features, e.n_hidden)[:, ::-1], 0.0, 0.1)}
+    others = grid(base=CLEAN.with_(steps=11), **wrong) + grid(
+        base=steps(12), decreasing=(False,), sparsity=(0.0,), **wrong
+    )
+    assert claims.importance_rule(others + held).verdict == "holds"
+    assert claims.importance_rule(held[:4]) is not None
+    assert claims.importance_rule(held[:3]) is None
+
+
+@pytest.mark.parametrize(("off", "so"), [(0.9e-3, True), (-0.9e-3, True), (1.1e-3, False), (-1.1e-3, False)])
+def test_the_loss_must_be_the_weighted_one_to_a_thousandth(off, so):
+    e = NOISY.with_(n_features=16, n_hidden=8, sparsity=0.9, importance_decay=decreasing_importance(16))
+    honest = network(e, np.random.default_rng(0).normal(size=(8, 16)) / 4)
+    told = network(e, honest.W1, loss=honest.metrics["test_loss"] / (1 + off))
+    assert claims.importance_in_loss_only([told]).parts["the loss is weighted"] == so
 
 
 # ---- laws

@@ -1,6 +1,7 @@
 """The MLP block: what single neurons stand for, its double descent, and the claims about both."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -245,6 +246,253 @@ def test_columns_that_moved_are_no_start():
     disturbed = tables.never_active.__wrapped__(starts(noise=0.05)[0])
     assert disturbed.deviation > 0.1
     assert disturbed.squareness < 1.17
+
+
+# each part of a check turns at its own threshold
+
+
+DECISIVE = {
+    "the peak lies inside",
+    "in the end features stand out",
+    "twice chance",
+    "no chance (p < 0.01)",
+    "without it a part is negative",
+    "with it nearly all is positive",
+    "they are their start, shrunk as weight decay says",
+    "most widths have a peak inside",
+    "it peaks at T = 9 or 10",
+}
+
+
+def denied(finding):
+    """The parts that are not so; those that a verdict cannot do without are the ones it names as decisive."""
+    assert set(finding.decisive) == DECISIVE & finding.parts.keys()
+    return [part for part, so in finding.parts.items() if not so]
+
+
+@pytest.mark.parametrize(("weight", "so"), [(0.81, True), (0.79, False), (1.19, True), (1.21, False), (-0.9, True)])
+def test_the_weight_of_every_neuron_must_be_close_to_one(weight, so):
+    (dense, *_) = networks((0, 0, 0, 0))
+    dense.parameters["W1"][2, 2] = weight
+    finding = CLAIMS["monosemantic_when_dense"].check([dense])
+    assert denied(finding) == ([] if so else ["its weight is close to 1"])
+
+
+def test_the_neurons_must_stand_for_the_most_important_features():
+    (dense, *_) = networks((0, 0, 0, 0))
+    dense.parameters["W1"][4] = np.eye(10)[5]
+    finding = CLAIMS["monosemantic_when_dense"].check([dense])
+    assert denied(finding) == ["they are the most important ones"]
+
+
+def test_a_neuron_fewer_at_a_sparser_density_is_allowed_and_two_are_not():
+    check = CLAIMS["sparsity_makes_polysemantic"].check
+    assert denied(check(networks((0, 3, 2, 5)))) == []
+    assert denied(check(networks((0, 3, 1, 5)))) == ["never two fewer at a sparser one"]
+    assert denied(check(networks((1, 3, 2, 5)))) == ["none where all features are active"]
+    assert "superposition grows" in denied(check(networks((5, 5, 5, 5))))
+    assert check(networks((0, 3, 2, 5))[:3]) is None
+    assert check(networks((0, 3, 2, 5))[1:]) is None
+
+
+@pytest.mark.parametrize(
+    ("losses", "said"),
+    [
+        ({10: 9.0, 15: 1.0, 50: 1.004, 1000: 0.4, 2000: 0.45}, []),  # few samples do not count
+        ({15: 1.0, 50: 1.0025, 1000: 0.4, 2000: 0.45}, ["it stands out from what lies before"]),
+        ({15: 1.0, 50: 3.0, 1000: 1.0, 2000: 1.49}, []),
+        ({15: 1.0, 50: 3.0, 1000: 1.0, 2000: 1.51}, ["the largest T has less than half of it"]),
+        ({15: 1.0, 50: 3.0, 1000: 1.0}, None),
+        ({15: 1.0, 50: 3.0, 200: 1.0, 500: 1.0}, None),
+        ({15: 1.0, 50: 3.0, 200: 1.0, 1000: 1.0}, []),
+    ],
+)
+def test_the_peak_of_the_mlp_stands_out_by_a_margin_and_more_than_halves(losses, said):
+    finding = CLAIMS["mlp_double_descent"].check(sweep_of(MLP, losses))
+    assert (finding and denied(finding)) == said
+
+
+ABOUT, LESS = "few samples have about 2 / T of a dimension each", "the more samples, the less each has"
+STAND_OUT = "in the end features stand out"
+
+
+@pytest.mark.parametrize(
+    ("shares", "features", "said"),
+    [
+        ({}, 0.151, []),
+        *(({T: 2 / T * times}, 0.151, []) for T in (3, 5, 6) for times in (0.71, 1.39)),
+        *(({T: 2 / T * times}, 0.151, [ABOUT]) for T in (3, 5, 6) for times in (0.69, 1.41)),
+        ({100: 0.34}, 0.151, [LESS]),
+        ({2000: 0.03}, 0.151, [LESS]),
+        ({}, 0.149, [STAND_OUT]),
+    ],
+)
+def test_dimensions_of_the_mlp_change_hands_at_their_thresholds(shares, features, said, monkeypatch):
+    known = {3: 2 / 3, 5: 2 / 5, 6: 2 / 6, 100: 2 / 100, 2000: 1 / 2000} | shares
+
+    def dimensionality(points):
+        if len(points) == MLP.n_features:
+            return points[:, 0]
+        np.testing.assert_allclose(points.mean(axis=0), 0, atol=1e-6)
+        return known[len(points)] * np.where(np.arange(len(points)) == 0, 9, 1)  # the median is what counts
+
+    monkeypatch.setattr(metrics, "dimensionality", dimensionality)
+    found = []
+    for T in known:
+        W1 = np.zeros((2, MLP.n_features), np.float32)
+        W1[0, 7] = features if T == 2000 else 0.05
+        found.append(result(MLP.with_(n_samples=T), {"W1": W1}))
+    finding = CLAIMS["mlp_dimensions"].check(found)
+    assert denied(finding) == said
+    if not shares:
+        assert finding.measured == (
+            "median sample 1.00, 1.00, 1.00 times 2 / T at T = 3, 5, 6, 1.00 at T = 100; the largest feature 0.050 at "
+            f"T = 100, {features:.3f} at T = 2000"
+        )
+    for missing in range(5):
+        assert CLAIMS["mlp_dimensions"].check(found[:missing] + found[missing + 1 :]) is None
+
+
+@pytest.mark.parametrize(
+    ("narrow", "wide", "said"),
+    [
+        (0.0021, {}, []),
+        (0.0019, {}, ["twice chance"]),
+        (0.0021, {2000: 0.021}, []),
+        (0.0021, {2000: 0.019}, ["more with m = 16, at least 2 %"]),
+        (0.03, {2000: 0.031}, []),
+        (0.03, {2000: 0.029}, ["more with m = 16, at least 2 %"]),
+        (0.0021, {1000: 0.0, 2000: 0.021}, []),
+        (0.0021, {1999: 0.0}, []),
+        (None, {2000: None}, ["twice chance", "no chance (p < 0.01)", "more with m = 16, at least 2 %"]),
+    ],
+)
+def test_accuracy_is_compared_with_chance_and_with_that_of_more_neurons(narrow, wide, said):
+    found = [result(MLP.with_(n_samples=2000), test_accuracy=narrow)]
+    found += [result(MLP.with_(n_samples=T, n_hidden=16), test_accuracy=right) for T, right in wide.items()]
+    finding = CLAIMS["mlp_generalises"].check(found)
+    assert denied(finding) == said
+    if 2000 in wide:
+        assert finding.measured.endswith(f" (chance 0.10%), {wide[2000] or 0:.2%} with m = 16")
+
+
+@pytest.mark.parametrize(("right", "so"), [(7, True), (6, False)])
+def test_seven_right_answers_where_two_are_chance_are_none_and_six_may_be(right, so):
+    many = MLP.with_(n_samples=2000, n_features=5000)  # a Poisson mean of 2: 0.0045 for seven and more, 0.017 for six
+    finding = CLAIMS["mlp_generalises"].check([result(many, test_accuracy=right / 10_000)])
+    assert denied(finding) == ([] if so else ["no chance (p < 0.01)"])
+
+
+@pytest.mark.parametrize(
+    ("negative", "lost", "biases", "said"),
+    [
+        ((10, 20, 30), (0, 0, 0), (2, 2, 2), []),
+        ((10, 20, 27), (0, 0, 0), (2, 2, 2), ["without it a part is negative"]),
+        ((30, 30, 30), (20, 10, 0), (2, 2, 2), []),
+        ((30, 30, 30), (20, 13, 0), (2, 2, 2), ["with it nearly all is positive"]),
+        ((30, 30, 30), (0, 0, 0), (2, 2, 0), ["every bias is positive"]),
+    ],
+)
+def test_the_share_that_a_bias_lifts_is_a_mean_over_t(negative, lost, biases, said, monkeypatch):
+    found, inputs = [], {}
+    for T, below, far_below, b in zip(mlp_block.HORSESHOE_SIZES, negative, lost, biases, strict=True):
+        experiment = MLP.with_(n_samples=T)
+        bare = np.where(np.arange(100) < far_below, -9.0, np.where(np.arange(100) < below, -1.0, 1.0))
+        inputs[T] = bare[:, None] * (np.arange(MLP.n_features) == 0)
+        W1 = np.zeros((2, MLP.n_features))
+        W1[:, 0] = 1
+        found.append(result(experiment, initial_parameters(experiment) | {"W1": W1, "b1": np.array([b, 3.0])}))
+    monkeypatch.setattr(probe, "seen_samples", lambda r: SimpleNamespace(inputs=inputs[r.experiment.n_samples]))
+    assert denied(CLAIMS["bias_lifts_the_ring"].check(found)) == said
+    assert CLAIMS["bias_lifts_the_ring"].check(found[1:]) is None
+
+
+SHRUNK, SQUARES, NONE = (
+    "they are their start, shrunk as weight decay says",
+    "uniform starts give squares",
+    "normal starts give none",
+)
+
+
+@pytest.mark.parametrize(
+    ("second", "said"),
+    [
+        ({"squareness": 1.18}, []),
+        ({"squareness": 1.16}, [SQUARES]),
+        ({"init": "xavier_normal", "squareness": 1.14}, []),
+        ({"init": "xavier_normal", "squareness": 1.16}, [NONE]),
+        ({"deviation": 1.1e-3}, [SHRUNK]),
+        ({"squareness": 1.0, "count": 499}, []),
+        ({"squareness": 1.0, "count": 500}, [SQUARES]),
+        ({"squareness": 1.0, "T": 50}, [SQUARES]),
+        ({"squareness": 1.0, "T": 51}, []),
+        ({"squareness": 1.0, "n_hidden": 3}, []),
+    ],
+)
+def test_one_start_of_several_is_enough_to_deny_that_squares_are_the_start(second, said, monkeypatch):
+    usual = {"init": "xavier_uniform", "squareness": 1.3, "deviation": 0.9e-3, "count": 500, "T": 5, "n_hidden": 2}
+    known, found = {}, []
+    for k, row in enumerate((usual, usual | {"init": "xavier_normal", "squareness": 1.1}, usual | second)):
+        e = MLP.with_(n_samples=row["T"], init=row["init"], n_hidden=row["n_hidden"], seed=k)
+        columns = np.zeros((row["count"], 2))
+        known[e] = tables.NeverActive(columns, columns, 1.0, row["deviation"], row["squareness"])
+        found.append(result(e))
+    monkeypatch.setattr(tables, "never_active", lambda r: known[r.experiment])
+    assert denied(CLAIMS["squares_are_the_start"].check(found)) == said
+    assert CLAIMS["squares_are_the_start"].check(found[:1]) is None
+
+
+@pytest.mark.parametrize(
+    ("rising", "early", "said"),
+    [
+        (3, 200, []),
+        (4, 200, ["most widths have a peak inside"]),
+        (3, 190, ["at about the same T"]),
+    ],
+)
+def test_seven_widths_of_ten_must_peak_inside_and_within_a_factor_of_five(rising, early, said):
+    found = []
+    for m in range(2, 12):
+        top = early if m == 9 else 1000
+        losses = {T: 3.0 if top == T else 1.0 for T in (15, 50, 190, 200, 1000)}
+        losses |= {} if m < 2 + rising else {2000: 1.0}  # else the loss still rises at the end
+        found += sweep_of(MLP, losses, n_hidden=m)
+    assert denied(CLAIMS["descent_at_every_width"].check(found)) == said
+
+
+@pytest.mark.parametrize(
+    ("widths", "losses", "enough"),
+    [
+        (4, {15: 1.0, 50: 1.1, 200: 3.0, 500: 1.2, 1000: 1.0}, True),
+        (3, {15: 1.0, 50: 1.1, 200: 3.0, 500: 1.2, 1000: 1.0}, False),
+        (4, {10: 1.0, 50: 1.1, 200: 3.0, 500: 1.2, 1000: 1.0}, False),
+        (4, {15: 1.0, 50: 1.1, 100: 2.0, 200: 3.0, 500: 1.2}, False),
+    ],
+)
+def test_four_widths_over_five_sizes_up_to_a_thousand_are_enough(widths, losses, enough):
+    found = [r for m in range(2, 2 + widths) for r in sweep_of(MLP, losses, n_hidden=m)]
+    assert (CLAIMS["descent_at_every_width"].check(found) is not None) == enough
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({9: 1.68}, []),
+        ({9: 1.66}, ["well above what lies before"]),
+        ({3: 1.45}, ["it falls at first"]),
+        ({2000: 0.999}, []),
+        ({2000: 1.001}, ["many samples have less than one"]),
+    ],
+)
+def test_the_peak_at_the_rank_turns_at_its_thresholds(changes, said):
+    base = settings.EXPERIMENTS["mlp_at_its_rank"].quick
+    bump = {3: 1.5, 5: 1.45, 8: 1.5, 9: 1.9, 15: 1.6, 50: 1.2, 2000: 0.98} | changes
+    check = CLAIMS["mlp_literal_peaks_at_its_rank"].check
+    assert denied(check(sweep_of(base, bump))) == said
+    for missing in (5, 9, 2000):
+        assert check(sweep_of(base, {T: loss for T, loss in bump.items() if missing != T})) is None
+    assert check(sweep_of(base.with_(n_hidden=4), bump)) is None
+    assert check(sweep_of(base.with_(bias_offset=0.0), bump)) is None
 
 
 # the gallery

@@ -1,17 +1,19 @@
 """The reference held against NumPy alone: loss, gradients by finite differences, optimisers by formula."""
 
 import itertools
+import platform
 from types import SimpleNamespace
 
+import numba
 import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="PyTorch is not installed")  # all of this file is about it
 
 from toyviz import data, metrics
-from toyviz.experiment import ARCHS, TASKS, Experiment
+from toyviz.experiment import ARCHS, ENGINE_VERSION, TASKS, Experiment
 from toyviz.model import complete, forward, initial_parameters
-from toyviz.train import TrainingFailed, choose_engine, frame_steps, fused, thin, train
+from toyviz.train import TrainingFailed, choose_engine, frame_steps, fused, instruction_set, thin, train
 from toyviz.train.reference import Trainer
 
 ROWS = [
@@ -254,6 +256,42 @@ def test_a_weight_that_is_no_number_is_found_also_where_no_loss_shows_it(monkeyp
     monkeypatch.setattr(Trainer, "parameters", lambda self: next(starts, parameters(self) | {"b2": without_end}))
     with pytest.raises(TrainingFailed, match="a weight is no longer a finite number at step 20 of 20"):
         train(small(), engine="reference")
+
+
+@pytest.mark.parametrize("engine", ["reference", "fused"])
+def test_a_result_tells_what_has_trained_it_and_for_how_long(engine, torch, monkeypatch):
+    clock, kind = [0.0], {"reference": Trainer, "fused": fused.Trainer}[engine]
+    prepare, advance = kind.__init__, kind.advance
+
+    def slowly(self, first, last):
+        clock[0] += 0.0123456 * (last - first)
+        return advance(self, first, last)
+
+    def prepared(self, *arguments):
+        clock[0] += 100  # data are drawn and kernels compiled: no training
+        prepare(self, *arguments)
+
+    monkeypatch.setattr("toyviz.train.time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr(kind, "__init__", prepared)
+    monkeypatch.setattr(kind, "advance", slowly)
+    wide = small("mlp", n_features=1000, n_hidden=100, steps=20)
+    frames = []
+    result = train(wide, engine=engine, on_frame=frames.append)
+    package = torch if engine == "reference" else numba
+    versions = {package.__name__: package.__version__, "numpy": np.__version__, "python": platform.python_version()}
+    assert result.provenance == {
+        "engine": engine,
+        "engine_version": ENGINE_VERSION,
+        "device": "cpu",
+        "seconds": 0.2469,
+        "versions": versions,
+        "machine": platform.machine(),
+        "instruction_set": instruction_set(engine),
+        "note": "history of 2 frames instead of 40: each has 0.8 MB",
+    }
+    assert (frames[0].step, np.isnan(frames[0].loss)) == (0, True)
+    for name, values in initial_parameters(wide).items():
+        np.testing.assert_array_equal(frames[0].parameters[name], values)
 
 
 def test_a_cancel_waits_no_longer_than_a_tenth_of_a_second(monkeypatch):

@@ -273,7 +273,7 @@ def descent_at_every_width(arch: str) -> Check:
     """For at least 70 % of the widths the test loss over T >= 15 peaks inside; all peak at T within a factor of 5."""
 
     def check(results: Sequence[Result]) -> Finding | None:
-        widths = sorted({r.experiment.n_hidden for r in results if r.experiment.arch == arch})
+        widths = sorted({r.experiment.n_hidden for r in results})
         rows = {m: _losses(_by_size(results, arch, m), 15) for m in widths}
         rows = {m: losses for m, losses in rows.items() if len(losses) >= 5 and max(losses) >= 1000}
         if len(rows) < 4:
@@ -298,7 +298,7 @@ def peaks_at_its_rank(results: Sequence[Result]) -> Finding | None:
     """Without a ReLU on the output m + 1 samples can be stored: the test loss first falls, peaks at T = m + 1 or m + 2,
     at least RISE times as high as before, and ends below 1. From a Xavier start with biases above 0."""
     lifted = [r for r in results if r.experiment.init == "xavier_normal" and r.experiment.bias_offset > 0]
-    for m in sorted({r.experiment.n_hidden for r in lifted if r.experiment.n_hidden >= 4}):
+    for m in sorted({r.experiment.n_hidden for r in lifted}):
         losses = _losses(_by_size(lifted, LITERAL, m))
         few = [loss for T, loss in losses.items() if m >= T]
         if len(few) < 3 or not {m + 1, m + 2} & losses.keys() or max(losses) < 1000:

@@ -50,6 +50,6 @@ def verdicts(
 def _without_history(result: Result) -> Result:
     return replace(
         result,
-        frame_steps=result.frame_steps[-1:].copy(),
+        frame_steps=result.frame_steps[-1:],
         frames={name: values[None] for name, values in result.parameters.items()},
     )
