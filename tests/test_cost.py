@@ -258,6 +258,17 @@ def test_durations_are_told_in_the_unit_that_fits(seconds, text):
     assert cost.duration(seconds) == text
 
 
+@pytest.mark.parametrize("value", 10 ** np.random.default_rng(0).uniform(-1, 13, 200))
+def test_no_cost_is_told_with_an_exponent_and_each_is_about_right(value):
+    for text, units in (
+        (cost.duration(value), {"s": 1, "min": 60, "h": 3600, "days": 86400, "years": 31_557_600}),
+        (cost.size(1e5 * value), {"MB": 1e1, "GB": 1e4}),
+    ):
+        number, unit = text.split()
+        assert "e" not in number
+        assert float(number.replace(",", "")) * units[unit] == pytest.approx(value, rel=0.2)
+
+
 def test_the_estimate_loads_neither_torch_nor_a_compiler():
     code = (
         "import sys; from toyviz import cost; print([m for m in ('torch', 'numba', 'streamlit') if m in sys.modules])"

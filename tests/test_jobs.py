@@ -543,6 +543,15 @@ def test_close_ends_the_workers_and_cancels_what_is_left(store):
         jobs.submit([TINY], "ada")
 
 
+def test_close_ends_a_worker_that_hangs(store):
+    jobs = Jobs(store, workers=1)
+    live_first(jobs)
+    (pid,) = jobs.pids()
+    os.kill(pid, signal.SIGSTOP)
+    jobs.close()
+    assert is_gone(pid)
+
+
 # the worker by itself
 
 

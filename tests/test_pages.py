@@ -276,7 +276,12 @@ def test_a_training_that_the_owner_of_the_machine_does_not_allow_is_refused_with
 
     monkeypatch.setenv("TOYVIZ_MAX_MEMORY_GB", "0.01")
     monkeypatch.setattr(jobs, "submit", submit)
-    assert re.search(r"and the limit here is 0\.01 GB .* or set TOYVIZ_MAX_MEMORY_GB\.", text(open_page(path)))
+    app = open_page(path)
+    told = r"Not trained: n_hidden 2, .* and the limit here is 0\.01 GB .* or set TOYVIZ_MAX_MEMORY_GB\."
+    assert re.search(told, text(app))
+    monkeypatch.setattr(training, "AT_ONCE", 0.0)
+    app.session_state["recipe"] = "paper"  # other networks, for which nobody has asked
+    assert "Not trained: n_hidden" not in text(again(app))
 
 
 @trained_pages

@@ -130,6 +130,20 @@ def test_a_spare_worker_serves_those_for_whom_nothing_is_in_training():
     assert len(driver.trained) == 4
 
 
+def test_the_spare_worker_takes_a_visitors_short_work_that_would_wait_for_their_own_long_one():
+    driver = Driver(workers=2, spare=1).warm()
+    long = [LARGE.with_(n_samples=20_000, seed=seed) for seed in range(3)]
+    driver.submit("ada", long)
+    driver.steps(long[0])
+    driver.warm()
+    assert driver.queue.job(long[0].key).seconds > queue_module.SHORT
+    driver.submit("ada", seeds(2))
+    assert driver.trained[2:] == [(2, TINY)]
+    driver.finish(TINY)
+    driver.finish(TINY.with_(seed=1))
+    assert len(driver.trained) == 4  # the third long one waits for one of the two
+
+
 def test_what_several_visitors_want_is_one_job():
     driver = Driver().warm()
     driver.submit("ada", seeds(2))
@@ -321,6 +335,19 @@ def test_a_worker_that_says_nothing_is_killed_and_its_job_tried_once_more_and_th
     status = driver.queue.status(TINY.key)
     assert status.state == "failed"
     assert status.error == "the process that trained it stopped 2 times (it gave no sign of life for 30 s)"
+
+
+def test_a_job_is_not_blamed_for_workers_that_hung_before_they_had_it():
+    driver = Driver(workers=2).warm()
+    driver.submit("ada", [TINY])
+    driver.later(SILENCE)  # the one is killed, and the other, which hangs too, is given the job
+    driver.later(SILENCE)
+    assert driver.state(TINY) in ("queued", "running")
+    driver.later(queue_module.ENDING_FOR + 1)
+    driver.do(driver.queue.ready, driver.said[-1].worker)
+    driver.steps(TINY)
+    driver.finish(TINY)
+    assert driver.state(TINY) == "done"
 
 
 def test_signs_of_life_keep_a_worker_that_compiles_for_minutes():

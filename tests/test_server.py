@@ -112,6 +112,7 @@ def test_a_browser_connects_under_the_name_and_from_the_page_of_the_app_alone(se
     assert knock(server, host="evil.example") == 403
     assert knock(server, origin="http://evil.example") == 403
     assert knock(server, origin="null") == 403
+    assert knock(server, origin="http://[::1") == 403  # no address at all
     assert knock(server, origin=own.replace("http://", "http://evil.example@")) == 403
 
 
@@ -276,6 +277,19 @@ def test_workers_come_and_go_with_the_server(tmp_path):
             time.sleep(0.1)
     alive = subprocess.run(["ps", "-p", ",".join(map(str, workers)), "-o", "args="], capture_output=True, text=True)
     assert "toyviz.worker" not in alive.stdout
+
+
+def test_where_few_files_may_be_open_the_server_asks_for_more():
+    """Each of the last 128 sessions that have gone holds three, and some systems allow 256 in all."""
+    resource = pytest.importorskip("resource")
+    code = (
+        "import resource; hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]; "
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard)); "
+        "from toyviz import runtime; runtime.allow_many_files(); print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    soft, hard = map(int, done.stdout.split())
+    assert soft == (min(runtime.OPEN_FILES, hard) if hard != resource.RLIM_INFINITY else runtime.OPEN_FILES)
 
 
 # what is served

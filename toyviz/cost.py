@@ -95,13 +95,18 @@ def duration(seconds: float) -> str:
     """About how long: "5 s", "12 min", "3 h", "400 days"."""
     for unit, length, most in (("s", 1, 100), ("min", 60, 100), ("h", 3600, 72)):
         if seconds < most * length:
-            return f"{seconds / length:.2g} {unit}"
+            return f"{_two_digits(seconds / length)} {unit}"
     return f"{seconds / 86400:,.0f} days" if seconds < 1e8 else f"{seconds / 31_557_600:,.0f} years"
 
 
 def size(amount: float) -> str:
     """About how many bytes: "12 MB", "3.6 GB"."""
-    return f"{amount / 1e6:.3g} MB" if amount < 1e9 else f"{amount / 1e9:.3g} GB"
+    return f"{_two_digits(amount / 1e6)} MB" if amount < 999.5e6 else f"{_two_digits(amount / 1e9)} GB"
+
+
+def _two_digits(value: float) -> str:
+    """At least two digits, and never an exponent: "0.25", "3.6", "12", "1,234"."""
+    return f"{value:,.0f}" if value >= 9.95 else f"{value:.2g}"
 
 
 def _named(experiment: Experiment) -> str:

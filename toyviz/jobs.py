@@ -72,8 +72,9 @@ class Jobs:
             job = self._queue.job(key)
             if not (job and (job.active or job.state == "failed")):
                 (missing if self.store.get(experiment) is None else stored).add(key)
-        for key in missing:
-            cost.refuse(wanted[key])
+        for key, experiment in wanted.items():
+            if key in missing:
+                cost.refuse(experiment)
         self._feed(lambda now: self._queue.submit(visitor, wanted, stored, missing, now, again))
 
     def status(self, experiment: Experiment) -> Status | None:
@@ -113,6 +114,10 @@ class Jobs:
             self._changed.notify_all()
         for worker in workers:
             worker.dismiss()
+        patient_until = time.monotonic() + TO_END
+        for worker in workers:
+            worker.thread.join(max(patient_until - time.monotonic(), 0.0))
+            worker.kill()  # one that hangs does not notice the end of its orders
         for thread in (self._clock, *(worker.thread for worker in workers)):
             thread.join(timeout=10)
 

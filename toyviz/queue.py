@@ -28,6 +28,7 @@ START_PATIENCE = 120.0  # seconds that a new worker has to say that it is ready
 START_AGAIN = 10.0  # seconds before a worker that could not start is tried again
 ENDING_FOR = 10.0  # seconds that a killed worker has to end, before another one takes its place
 STARTS = 2  # how often a job is begun when its worker dies, and a worker started, before they are given up
+SHORT = 5.0  # seconds of expected training up to which work is not kept waiting by a visitor's own long one
 SAME_SIZE = 4.0  # work that differs by less than about this factor keeps the order in which it was asked for
 CURVE_POINTS = 300  # of a live loss curve
 REMEMBERED = 2048  # ended jobs whose state is still told
@@ -69,6 +70,7 @@ class Job:
     watchers: dict[str, float] = field(default_factory=dict)  # visitor -> when their interest lapses
     state: str = "queued"
     starts: int = 0
+    excused: int = 0  # starts that do not count, since the worker was hung before it had the job
     error: str | None = None
     step: int = 0
     frame: Parameters | None = None
@@ -142,12 +144,13 @@ class _Place:
     """Where one worker works at a time."""
 
     number: int
-    spare: bool  # takes only the jobs of visitors for whom nothing is in training
+    spare: bool  # takes only what would have to wait for something long
     state: str = "off"  # "off", "starting", "idle", "busy", or "ending": its worker was killed
     worker: int = -1
     job: Job | None = None
     training: bool = False  # it takes steps; before the first it draws the data and compiles
     since: float = 0.0  # when it was last heard of, or told something
+    heard: bool = False  # whether it was heard of since it has the job
     told_to_stop: float | None = None
     failed_starts: int = 0
     not_before: float = 0.0  # when it may be started again
@@ -248,14 +251,14 @@ class Queue:
         """The worker is at something that has no steps, such as compiling."""
         place = self._place(worker)
         if place:
-            place.since = now
+            place.since, place.heard = now, True
         return []
 
     def training(self, worker: int, job: int, now: float) -> list[Instruction]:
         """The worker is about to take the job's first step: a cancel waited for this, so that compiling is not lost."""
         place = self._place(worker, job)
         if place and place.job and not place.training:
-            place.training, place.since = True, now
+            place.training, place.since, place.heard = True, now, True
             if place.job.state == "cancelled":
                 self._stop(place, now)
         return self._settle(now)
@@ -461,21 +464,26 @@ class Queue:
 
     def _next(self, place: _Place) -> Job | None:
         """The smallest work of the visitor who was served longest ago."""
-        running = {visitor for each in self._places if each.job for visitor in each.job.watchers}
-        turns = sorted((each for each in self._open if not (place.spare and each in running)), key=self._last_turn)
-        for visitor in turns:
+        for visitor in sorted(self._open, key=self._last_turn):
             mine = [job for job in self._open[visitor].values() if job.state == "queued"]
+            if place.spare:
+                mine = [job for job in mine if self._would_wait(job, visitor)]
             if mine:
                 self._turns[visitor] = next(self._turn)
                 self._turns = {name: turn for name, turn in self._turns.items() if name in self._open}
                 return min(mine, key=lambda job: job.rank)
         return None
 
+    def _would_wait(self, job: Job, visitor: str) -> bool:
+        """Whether nothing is in training for this visitor, or something long, and this is short."""
+        theirs = [each.job.seconds for each in self._places if each.job and visitor in each.job.watchers]
+        return not theirs or job.seconds <= SHORT < min(theirs)
+
     def _begin(self, place: _Place, job: Job, now: float) -> None:
         del self._waiting[job.key]
         self._positions = None
         job.start()
-        place.state, place.job, place.since = "busy", job, now
+        place.state, place.job, place.since, place.heard = "busy", job, now, False
         self._instructions.append(Train(place.worker, job))
 
     def _start(self, place: _Place, now: float) -> None:
@@ -515,12 +523,14 @@ class Queue:
         self._instructions.append(Cancel(place.worker, place.job))
 
     def _kill(self, place: _Place, why: str, now: float) -> None:
-        job, starting = place.job, place.state == "starting"
+        job, starting, heard = place.job, place.state == "starting", place.heard
         self._instructions.append(Kill(place.worker, why))
         self._clear(place, "ending", now)
         if starting:
             self._failed_to_start(place, why, now)
         if job:
+            if not heard and job.excused < len(self._places):
+                job.starts, job.excused = job.starts - 1, job.excused + 1
             self._interrupted(job, why)
 
     def _interrupted(self, job: Job, why: str) -> None:

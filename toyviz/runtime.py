@@ -19,6 +19,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from toyviz.jobs import Jobs
 from toyviz.store import Store, default_store
 
+OPEN_FILES = 4096  # that the server may have open, where the system lets it
+
 _making = threading.RLock()
 _store: Store | None = None
 _jobs: Jobs | None = None
@@ -57,11 +59,27 @@ def close() -> None:
 @contextlib.asynccontextmanager
 async def lifespan(app: Any) -> AsyncIterator[None]:
     """The workers' life: they start with the server, before its first visitor, and end with it."""
+    allow_many_files()
     await asyncio.to_thread(jobs)
     try:
         yield
     finally:
         await asyncio.to_thread(close)
+
+
+def allow_many_files() -> None:
+    """Raise this process's limit of open files to OPEN_FILES, as far as the system lets it.
+
+    Streamlit keeps the last 128 sessions that have gone, three files each; where 256 may be open, as on macOS, a server
+    would answer nobody any more after some eighty visits.
+    """
+    with contextlib.suppress(ImportError, ValueError, OSError):  # Windows has no such limit
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def visitor() -> str:

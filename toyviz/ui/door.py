@@ -48,7 +48,11 @@ def _foreign(headers: Headers) -> bool:
     origin = headers.get("origin")
     if origin is None or not st.get_option("server.enableCORS"):
         return False
-    return urlparse(origin).netloc != headers.get("host") and origin not in st.get_option("server.corsAllowedOrigins")
+    try:
+        site = urlparse(origin).netloc
+    except ValueError:  # no address at all
+        return True
+    return site != headers.get("host") and origin not in st.get_option("server.corsAllowedOrigins")
 
 
 def _own_affairs(receive: Receive) -> Receive:

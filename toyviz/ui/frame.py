@@ -65,10 +65,10 @@ def wide(where: Any = None) -> Any:
     return (where or st).container(horizontal=True, wrap=False).container(width="content")
 
 
-def sentence(text: Any) -> str:
-    """The text with a capital at its start and a full stop at its end."""
+def sentence(text: Any, capital: bool = True) -> str:
+    """The text with a capital at its start, unless it goes on after a colon, and a full stop at its end."""
     text = str(text or "The cause is not known.").strip()
-    text = text[0].upper() + text[1:]
+    text = text[0].upper() + text[1:] if capital else text
     return text if text[-1] in ".!?" else text + "."
 
 

@@ -139,7 +139,7 @@ def _start(experiments: Sequence[Experiment], missing: Sequence[Experiment], aga
         runtime.jobs().submit(list(missing), runtime.visitor(), again=again)
         st.session_state["refused"] = None
     except (Busy, ValueError) as refusal:
-        st.session_state["refused"] = str(refusal)
+        st.session_state["refused"] = [each.key for each in experiments], str(refusal)
     return _look(experiments)
 
 
@@ -185,8 +185,8 @@ def _status(experiments: Sequence[Experiment], now: Progress) -> None:
                 "computing; the results are kept, and come back at once."
             )
     refused = st.session_state.get("refused")
-    if refused and now.missing:
-        st.warning(sentence(refused), icon=":material/hourglass_disabled:")
+    if refused and refused[0] == [each.key for each in experiments] and now.missing:
+        st.warning(f"Not trained: {sentence(refused[1], capital=False)}", icon=":material/hourglass_disabled:")
     problem = runtime.store().problem
     if problem:
         st.caption(f":material/warning: {sentence(problem)}")
