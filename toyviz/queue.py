@@ -467,17 +467,19 @@ class Queue:
         for visitor in sorted(self._open, key=self._last_turn):
             mine = [job for job in self._open[visitor].values() if job.state == "queued"]
             if place.spare:
-                mine = [job for job in mine if self._would_wait(job, visitor)]
+                mine = self._would_wait(mine, visitor)
             if mine:
                 self._turns[visitor] = next(self._turn)
                 self._turns = {name: turn for name, turn in self._turns.items() if name in self._open}
                 return min(mine, key=lambda job: job.rank)
         return None
 
-    def _would_wait(self, job: Job, visitor: str) -> bool:
-        """Whether nothing is in training for this visitor, or something long, and this is short."""
+    def _would_wait(self, queued: list[Job], visitor: str) -> list[Job]:
+        """All of it if nothing is in training for this visitor, and what is short if all of that is long."""
         theirs = [each.job.seconds for each in self._places if each.job and visitor in each.job.watchers]
-        return not theirs or job.seconds <= SHORT < min(theirs)
+        if not theirs:
+            return queued
+        return [job for job in queued if job.seconds <= SHORT < min(theirs)]
 
     def _begin(self, place: _Place, job: Job, now: float) -> None:
         del self._waiting[job.key]
