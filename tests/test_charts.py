@@ -10,7 +10,7 @@ import pytest
 
 from toyviz import charts, metrics, theory
 from toyviz.charts import loss
-from toyviz.charts.figure import CLOSE_RAYS, RAYS
+from toyviz.charts.chart import CLOSE_RAYS, RAYS
 
 RNG = np.random.default_rng(0)
 RUNS = pd.DataFrame(

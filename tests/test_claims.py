@@ -278,9 +278,9 @@ def test_the_command_tells_verdicts_as_json_and_a_claim_that_fails_is_no_error(t
 
 
 def test_the_command_takes_some_claims_and_a_size(two_claims, capsys):
-    assert run("so", "--size", "post", "--seeds", "1") == 0
+    assert run("so", "--size", "paper", "--seeds", "1") == 0
     out = capsys.readouterr().out
-    assert out == "holds  so                                1 seed, post: seed 0: 1 of 1\n"
+    assert out == "holds  so                                1 seed, paper: seed 0: 1 of 1\n"
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_the_command_takes_some_claims_and_a_size(two_claims, capsys):
         (["nothing"], "'nothing' is not a claim; the claims are so, not_so"),
         (["--seeds", "0"], "must be a whole number from 1"),
         (["--seeds", "2", "--publish"], f"--seeds must be at least {SEEDS} to publish; got 2"),
-        (["--size", "huge"], "invalid choice: 'huge'"),
+        (["--size", "huge"], "must be one of quick, paper, plain; got 'huge'"),
         (["--publish", "--published"], "not allowed with"),
     ],
 )
@@ -305,7 +305,7 @@ def test_what_is_published_is_written_three_times_and_told_again(two_claims, cap
     assert json.loads(capsys.readouterr().out) == []
     assert run("--publish", "--json") == 0
     written = json.loads(capsys.readouterr().out)
-    assert [(row["seeds"], row["size"]) for row in written] == [(SEEDS, "post")] * 2
+    assert [(row["seeds"], row["size"]) for row in written] == [(SEEDS, "paper")] * 2
     assert json.loads((two_claims / "toyviz/claims/published.json").read_text(encoding="utf-8")) == written
     page, readme = ((two_claims / name).read_text(encoding="utf-8") for name in ("CLAIMS.md", "README.md"))
     assert "| **holds** | `so` It is so. | 1 |" in page
@@ -320,13 +320,13 @@ def test_what_is_published_is_written_three_times_and_told_again(two_claims, cap
 
 
 def test_what_is_published_is_one_field_a_line_in_plain_letters(two_claims):
-    publishing.publish([publishing.row(claims.CLAIMS["so"], Verdict("holds", "−1 of 1", 4), "post")])
+    publishing.publish([publishing.row(claims.CLAIMS["so"], Verdict("holds", "−1 of 1", 4), "paper")])
     lines = (two_claims / "toyviz/claims/published.json").read_text(encoding="utf-8").splitlines()
     assert '  "measured": "−1 of 1",' in lines
 
 
 def test_claims_that_are_not_published_yet_are_left_out(two_claims, monkeypatch):
-    rows = {"so": publishing.row(claims.CLAIMS["so"], Verdict("holds", "1 of 1", 4), "post")}
+    rows = {"so": publishing.row(claims.CLAIMS["so"], Verdict("holds", "1 of 1", 4), "paper")}
     story = replace(claims.CLAIMS["so"], post_claims=(1, 2))
     pair = replace(claims.CLAIMS["not_so"], starts=2)
     monkeypatch.setattr(publishing, "CLAIMS", {"so": story, "not_so": pair})
@@ -348,7 +348,7 @@ def test_publishing_one_claim_leaves_the_others(two_claims, capsys):
     assert run("--publish") == 0
     assert run("so", "--publish", "--size", "quick") == 0
     rows = json.loads((two_claims / "toyviz/claims/published.json").read_text(encoding="utf-8"))
-    assert [(row["id"], row["size"]) for row in rows] == [("so", "quick"), ("not_so", "post")]
+    assert [(row["id"], row["size"]) for row in rows] == [("so", "quick"), ("not_so", "paper")]
 
 
 def test_evidence_is_kept_in_the_store_with_a_short_history(two_claims, capsys):
@@ -449,9 +449,9 @@ def test_a_page_says_nothing_without_evidence():
 
 def test_a_page_tells_the_published_verdict_where_it_is_another():
     results = [at_density(1, np.eye(5), MEAN_OF_THE_OTHERS)]
-    _, same = drawn(results, {"verdict": "holds", "seeds": 4, "size": "post"})
+    _, same = drawn(results, {"verdict": "holds", "seeds": 4, "size": "paper"})
     assert len(same) == 1
-    _, other = drawn(results, {"verdict": "fails", "seeds": 4, "size": "post"})
+    _, other = drawn(results, {"verdict": "fails", "seeds": 4, "size": "paper"})
     assert "published: fails over 4 seeds at the post's size" in other[1]
 
 
@@ -1014,4 +1014,4 @@ def test_quick_evidence_is_enough_for_a_verdict(id, capsys):
 
 def test_every_size_of_the_bottlenecks_evidence_is_on_the_grid():
     grid = {experiment.n_samples for experiment in sweep(DESCENT, n_samples=settings.SAMPLE_SIZES)}
-    assert {e.n_samples for e in CLAIMS["double_descent"].evidence("post", 0)} == grid
+    assert {e.n_samples for e in CLAIMS["double_descent"].evidence("paper", 0)} == grid

@@ -709,7 +709,7 @@ def test_list_names_every_experiment_page_and_figure(run, answer):
     assert [row["name"] for row in listed["experiments"]] == list(settings.EXPERIMENTS)
     for row in listed["experiments"]:
         setting = settings.EXPERIMENTS[row["name"]]
-        assert (Experiment(**row["quick"]), Experiment(**row["post"])) == (setting.quick, setting.post)
+        assert (Experiment(**row["quick"]), Experiment(**row["paper"])) == (setting.quick, setting.paper)
     files = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("pages/*/*.py")}
     assert {row["path"] for row in listed["pages"]} == files
     assert [row["id"] for row in listed["figures"]] == list(settings.FIGURES)

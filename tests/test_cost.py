@@ -36,7 +36,7 @@ def experiments():
     known = {name: setting.quick for name, setting in settings.EXPERIMENTS.items()}
     return [
         *known.values(),
-        *(setting.post for setting in settings.EXPERIMENTS.values()),
+        *(setting.paper for setting in settings.EXPERIMENTS.values()),
         *(known["double_descent"].with_(n_hidden=m, n_samples=T) for m in (1, 2, 3, 128, 129, 1025) for T in (79, 80)),
         *(known["mlp"].with_(n_hidden=m) for m in (16, 17, 1024, 1025)),
         *(known["unembedding"].with_(n_hidden=m) for m in (128, 129)),
@@ -160,9 +160,9 @@ def test_the_shipped_trainings_took_what_is_expected_but_for_how_fast_their_mach
 def test_everything_that_is_named_claimed_or_shipped_is_allowed():
     every = {each.key: each for each in settings.gallery()}
     for setting in settings.EXPERIMENTS.values():
-        for base in (setting.quick, setting.post):
+        for base in (setting.quick, setting.paper):
             every |= {each.key: each for each in sweep(base, **setting.over)}
-    evidence = {each.key: each for claim in CLAIMS.values() for each in report.evidence(claim, "post", 4)}
+    evidence = {each.key: each for claim in CLAIMS.values() for each in report.evidence(claim, "paper", 4)}
     assert len(evidence) <= cost.allowed("sweep_networks")
     for each in (every | evidence).values():
         cost.refuse(each)
@@ -171,7 +171,7 @@ def test_everything_that_is_named_claimed_or_shipped_is_allowed():
 @pytest.mark.parametrize("name", settings.EXPERIMENTS)
 def test_one_visitor_may_ask_for_four_seeds_of_every_sweep_at_the_posts_size(name):
     setting = settings.EXPERIMENTS[name]
-    wanted = sweep(setting.post, **setting.over)
+    wanted = sweep(setting.paper, **setting.over)
     assert 4 * sum(cost.expected(each).seconds for each in wanted) < 3600 * cost.allowed("visitor_hours")
     assert 4 * len(wanted) <= cost.allowed("visitor_networks")
 
@@ -196,7 +196,7 @@ def test_the_absurd_is_refused_with_what_it_would_take_the_limit_and_how_to_rais
     ],
 )
 def test_each_limit_of_a_network_refuses_what_is_over_it(monkeypatch, name, value, told):
-    experiment = settings.EXPERIMENTS["double_descent"].post
+    experiment = settings.EXPERIMENTS["double_descent"].paper
     cost.refuse(experiment)
     monkeypatch.setenv(cost.variable(name), value)
     with pytest.raises(TooCostly, match=re.escape(told)) as refused:

@@ -146,7 +146,7 @@ def test_fidelity_counts_answers_one_by_one():
 
 
 def test_on_and_off_is_enough_for_ten_neurons_and_not_for_two():
-    base = settings.EXPERIMENTS["dictionary_cross_entropy"].post
+    base = settings.EXPERIMENTS["dictionary_cross_entropy"].paper
     shares = {2: [], 10: []}
     for m, seed in itertools.product(shares, range(4)):
         result = train(base.with_(n_hidden=m, seed=seed))
@@ -781,7 +781,7 @@ def test_the_biases_of_cross_entropy_start_as_chosen(tab, choice, start, untrain
 
 
 def test_biases_that_start_at_ten_make_the_vectors_point_the_same_way_unless_the_decay_is_high():
-    base = settings.EXPERIMENTS["dictionary_cross_entropy"].post.with_(bias_init="zeros", bias_offset=10.0)
+    base = settings.EXPERIMENTS["dictionary_cross_entropy"].paper.with_(bias_init="zeros", bias_offset=10.0)
     low, high = (checks._cosine(train(base.with_(weight_decay=decay))) for decay in (0.01, 1.0))
     assert low > 0.95
     assert high < 0.7

@@ -258,7 +258,7 @@ def test_a_sweep_can_be_as_large_as_it_is_asked_to_be():
 
 def test_an_experiment_comes_back_from_the_dictionary_it_was_written_to():
     for setting in settings.EXPERIMENTS.values():
-        assert from_dict(asdict(setting.post)) == setting.post
+        assert from_dict(asdict(setting.paper)) == setting.paper
     with pytest.raises(ValueError, match="'T' is not a field"):
         from_dict({"T": 5})
     with pytest.raises(ValueError, match="'T' is not a field"):
@@ -304,7 +304,7 @@ def test_the_named_experiments_are_the_ones_that_the_command_line_promises():
 def test_a_named_experiment_can_be_swept_over_what_the_post_sweeps(name):
     setting = settings.EXPERIMENTS[name]
     if name == "limits":
-        assert len(sweep(setting.post, **setting.over)) == 3 * 6 * 6
-    for base in (setting.quick, setting.post):
+        assert len(sweep(setting.paper, **setting.over)) == 3 * 6 * 6
+    for base in (setting.quick, setting.paper):
         keys = [experiment.key for experiment in sweep(base, **setting.over)]
         assert len(set(keys)) == len(keys) == math.prod(len(values) for values in setting.over.values())

@@ -12,7 +12,7 @@ def of(experiment, name):
     setting = settings.EXPERIMENTS[name]
     free = {"seed", *setting.over}
     same = [field for field in FIELD_NAMES if field not in free]
-    return any(all(getattr(experiment, f) == getattr(each, f) for f in same) for each in (setting.quick, setting.post))
+    return any(all(getattr(experiment, f) == getattr(each, f) for f in same) for each in (setting.quick, setting.paper))
 
 
 @pytest.mark.parametrize("id", FIGURES)

@@ -577,7 +577,7 @@ def test_the_bias_must_bring_every_sample_on_top_that_has_a_class(biases, said, 
 
 def test_every_claim_is_judged_on_its_own_evidence():
     for claim in final_layer.CLAIMS:
-        for size in ("quick", "post"):
+        for size in ("quick", "paper"):
             found = claim.evidence(size, 5)
             assert {experiment.seed for experiment in found} == {5}
             assert {experiment.n_samples for experiment in found} <= set(SAMPLE_SIZES)

@@ -363,7 +363,7 @@ def test_a_projection_that_loses_a_dimension_is_found(monkeypatch):
 
 
 def test_all_six_claims_share_their_evidence_which_has_the_cells_that_they_ask_for():
-    evidence = [CLAIMS[claim.id].evidence("post", 2) for claim in checks.CLAIMS]
+    evidence = [CLAIMS[claim.id].evidence("paper", 2) for claim in checks.CLAIMS]
     assert len(evidence) == 6
     assert all(each == evidence[0] for each in evidence)
     assert {e.seed for e in evidence[0]} == {2}

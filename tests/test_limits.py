@@ -264,7 +264,7 @@ def test_four_cells_are_enough_for_a_mean_and_three_are_not(check, cells, monkey
 
 def test_the_evidence_of_the_limits_is_a_part_of_the_pages_maps():
     for claim in claims.CLAIMS:
-        sizes = {(e.n_features, e.n_hidden) for e in claim.evidence("post", 0)}
+        sizes = {(e.n_features, e.n_hidden) for e in claim.evidence("paper", 0)}
         assert sizes <= set(itertools.product((8, 16, 32, 64, 128, 256), (2, 4, 8, 16, 32, 64))), claim.id
 
 

@@ -88,7 +88,7 @@ def jobs(monkeypatch):
     monkeypatch.setattr(runtime, "jobs", lambda: jobs)
     for name, setting in settings.EXPERIMENTS.items():
         short = {"steps": 12} | ({"warmup": 3} if setting.quick.warmup else {})
-        changed = replace(setting, quick=setting.quick.with_(**short), post=setting.post.with_(**short, lr=2e-3))
+        changed = replace(setting, quick=setting.quick.with_(**short), paper=setting.paper.with_(**short, lr=2e-3))
         monkeypatch.setitem(settings.EXPERIMENTS, name, changed)
     st.cache_resource.clear()
     return jobs
@@ -432,7 +432,7 @@ def test_times_are_told_in_round_words():
 def test_the_command_at_the_end_of_a_page_trains_the_same_experiment():
     from toyviz.experiment import parse
 
-    experiment = settings.EXPERIMENTS["double_descent"].post.with_(n_samples=30, seed=2, weight_decay=0.0)
+    experiment = settings.EXPERIMENTS["double_descent"].paper.with_(n_samples=30, seed=2, weight_decay=0.0)
     words = ui.command("double_descent", experiment).split()
     assert words[:5] == ["python", "-m", "toyviz", "train", "double_descent"]
     assert words[5::2] == ["--set"] * len(words[6::2])

@@ -590,6 +590,14 @@ class _Parser(argparse.ArgumentParser):
         refuse(f"{self.prog}: {message}; see {self.prog} --help")
 
 
+def _recipe(text: str) -> str:
+    """The name of a recipe; "post" is what "paper" was called."""
+    name = "paper" if text == "post" else text
+    if name not in settings.RECIPES:
+        raise argparse.ArgumentTypeError(f"must be one of {', '.join(settings.RECIPES)}; got {text!r}")
+    return name
+
+
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 4000) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number from 1; got {text!r}")
@@ -630,7 +638,9 @@ def _parser() -> argparse.ArgumentParser:
     over.add_argument("--json", action="store_true", help="one JSON object a line instead of the table")
     claims = command("claims", _claims, "judge the post's claims: train their evidence, and tell their verdicts")
     claims.add_argument("ids", nargs="*", metavar="ID", help="some claims (default: all)")
-    claims.add_argument("--size", choices=("quick", "post"), help="of the evidence (default: quick)")
+    claims.add_argument(
+        "--size", type=_recipe, metavar="{quick,paper,plain}", help="of the evidence (default: quick); post is paper"
+    )
     claims.add_argument("--seeds", type=_count, default=4, metavar="K", help="seeds 0 ... K - 1 (default: 4)")
     claims.add_argument("--jobs", type=_count, default=1, metavar="N", help="train N at a time (default: 1)")
     claims.add_argument("--json", action="store_true", help="one JSON list instead of the table")

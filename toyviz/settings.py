@@ -40,6 +40,13 @@ BIAS_STARTS: dict[str, tuple[str, float]] = {  # bias_init and bias_offset [R]: 
 QUICK_RECIPE: dict[str, Any] = {"schedule": "warmup_cosine", "steps": 5_000, "warmup": 250, "lr": 1e-2}  # [R]
 PAPER_RECIPE: dict[str, Any] = {"schedule": "warmup_cosine", "steps": 50_000, "warmup": 2_500, "lr": 1e-3}  # [TDD]
 
+# AdamW as PyTorch has it, at a constant rate: what shows the second peak of the literal MLP, near T = n [R].
+PLAIN_RECIPE: dict[str, Any] = {
+    **{"optimizer": "adamw", "schedule": "constant", "warmup": 0},
+    **{"steps": 3_000, "lr": 1e-3, "weight_decay": 0.01},
+}
+RECIPES = ("quick", "paper", "plain")
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -47,12 +54,25 @@ class Setting:
 
     title: str
     quick: Experiment
-    post: Experiment
+    paper: Experiment
     over: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # the post's sweep
 
+    def at(self, recipe: str) -> Experiment:
+        """The experiment trained by this recipe, one of RECIPES; "plain" is what one gets who sets nothing in PyTorch.
 
-def _setting(title: str, base: dict[str, Any], quick: dict[str, Any], post: dict[str, Any], **over: Any) -> Setting:
-    return Setting(title, Experiment(**(base | quick)), Experiment(**(base | post)), over)
+        Raises ValueError for another name.
+        """
+        if recipe not in RECIPES:
+            raise ValueError(f"recipe must be one of {', '.join(RECIPES)}; got {recipe!r}")
+        if recipe != "plain":
+            return self.quick if recipe == "quick" else self.paper
+        row = self.quick.arch_row
+        biases = "linear_uniform" if row.hidden_bias or row.output_bias else "zeros"
+        return self.quick.with_(init="linear_uniform", bias_init=biases, bias_offset=0.0, **PLAIN_RECIPE)
+
+
+def _setting(title: str, base: dict[str, Any], quick: dict[str, Any], paper: dict[str, Any], **over: Any) -> Setting:
+    return Setting(title, Experiment(**(base | quick)), Experiment(**(base | paper)), over)
 
 
 _MEMORISED = {"n_features": 1000, "n_hidden": 2, "sparsity": 0.99, "normalize": True, "n_samples": 100}  # [S]
@@ -624,7 +644,7 @@ def learning_rates() -> list[Experiment]:
 
 def fish(size: str = "quick", **over: Any) -> list[Experiment]:
     """The three fish over these fields, the small networks first: all see the same samples through the same E."""
-    every = [e for name in FISH for e in sweep(getattr(EXPERIMENTS[name], size), **over)]
+    every = [e for name in FISH for e in sweep(EXPERIMENTS[name].at(size), **over)]
     return sorted(every, key=lambda e: (e.seed, e.n_hidden, e.n_embed))
 
 
@@ -670,7 +690,7 @@ def _named(name: str, **more: Any) -> list[Experiment]:
 
 def _dictionaries() -> list[Experiment]:
     """The tiny networks of the appendix, each once, though several tabs show some of them."""
-    entropy = EXPERIMENTS["dictionary_cross_entropy"].post
+    entropy = EXPERIMENTS["dictionary_cross_entropy"].paper
     sizes, names = EXPERIMENTS["dictionary_sizes"], EXPERIMENTS["dictionary_sizes_cross_entropy"]
     few = sizes.quick.with_(n_features=64, n_hidden=4)
     starting = EXPERIMENTS["starting_as_dictionary"]

@@ -29,7 +29,7 @@ active = ui.control("active", 1)
 noise = ui.control("noise", 0.0)
 counts_from = ui.control("counts_from", 1.0)
 name = "dictionary_cross_entropy" if task == "classify_hard" else "dictionary"
-base = settings.EXPERIMENTS[name].post.with_(n_features=n)
+base = settings.EXPERIMENTS[name].paper.with_(n_features=n)
 m = ui.shown("m", "Neurons m", NEURONS, 10)
 
 

@@ -199,7 +199,7 @@ def lifted():
 
 
 def entropy():
-    base = settings.EXPERIMENTS["dictionary_cross_entropy"].post.with_(
+    base = settings.EXPERIMENTS["dictionary_cross_entropy"].paper.with_(
         n_features=knob("one_hots", 20), n_hidden=knob("neurons", 10), optimizer=knob("optimizer", "adamw"), **lifted()
     )
     if base.optimizer == "sgd":
@@ -261,7 +261,7 @@ def entropy():
 
 
 def decay():
-    base = settings.EXPERIMENTS["dictionary_cross_entropy"].post.with_(
+    base = settings.EXPERIMENTS["dictionary_cross_entropy"].paper.with_(
         n_features=knob("one_hots", 20), n_hidden=knob("neurons", 10), lr=knob("lr", 1e-3)
     )
     results = trained(sweep(base, weight_decay=DECAYS, seed=range(knob("seeds", 4))))
@@ -393,7 +393,7 @@ def cosines():
     seeds = range(knob("seeds", 1))
     setting = settings.EXPERIMENTS["dictionary_sizes"]
     mse = sweep(setting.quick, n_features=(16, 32, 64), n_hidden=(4, 8, 16, 32), seed=seeds)
-    entropy = settings.EXPERIMENTS["dictionary_cross_entropy"].post.with_(**lifted())
+    entropy = settings.EXPERIMENTS["dictionary_cross_entropy"].paper.with_(**lifted())
     ce = sweep(entropy, weight_decay=DECAYS, seed=seeds)
     results = trained(mse + ce)
     squares = [r for r in results if r.experiment.task_row.loss == "mse"]

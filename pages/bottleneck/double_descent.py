@@ -71,7 +71,7 @@ sparsity = ui.control("sparsity", 0.99)
 n_features = ui.control("n_features", 1000)
 more = st.sidebar.expander("More settings")
 name = settings.DESCENTS[arch]
-own = settings.EXPERIMENTS[name].quick if recipe == "quick" else settings.EXPERIMENTS[name].post
+own = settings.EXPERIMENTS[name].at(recipe)
 start = ui.control("start", "own", where=more)
 if start != "own":
     init, bias_init, bias_offset = ui.STARTS[start]

@@ -23,7 +23,7 @@ sizes = ui.control("limit_sizes", settings.LIMIT_SIZES)
 widths = ui.control("limit_widths", settings.LIMIT_WIDTHS)
 seeds = ui.control("map_seeds", 1)
 setting = settings.EXPERIMENTS["limits"]
-base = setting.quick if recipe == "quick" else setting.post
+base = setting.at(recipe)
 overview = st.container()
 
 

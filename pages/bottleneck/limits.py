@@ -40,7 +40,7 @@ seeds = ui.control("map_seeds", 1)
 relative = ui.control("relative", False)
 name = "limits_one_hot" if clean else "limits"
 setting = settings.EXPERIMENTS[name]
-base = (setting.quick if recipe == "quick" else setting.post).with_(
+base = setting.at(recipe).with_(
     weight_decay=ui.control("weight_decay", 0.01, where=st.sidebar.expander("More settings"))
 )
 overview, inside = st.container(), st.container()
@@ -221,7 +221,7 @@ with inside:
         st.caption("Choose a cell that is trained." if results else "Nothing is trained yet.")
 # Some claims compare with another view, or with other weight decay: they take what of it is trained already.
 if clean:
-    noisy = settings.EXPERIMENTS["limits"].quick if recipe == "quick" else settings.EXPERIMENTS["limits"].post
+    noisy = settings.EXPERIMENTS["limits"].at(recipe)
     elsewhere = [
         *settings.limits(noisy, (True, False), sizes, widths, sparsity=(0.99,), **over),
         *settings.limits(base.with_(weight_decay=0.0), (True, False), sizes, widths, **over),

@@ -24,7 +24,7 @@ recipe = ui.control("recipe", "quick")
 def named(name, **changes):
     """A named experiment at the size that the visitor chose."""
     setting = settings.EXPERIMENTS[name]
-    return (setting.quick if recipe == "quick" else setting.post).with_(**changes)
+    return setting.at(recipe).with_(**changes)
 
 
 def sparsities(densities):

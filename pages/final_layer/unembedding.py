@@ -39,7 +39,7 @@ name = "unembedding_sgd" if optimizer == "sgd" else "unembedding_soft" if soft e
 def named(experiment_name, **changes):
     """A named experiment at the size that the visitor chose."""
     setting = settings.EXPERIMENTS[experiment_name]
-    return (setting.quick if recipe == "quick" else setting.post).with_(sparsity=sparsity, **changes)
+    return setting.at(recipe).with_(sparsity=sparsity, **changes)
 
 
 sparsity = ui.control("sparsity", 0.99, where=more)

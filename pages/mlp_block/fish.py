@@ -187,9 +187,7 @@ def big_fish_over_B(results):
 
 
 with overview:
-    wanted = settings.fish(
-        "quick" if recipe == "quick" else "post", seed=range(seeds), n_embed=embeds, n_hidden=widths, **common
-    )
+    wanted = settings.fish(recipe, seed=range(seeds), n_embed=embeds, n_hidden=widths, **common)
     results = ui.trained(wanted, show, watch, at_once=recipe == "quick")
     ui.notes(
         "- **Big fish**: rows differ more than columns. It has to name $F$ features, and each neuron adds one "

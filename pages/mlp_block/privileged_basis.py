@@ -20,7 +20,7 @@ densities = ui.control("density", settings.NEURON_DENSITIES, choices=settings.NE
 starts = ui.control("starts", settings.STARTS)
 n_features = ui.control("n_features", 10, choices=(5, 10, 20))
 n_hidden = ui.control("n_hidden", 5, choices=(2, 3, 5, 8, 10))
-base = (setting.quick if recipe == "quick" else setting.post).with_(
+base = setting.at(recipe).with_(
     n_features=n_features,
     n_hidden=n_hidden,
     importance_decay=ui.control("importance_decay", 0.75, choices=(0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 1.0)),

@@ -161,7 +161,7 @@ def agreement(key, levels, _result):
 
 
 def decompiled():
-    base = EXPERIMENTS["dictionary_cross_entropy"].post
+    base = EXPERIMENTS["dictionary_cross_entropy"].paper
     results = ui.stored(sweep(base, n_hidden=(2, 3, 4, 6, 8, 10, 16, 32), seed=range(4)))
     lines = {"on or off": 2, "nine levels": 9}
     rows = [

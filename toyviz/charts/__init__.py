@@ -4,8 +4,8 @@ A figure is a specification that never changes, built once with Altair against n
 moment. So drawing again sends new data to a chart that stands, and costs no building and no checking.
 """
 
+from toyviz.charts.chart import RAYS, Chart
 from toyviz.charts.dictionary import Side, bars, cosine_histograms, lines, matrices, planes, size_map
-from toyviz.charts.figure import RAYS, Figure
 from toyviz.charts.final_layer import (
     CLASSES,
     logit_plane,
@@ -33,7 +33,7 @@ __all__ = [
     "IMPORTANCES",
     "RAYS",
     "SAMPLES",
-    "Figure",
+    "Chart",
     "Lift",
     "Side",
     "bars",

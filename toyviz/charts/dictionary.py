@@ -10,7 +10,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.figure import GREY, VERMILLION, Figure, compiled, named, powers, records, stretched
+from toyviz.charts.chart import GREY, VERMILLION, Chart, compiled, named, powers, records, stretched
 
 BINS = np.linspace(-1, 1, 41)  # of the cosines
 TOLD = {  # what the tooltip of a map's cell tells beside its value, where it is known
@@ -22,7 +22,7 @@ TOLD = {  # what the tooltip of a map's cell tells beside its value, where it is
 }
 
 
-def matrices(panels: Sequence[tuple[str, np.ndarray]], rows: str = "row", columns: str = "column") -> Figure:
+def matrices(panels: Sequence[tuple[str, np.ndarray]], rows: str = "row", columns: str = "column") -> Chart:
     """Matrices side by side as heat maps, each on its own scale around 0, which is written above it.
 
     panels: (label, (r, c)) each. Orange is negative, blue positive. rows, columns: what they are, for the tooltips.
@@ -49,10 +49,10 @@ def matrices(panels: Sequence[tuple[str, np.ndarray]], rows: str = "row", column
         )
     cells = pd.concat(frames, ignore_index=True) if frames else records([], "panel", "place", "share")
     said = [f"{label}, {values.shape[0]} by {values.shape[1]}" for label, values in panels]
-    return Figure(_matrices(rows, columns), {"cells": cells}, f"Heat maps: {', '.join(said) or 'none'}.", square=True)
+    return Chart(_matrices(rows, columns), {"cells": cells}, f"Heat maps: {', '.join(said) or 'none'}.", square=True)
 
 
-def planes(panels: Sequence[tuple[str, np.ndarray]]) -> Figure:
+def planes(panels: Sequence[tuple[str, np.ndarray]]) -> Chart:
     """Vectors in the plane as numbered dots, a square for each label, each on its own scale around 0.
 
     panels: (label, (n, 2)) each.
@@ -67,15 +67,15 @@ def planes(panels: Sequence[tuple[str, np.ndarray]]) -> Figure:
         pd.concat(frames, ignore_index=True) if frames else records([], "panel", "place", "number", "x", "y", "frame")
     )
     said = ", ".join(f"{len(points)} {label}" for label, points in panels) or "none"
-    return Figure(_planes(), {"points": data}, f"Vectors in the plane: {said}.", square=True)
+    return Chart(_planes(), {"points": data}, f"Vectors in the plane: {said}.", square=True)
 
 
-def bars(values: Mapping[str, np.ndarray], title: str, entries: str) -> Figure:
+def bars(values: Mapping[str, np.ndarray], title: str, entries: str) -> Chart:
     """The entries of some vectors as bars, one row of bars for each vector. values: name -> (n,)."""
     frames = [pd.DataFrame({"vector": name, "entry": np.arange(len(v)), "value": v}) for name, v in values.items()]
     rows = pd.concat(frames, ignore_index=True) if frames else records([], "vector", "entry", "value")
     said = "; ".join(f"{name} from {v.min():.2g} to {v.max():.2g}" for name, v in values.items()) or "none"
-    return Figure(_bars(title, entries, tuple(values)), {"bars": rows.astype({"value": float})}, f"{title}: {said}.")
+    return Chart(_bars(title, entries, tuple(values)), {"bars": rows.astype({"value": float})}, f"{title}: {said}.")
 
 
 class Side(NamedTuple):
@@ -101,7 +101,7 @@ def size_map(
     selected: Mapping[str, int] | None = None,
     digits: int | None = None,
     possible: Callable[[int, int], bool] = lambda x, y: True,
-) -> Figure:
+) -> Chart:
     """A number of each network over two sizes, as coloured cells; clicking one picks its two sizes.
 
     cells: columns for x and y, and value; for the tooltip also some of TOLD. Where a value is exactly 0 its logarithm
@@ -130,10 +130,10 @@ def size_map(
         said = f"{title}: no network yet."
     told = tuple(name for name in TOLD if name in cells.columns)
     spec = _size_map(title, legend, logarithmic, low, high if high > low else low * 1.01, x, y, told)
-    return Figure(spec, data, said)
+    return Chart(spec, data, said)
 
 
-def cosine_histograms(panels: Sequence[tuple[str, str, np.ndarray]], row_title: str, column_title: str) -> Figure:
+def cosine_histograms(panels: Sequence[tuple[str, str, np.ndarray]], row_title: str, column_title: str) -> Chart:
     """Histograms of cosine similarities, a small panel for each (row, column, values)."""
     frames = []
     for row, column, values in panels:
@@ -144,7 +144,7 @@ def cosine_histograms(panels: Sequence[tuple[str, str, np.ndarray]], row_title: 
     order = (tuple(dict.fromkeys(r for r, _, _ in panels)), tuple(dict.fromkeys(c for _, c, _ in panels)))
     spread = [float(np.std(values)) for _, _, values in panels] or [0.0]
     said = f"Histograms of cosines; their standard deviations go from {min(spread):.2g} to {max(spread):.2g}."
-    return Figure(_cosine_histograms(row_title, column_title, *order), {"bins": data}, said, square=True)
+    return Chart(_cosine_histograms(row_title, column_title, *order), {"bins": data}, said, square=True)
 
 
 def lines(
@@ -159,7 +159,7 @@ def lines(
     share: bool = False,
     rule: float | None = None,
     ticks: Sequence[float] = (),
-) -> Figure:
+) -> Chart:
     """The mean of a number over x for each line, and each seed as a faint dot.
 
     rows: columns x, y, line, seed. order: the names of the lines, which fix their colours. share: y goes from 0 to 1.
@@ -169,7 +169,7 @@ def lines(
     data = {"points": rows, "mean": mean, "rule": records([{"y": rule}] if rule is not None else [], "y")}
     ends = [f"{name}: {part['y'].iloc[0]:.2g} to {part['y'].iloc[-1]:.2g}" for name, part in mean.groupby("line")]
     spec = _lines(title, x_title, y_title, tuple(order), logarithmic_x, logarithmic_y, share, tuple(ticks))
-    return Figure(spec, data, f"{title}. {'; '.join(ends) or 'Nothing yet'}.")
+    return Chart(spec, data, f"{title}. {'; '.join(ends) or 'Nothing yet'}.")
 
 
 @cache

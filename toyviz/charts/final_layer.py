@@ -10,11 +10,11 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.figure import (
+from toyviz.charts.chart import (
     GREEN,
     GREY,
     VERMILLION,
-    Figure,
+    Chart,
     compiled,
     named,
     records,
@@ -37,7 +37,7 @@ STAGES = ("h_x W2[c, 0]", "h_y W2[c, 1]", "their sum", "b2[c]", "logit: sum + b2
 
 def over_samples(
     runs: pd.DataFrame, measure: str, baseline: tuple[str, float], sizes: Sequence[int], selected: int | None = None
-) -> Figure:
+) -> Chart:
     """Cross-entropy or accuracy over T, on the training and on the test set: each seed, their mean and their range.
 
     runs: columns n_samples, seed, train_<measure>, test_<measure>; measure is "loss" or "accuracy". baseline: what
@@ -75,7 +75,7 @@ def over_samples(
             f"Mean test {what} over the size of the training set: highest at T = {top['n_samples']:,} with "
             f"{top['value']:.3g}, and {last['value']:.3g} at T = {last['n_samples']:,}. {name}: {guess:.4g}."
         )
-    return Figure(_over_samples(measure), data, said)
+    return Chart(_over_samples(measure), data, said)
 
 
 def _names(mean: pd.DataFrame) -> pd.DataFrame:
@@ -89,7 +89,7 @@ def _names(mean: pd.DataFrame) -> pd.DataFrame:
     return here.assign(below=meet & (here["shown"] < here["shown"].max()))
 
 
-def shapes_over_samples(pictures: Sequence[tuple[str, Mapping[str, tuple[np.ndarray, np.ndarray]]]]) -> Figure:
+def shapes_over_samples(pictures: Sequence[tuple[str, Mapping[str, tuple[np.ndarray, np.ndarray]]]]) -> Chart:
     """Small squares: a column for each label, and in it one square for each of SHAPES; each has its own scale.
 
     pictures: (label, {kind: (points (n, 2), seen (n,) bool)}). At most DOTS points a square are drawn, evenly spaced
@@ -110,10 +110,10 @@ def shapes_over_samples(pictures: Sequence[tuple[str, Mapping[str, tuple[np.ndar
     said = "No pictures yet."
     if pictures:
         said = f"{len(pictures)} small pictures of {', '.join(SHAPES)}, from {pictures[0][0]} to {pictures[-1][0]}."
-    return Figure(_shapes_over_samples(max(len(pictures), 1)), {"points": drawn}, said, square=True)
+    return Chart(_shapes_over_samples(max(len(pictures), 1)), {"points": drawn}, said, square=True)
 
 
-def shape(kind: str, points: np.ndarray, seen: np.ndarray, title: str, picked: int | None = None) -> Figure:
+def shape(kind: str, points: np.ndarray, seen: np.ndarray, title: str, picked: int | None = None) -> Chart:
     """One kind of vector in the plane, large: points (n, 2), seen (n,) bool; a ring around the picked one.
 
     Seen are filled dots, unseen are grey crosses. Clicking a point picks its number.
@@ -129,10 +129,10 @@ def shape(kind: str, points: np.ndarray, seen: np.ndarray, title: str, picked: i
     }
     unseen = int((~seen).sum())
     said = f"{title}: {len(points):,} {kind}" + (f", {unseen:,} of them never seen in training." if unseen else ".")
-    return Figure({**_shape(kind), "title": title}, data, said, square=True)
+    return Chart({**_shape(kind), "title": title}, data, said, square=True)
 
 
-def logit_plane(terms: np.ndarray, seen: np.ndarray, label: int, hidden: np.ndarray) -> Figure:
+def logit_plane(terms: np.ndarray, seen: np.ndarray, label: int, hidden: np.ndarray) -> Chart:
     """Every class at (h_x W2[c, 0], h_y W2[c, 1]), with the correct one marked: the rows of W2, stretched by h.
 
     terms: (n_classes, 2). seen: (n_classes,) bool. hidden: (2,). The dashed line joins all places whose two terms have
@@ -155,10 +155,10 @@ def logit_plane(terms: np.ndarray, seen: np.ndarray, label: int, hidden: np.ndar
         f"classes have a larger sum. h = ({hidden[0]:.3g}, {hidden[1]:.3g})."
     )
     title = f"Two terms a class; h = ({hidden[0]:.2f}, {hidden[1]:.2f})"
-    return Figure({**_logit_plane(), "title": title}, data, said, square=True)
+    return Chart({**_logit_plane(), "title": title}, data, said, square=True)
 
 
-def logit_stages(terms: np.ndarray, bias: np.ndarray, logits: np.ndarray, seen: np.ndarray, label: int) -> Figure:
+def logit_stages(terms: np.ndarray, bias: np.ndarray, logits: np.ndarray, seen: np.ndarray, label: int) -> Chart:
     """The logits of every class, stage by stage, one line each: the terms, their sum, the bias, the logit.
 
     terms: (n_classes, 2). bias, logits: (n_classes,). The ticks of classes never seen in training are grey and
@@ -183,10 +183,10 @@ def logit_stages(terms: np.ndarray, bias: np.ndarray, logits: np.ndarray, seen: 
         f"The correct class {label} has rank {ranks[2]} of {len(bias):,} by the sum of its terms and rank {ranks[4]} "
         f"after its bias of {bias[label]:.3g}."
     )
-    return Figure(_logit_stages(), {"ticks": ticks, "correct": correct}, said)
+    return Chart(_logit_stages(), {"ticks": ticks, "correct": correct}, said)
 
 
-def votes(features: np.ndarray, values: np.ndarray, arrows: np.ndarray, hidden: np.ndarray) -> Figure:
+def votes(features: np.ndarray, values: np.ndarray, arrows: np.ndarray, hidden: np.ndarray) -> Chart:
     """What each active feature of a sample adds to its hidden vector: an arrow each, x_i W1[:, i], and their sum h.
 
     features, values: (k,). arrows: (k, 2). hidden: (2,). The thin path lays the arrows end to end.
@@ -203,10 +203,10 @@ def votes(features: np.ndarray, values: np.ndarray, arrows: np.ndarray, hidden: 
         "frame": pd.DataFrame({"x": [-lim, lim], "y": [-lim, lim]}),
     }
     said = f"{len(features)} arrows that add up to h = ({hidden[0]:.3g}, {hidden[1]:.3g})."
-    return Figure({**_votes(), "title": f"{len(features)} votes, and their sum h"}, data, said, square=True)
+    return Chart({**_votes(), "title": f"{len(features)} votes, and their sum h"}, data, said, square=True)
 
 
-def squareness_turned(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], references: Mapping[str, float]) -> Figure:
+def squareness_turned(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], references: Mapping[str, float]) -> Chart:
     """Squareness over the angle by which the plane was turned first, a line for each network.
 
     curves: name -> (degrees (k,), squareness (k,)). references: name of a shape -> its squareness at 0 degrees. Only a
@@ -222,7 +222,7 @@ def squareness_turned(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], refer
         f"{name}: {values[0]:.2f} at {degrees[0]:g} degrees, {values.min():.2f} at {degrees[values.argmin()]:g}."
         for name, (degrees, values) in curves.items()
     )
-    return Figure(_squareness_turned(), {"lines": lines, "rules": rules}, said or "No network yet.")
+    return Chart(_squareness_turned(), {"lines": lines, "rules": rules}, said or "No network yet.")
 
 
 def _points(runs: pd.DataFrame, measure: str, least: float) -> pd.DataFrame:

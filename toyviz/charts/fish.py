@@ -10,11 +10,11 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.figure import (
+from toyviz.charts.chart import (
     GREEN,
     GREY,
     VERMILLION,
-    Figure,
+    Chart,
     compiled,
     named,
     selected_rule,
@@ -32,7 +32,7 @@ PARTS = {
 WIDTH, HEIGHT = 350, 280  # of the picture of the transformer, in pixels
 
 
-def components() -> Figure:
+def components() -> Chart:
     """A transformer, and the three parts of it that are trained alone: the residual stream as a bottleneck, an MLP
     block, the final layer. Beside each its formula, and its layers from input (below) to output (above)."""
     frames = [_funnel(widths, 160, place, 44).assign(part=name) for name, (_, _, place, widths) in PARTS.items()]
@@ -56,7 +56,7 @@ def components() -> Figure:
     }
     said = "A transformer: the residual stream runs from the embedding to the unembedding, past attention and MLP. "
     said += "Taken out of it are the stream as a bottleneck, an MLP block and the final layer."
-    return Figure(_components(), data, said, square=True)
+    return Chart(_components(), data, said, square=True)
 
 
 def _funnel(widths: Sequence[float], x: float, y: float, height: float) -> pd.DataFrame:
@@ -110,7 +110,7 @@ MATRIX_COLORS = {"trained": BLUE, "random and fixed": GREY}
 PANEL, LEVEL, BAR = 170, 62, 8  # width of a drawing, pixels from a layer to the next, thickness of a layer
 
 
-def fish_shapes(n_features: int, n_embed: int, n_hidden: int) -> Figure:
+def fish_shapes(n_features: int, n_embed: int, n_hidden: int) -> Chart:
     """The layers of the three fish from the features (below) to the output (above), their widths to scale, and between
     them the matrices: E is random and stays fixed, W1 and W2 are trained."""
     scale = PANEL / max(n_features, n_embed, n_hidden)
@@ -136,12 +136,12 @@ def fish_shapes(n_features: int, n_embed: int, n_hidden: int) -> Figure:
         f"The three fish: {n_features} features, a fixed random projection to {n_embed} numbers, {n_hidden} neurons, "
     )
     said += f"and {n_features} outputs of the big fish, {n_embed} of the small fish and of the re-projector."
-    return Figure(_fish_shapes(), {"parts": pd.DataFrame(parts)}, said, square=True)
+    return Chart(_fish_shapes(), {"parts": pd.DataFrame(parts)}, said, square=True)
 
 
 def over_hidden_size(
     rows: pd.DataFrame, dashed: pd.DataFrame, title: str, y_title: str, dashes: str, selected: int, share: bool = False
-) -> Figure:
+) -> Chart:
     """A number of the three fish over hidden size, and dashed what it is held against; share: y goes from 0 to 1.
 
     rows, dashed: columns fish (one of NAMES), n_hidden, value. dashes says what the dashed lines are. Clicking a point
@@ -153,10 +153,10 @@ def over_hidden_size(
         f"{name} {part['value'].iloc[0]:.2g} to {part['value'].iloc[-1]:.2g}" for name, part in rows.groupby("fish")
     ]
     spec = _over_hidden_size(title, y_title, dashes, share)
-    return Figure(spec, data, f"{title}, from few to many neurons: {', '.join(ends)}. Dashed: {dashes}.")
+    return Chart(spec, data, f"{title}, from few to many neurons: {', '.join(ends)}. Dashed: {dashes}.")
 
 
-def recovery(lead: np.ndarray, selected: int) -> Figure:
+def recovery(lead: np.ndarray, selected: int) -> Chart:
     """How far the correct output of each feature is ahead of all others when it goes in alone, the best feature first.
 
     lead: (n,), the correct output minus the largest other; below 0 the feature is lost. Clicking a bar picks its
@@ -166,15 +166,15 @@ def recovery(lead: np.ndarray, selected: int) -> Figure:
     rows = pd.DataFrame({"rank": np.arange(1, len(lead) + 1), "feature": order, "lead": lead[order].astype(float)})
     rows["back"] = np.where(rows["lead"] > 0, "comes back", "is lost")
     said = f"{(lead > 0).sum()} of {len(lead)} features come back when they go in alone."
-    return Figure(_recovery(len(lead)), {"features": rows, "selected": rows[rows["feature"] == selected]}, said)
+    return Chart(_recovery(len(lead)), {"features": rows, "selected": rows[rows["feature"] == selected]}, said)
 
 
-def response(output: np.ndarray, target: np.ndarray, title: str) -> Figure:
+def response(output: np.ndarray, target: np.ndarray, title: str) -> Chart:
     """What a network says, as bars, and what it should say, as ticks where that is not 0. Both (n_outputs,)."""
     place = np.arange(len(output))
     rows = pd.DataFrame({"output": place, "value": output.astype(float), "target": target.astype(float)})
     said = f"{title}: largest at {output.argmax()}, the target at {target.argmax()}."
-    return Figure(_response(title, len(output)), {"outputs": rows}, said)
+    return Chart(_response(title, len(output)), {"outputs": rows}, said)
 
 
 @cache

@@ -11,11 +11,11 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.figure import (
+from toyviz.charts.chart import (
     CLOSE_RAYS,
     GREY,
     RAYS,
-    Figure,
+    Chart,
     compiled,
     count,
     named,
@@ -36,7 +36,7 @@ LABELS = 12  # dots that carry their number, if they have
 LABELLED = 0.1  # more of a dimension to themselves than this
 
 
-def panels(vectors: Sequence[tuple[str, Mapping[str, np.ndarray]]], common_scale: bool = False) -> Figure:
+def panels(vectors: Sequence[tuple[str, Mapping[str, np.ndarray]]], common_scale: bool = False) -> Chart:
     """Small squares side by side: a column for each label, and in it a square for each kind of vector.
 
     vectors: (label, {FEATURES: (n, 2), SAMPLES: (T, 2)}) for each column, either kind or both. Columns of W1 are lines
@@ -56,7 +56,7 @@ def panels(vectors: Sequence[tuple[str, Mapping[str, np.ndarray]]], common_scale
     if vectors:
         what = " and of ".join(KINDS[:kinds_drawn])
         said = f"{len(vectors)} small pictures of {what}, from {vectors[0][0]} to {vectors[-1][0]}."
-    return Figure(_panels(max(len(vectors), 1)), {"vectors": drawn}, said, square=True)
+    return Chart(_panels(max(len(vectors), 1)), {"vectors": drawn}, said, square=True)
 
 
 def closeup(
@@ -66,7 +66,7 @@ def closeup(
     dimensionality: np.ndarray,
     lim: float | None = None,
     at_most: int = CLOSE_RAYS,
-) -> Figure:
+) -> Chart:
     """One kind of vector, large, with a tooltip each.
 
     values: (n, 2). norms, dimensionality: (n,), for the tooltips. lim: half the width of both axes. Drawn are
@@ -93,7 +93,7 @@ def closeup(
     }
     title = count(kind, len(chosen), len(values))
     spec = {**_closeup(kind), "title": title}
-    return Figure(spec, data, f"{title} in the plane; {len(labels)} carry their number.", square=True)
+    return Chart(spec, data, f"{title} in the plane; {len(labels)} carry their number.", square=True)
 
 
 def limit(values: np.ndarray) -> float:
@@ -108,7 +108,7 @@ def dimensionality(
     n_hidden: int,
     n_features: int,
     selected: int | None = None,
-) -> Figure:
+) -> Chart:
     """The dimensionality of every feature and of every training sample over T, with what an even share would be.
 
     features, samples: T -> (n_features,) and (T,). Drawn of a kind at each T are the TOP largest values, and STRIP
@@ -133,7 +133,7 @@ def dimensionality(
         last = sizes[-1]
         of_feature, of_sample = features[last].max(), samples[last].max()
         said += f"At T = {last:,} the largest of a feature is {of_feature:.2f}, of a sample {of_sample:.2f}."
-    return Figure(_dimensionality(), data, said)
+    return Chart(_dimensionality(), data, said)
 
 
 def _even_shares(T: np.ndarray, n_hidden: int, n_features: int) -> pd.DataFrame:

@@ -9,14 +9,14 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.figure import GREY, VERMILLION, Figure, named, records, stretched
+from toyviz.charts.chart import GREY, VERMILLION, Chart, named, records, stretched
 
 KINDS = ("fitted", "kept from the fit")
 IMPORTANCES = ("decreasing importance", "uniform importance")
 BLUE = "#0A84C6"
 
 
-def predictions(cells: pd.DataFrame, title: str) -> Figure:
+def predictions(cells: pd.DataFrame, title: str) -> Chart:
     """Measured over predicted number of features, both on logarithmic axes; on the diagonal the prediction is exact.
 
     cells: columns predicted, measured, unseen (bool), n_features, n_hidden, density, importance (one of IMPORTANCES).
@@ -26,10 +26,10 @@ def predictions(cells: pd.DataFrame, title: str) -> Figure:
     low, high = (float(both.min()), float(both.max())) if len(both) else (1.0, 2.0)
     data = {"cells": drawn, "diagonal": pd.DataFrame({"predicted": [low, high], "measured": [low, high]})}
     said = f"{title}: {len(cells)} cells, {int(cells['unseen'].sum())} of them kept from the fit."
-    return Figure(_predictions(title), data, said)
+    return Chart(_predictions(title), data, said)
 
 
-def residuals(cells: pd.DataFrame, field: str, title: str) -> Figure:
+def residuals(cells: pd.DataFrame, field: str, title: str) -> Chart:
     """Measured over predicted, on a logarithmic axis, over n, m or density: the field; 1 is exact.
 
     cells: as for predictions(); title: that of the field.
@@ -37,7 +37,7 @@ def residuals(cells: pd.DataFrame, field: str, title: str) -> Figure:
     drawn = cells.assign(ratio=cells["measured"] / cells["predicted"])
     spread = f"from {drawn['ratio'].min():.2g} to {drawn['ratio'].max():.2g}" if len(drawn) else "none yet"
     said = f"Measured over predicted for each {title}, {spread}."
-    return Figure(_residuals(field, title), {"cells": drawn, "exact": records([{"ratio": 1.0}], "ratio")}, said)
+    return Chart(_residuals(field, title), {"cells": drawn, "exact": records([{"ratio": 1.0}], "ratio")}, said)
 
 
 def _tooltip() -> list[alt.Tooltip]:

@@ -10,11 +10,11 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.figure import (
+from toyviz.charts.chart import (
     GREEN,
     GREY,
     VERMILLION,
-    Figure,
+    Chart,
     named,
     powers,
     records,
@@ -38,7 +38,7 @@ def loss_over_samples(
     selected: int | None = None,
     height: int = 380,
     floor: Mapping[int, float] | None = None,
-) -> Figure:
+) -> Chart:
     """Train and test loss over T: a faint line and a point a seed, their mean, and the lowest to the highest seed.
 
     runs: columns n_samples, seed, train_loss, test_loss. baselines: loss by name, drawn as rules. regimes: columns
@@ -62,12 +62,12 @@ def loss_over_samples(
         "selected": records([{"n_samples": selected}] if selected else [], "n_samples"),
         "frame": _frame(sizes, FLOOR, max(highest, 1.0) * 8),
     }
-    return Figure(_loss_over_samples(height), data, _said(mean, peak))
+    return Chart(_loss_over_samples(height), data, _said(mean, peak))
 
 
 def loss_close_to_one(
     runs: pd.DataFrame, baselines: dict[str, float], sizes: Sequence[int], selected: int | None = None
-) -> Figure:
+) -> Chart:
     """The test loss close to what the output 0 has, where generalising shows: the mean and each seed.
 
     runs: columns n_samples, seed, train_loss, test_loss. baselines: loss by name; the first sets the window.
@@ -90,10 +90,10 @@ def loss_close_to_one(
     }
     below = int((_means(points)["loss"] < min(baselines.values())).sum())
     said = f"Mean test loss close to {unit:.3g}; at {below} sizes it is below what the best constant output has."
-    return Figure({**_loss_close_to_one(), "params": window}, data, said)
+    return Chart({**_loss_close_to_one(), "params": window}, data, said)
 
 
-def norms_over_samples(runs: pd.DataFrame, selected: int | None = None) -> Figure:
+def norms_over_samples(runs: pd.DataFrame, selected: int | None = None) -> Chart:
     """How large the weights are over T: the mean over seeds of |W1|_F and |b2|, and each seed.
 
     runs: columns n_samples, seed, weight_norm, bias_norm.
@@ -115,7 +115,7 @@ def norms_over_samples(runs: pd.DataFrame, selected: int | None = None) -> Figur
     }
     largest = mean.loc[mean["norm"].idxmax()] if len(mean) else None
     said = f"The largest norm is {largest['norm']:.3g}, at T = {largest['n_samples']:,}." if largest is not None else ""
-    return Figure(_norms_over_samples(), data, f"Norms of weights and biases over T. {said}")
+    return Chart(_norms_over_samples(), data, f"Norms of weights and biases over T. {said}")
 
 
 def _points(runs: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.figure import GREY, RAYS, VERMILLION, Figure, compiled, named, records
+from toyviz.charts.chart import GREY, RAYS, VERMILLION, Chart, compiled, named, records
 from toyviz.charts.geometry import limit
 
 STEPS = ("W1 x", "b1", "W1 x + b1", "after the ReLU")
@@ -28,7 +28,7 @@ class Lift(NamedTuple):
     after: np.ndarray  # (T, 2): ReLU(W1 x + b1)
 
 
-def horseshoe(pictures: Sequence[tuple[str, Lift]]) -> Figure:
+def horseshoe(pictures: Sequence[tuple[str, Lift]]) -> Chart:
     """Hidden vectors before the bias, the bias, and after it, before and after the ReLU, in one frame a label.
 
     Every frame has its own scale, the same along both axes; one label alone is drawn large. At most RAYS samples.
@@ -49,10 +49,10 @@ def horseshoe(pictures: Sequence[tuple[str, Lift]]) -> Figure:
     said = "Hidden vectors before and after the bias."
     if negative:
         said += f" Of the values W1 x, {', '.join(negative)} are negative."
-    return Figure(_horseshoe(len(pictures) or 1), data, said, square=True)
+    return Chart(_horseshoe(len(pictures) or 1), data, said, square=True)
 
 
-def starts(pictures: Sequence[tuple[str, str, np.ndarray, np.ndarray, float | None]]) -> Figure:
+def starts(pictures: Sequence[tuple[str, str, np.ndarray, np.ndarray, float | None]]) -> Chart:
     """Columns of W1, those of features that no training sample has and the others: a row a start, a column a size.
 
     pictures: (start, label, never active (k, 2), others (n - k, 2), half) each; half is half the side of the square
@@ -78,7 +78,7 @@ def starts(pictures: Sequence[tuple[str, str, np.ndarray, np.ndarray, float | No
     columns = tuple(dict.fromkeys(picture[1] for picture in pictures))
     said = f"Columns of W1, {' and '.join(f'from {row}' for row in rows) or 'none'}: "
     said += "those of features that are never active keep their shape."
-    return Figure(_starts(len(columns), rows), {"dots": dots}, said, square=True)
+    return Chart(_starts(len(columns), rows), {"dots": dots}, said, square=True)
 
 
 def _around(middle: np.ndarray, half: float, scale: str) -> pd.DataFrame:

@@ -10,13 +10,13 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.figure import GREEN, GREY, Figure, compiled, named, records, selected_rule, stretched
+from toyviz.charts.chart import GREEN, GREY, Chart, compiled, named, records, selected_rule, stretched
 
 DRAWN = 0.02  # a weight smaller than this is no block: it would be a sliver
 BLOCK = ("neuron", "feature", "weight", "start", "end", "superposition", "name")
 
 
-def neuron_weights(columns: Sequence[tuple[str, np.ndarray]], large: bool = False) -> Figure:
+def neuron_weights(columns: Sequence[tuple[str, np.ndarray]], large: bool = False) -> Chart:
     """W1 as a heat map, a square for each label: a row a feature, a column a neuron.
 
     columns: (label, W1 (m, n)) each. Orange is negative, blue positive, on one scale from -1 to 1.
@@ -30,10 +30,10 @@ def neuron_weights(columns: Sequence[tuple[str, np.ndarray]], large: bool = Fals
     empty = records([], "panel", "place", "neuron", "feature", "weight")
     data = {"cells": pd.concat(frames, ignore_index=True) if frames else empty}
     said = f"{len(columns)} heat maps of W1, {n} features by {m} neurons."
-    return Figure(_weights(len(columns) or 1, large), data, said, square=True)
+    return Chart(_weights(len(columns) or 1, large), data, said, square=True)
 
 
-def stacks(columns: Sequence[tuple[str, np.ndarray, np.ndarray, Sequence[str]]], large: bool = False) -> Figure:
+def stacks(columns: Sequence[tuple[str, np.ndarray, np.ndarray, Sequence[str]]], large: bool = False) -> Chart:
     """One stack a neuron, one block a feature as high as its weight; negative weights hang below the axis.
 
     columns: (label, W1 (m, n), superposition (n,), names (m,)) each; a neuron's name stands under its stack. A block's
@@ -47,10 +47,10 @@ def stacks(columns: Sequence[tuple[str, np.ndarray, np.ndarray, Sequence[str]]],
     data = {"blocks": pd.concat(frames, ignore_index=True) if frames else records([], *BLOCK, "panel", "place")}
     said = f"Stacks of the weights of {m} neurons, {len(columns)} times."
     said += "".join(f" {label}: {', '.join(names)}." for label, _, _, names in columns)
-    return Figure(_stacks(len(columns) or 1, large), data, said, square=True)
+    return Chart(_stacks(len(columns) or 1, large), data, said, square=True)
 
 
-def spread(rows: pd.DataFrame, selected: float | None = None) -> Figure:
+def spread(rows: pd.DataFrame, selected: float | None = None) -> Chart:
     """The test loss of every start over that of the best one, for each density: how much the start decides.
 
     rows: columns density, seed, ratio (loss over the lowest), best (bool). Clicking a tick picks density and seed.
@@ -64,7 +64,7 @@ def spread(rows: pd.DataFrame, selected: float | None = None) -> Figure:
     said = "Test loss of every start over that of the best."
     if len(worst):
         said += f" The median start has {worst.max():.2f} times the lowest loss at density {worst.idxmax():g}."
-    return Figure(_spread(), data, said)
+    return Chart(_spread(), data, said)
 
 
 def _blocks(W1: np.ndarray, shared: np.ndarray, names: Sequence[str]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from toyviz import metrics
-from toyviz.charts.figure import GREEN, GREY, Figure, compiled, named, records, selected_rule, stretched
+from toyviz.charts.chart import GREEN, GREY, Chart, compiled, named, records, selected_rule, stretched
 
 BIAS = "b"  # the extra column beside W1'W1
 LEFT = 30  # pixels of room for labels at the left: figures above each other stay aligned
@@ -22,7 +22,7 @@ SUMMARIES = {  # what can be drawn over the density: its title, and the top of i
 }
 
 
-def overlaps(columns: Sequence[tuple[str, np.ndarray, np.ndarray]], large: bool = False) -> Figure:
+def overlaps(columns: Sequence[tuple[str, np.ndarray, np.ndarray]], large: bool = False) -> Chart:
     """W1'W1 as a heat map, one square a label, with the bias b2 as one more column at the right.
 
     columns: (label, W1 (m, n), b2 (n,)) each. Blue is negative, orange positive, on one scale from -1 to 1.
@@ -50,10 +50,10 @@ def overlaps(columns: Sequence[tuple[str, np.ndarray, np.ndarray]], large: bool 
         "cells": pd.concat(frames, ignore_index=True) if frames else records([], "panel", "place", "i", "j", "value")
     }
     said = f"Heat maps of W1'W1 with the bias beside it, {len(columns)} of {n} by {n} features."
-    return Figure(_overlaps(len(columns) or 1, n, large), data, said, square=True)
+    return Chart(_overlaps(len(columns) or 1, n, large), data, said, square=True)
 
 
-def norm_bars(columns: Sequence[tuple[str, np.ndarray, np.ndarray]], n_hidden: int, large: bool = False) -> Figure:
+def norm_bars(columns: Sequence[tuple[str, np.ndarray, np.ndarray]], n_hidden: int, large: bool = False) -> Chart:
     """|W_i| of each feature as a bar, coloured by how much the others lie along its direction.
 
     columns: (label, norms (n,), superposition (n,)) each. Black: alone in its direction; yellow: fully shared. Bars of
@@ -76,7 +76,7 @@ def norm_bars(columns: Sequence[tuple[str, np.ndarray, np.ndarray]], n_hidden: i
     said = (
         f"Length of each feature's column; longer than {metrics.REPRESENTED} are {', '.join(map(str, kept))} features."
     )
-    return Figure(_norm_bars(len(columns) or 1, n, large), {"bars": bars}, said, square=True)
+    return Chart(_norm_bars(len(columns) or 1, n, large), {"bars": bars}, said, square=True)
 
 
 def summary(
@@ -85,7 +85,7 @@ def summary(
     densities: Sequence[float],
     level: float | None = None,
     selected: float | None = None,
-) -> Figure:
+) -> Chart:
     """One number of each network over the density 1 - S: the best seed as a line, the other seeds as ticks.
 
     rows: columns density, seed, test_loss, best (bool) and one of SUMMARIES. densities: all of the sweep. level: a
@@ -105,7 +105,7 @@ def summary(
     if len(best):
         sparse, dense = best.iloc[0], best.iloc[-1]
         said += f"{dense['value']:.3g} at density {dense['density']:g}, {sparse['value']:.3g} at {sparse['density']:g}."
-    return Figure(_summary(what), data, said)
+    return Chart(_summary(what), data, said)
 
 
 def _size(columns: int, large: bool) -> int:

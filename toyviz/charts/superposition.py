@@ -10,7 +10,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.figure import GREEN, GREY, Figure, named, records, selected_rule, stretched
+from toyviz.charts.chart import GREEN, GREY, Chart, named, records, selected_rule, stretched
 
 BELOW = ("triangle", "square antiprism")  # their names stand under their lines, since another is close above
 DOTS = 40  # features drawn at most at one density
@@ -23,7 +23,7 @@ PHASE_NAMES = ["given up", "in a pair", "alone"]
 PHASE_COLORS = ["#CCCCCC", "#E69F00", "#0072B2"]  # a light, a middle and a dark one: told apart without colour too
 
 
-def by_start(rows: pd.DataFrame, what: str, starts: Sequence[str], selected: float | None = None) -> Figure:
+def by_start(rows: pd.DataFrame, what: str, starts: Sequence[str], selected: float | None = None) -> Chart:
     """One number over the density 1 - S, a line for each start of the bias: the median over seeds, and each seed.
 
     rows: columns density, start, seed and one of START_SUMMARIES. starts: the order of the lines. Clicking a point
@@ -42,12 +42,12 @@ def by_start(rows: pd.DataFrame, what: str, starts: Sequence[str], selected: flo
         sparse = median[median["density"] == median["density"].min()]
         ends = [f"{value:.3g} from {start}" for start, value in zip(sparse["start"], sparse["value"], strict=True)]
         said += f" At density {sparse['density'].iloc[0]:g}: {', '.join(ends)}."
-    return Figure(_by_start(what, tuple(starts)), data, said)
+    return Chart(_by_start(what, tuple(starts)), data, said)
 
 
 def dimensions_per_feature(
     shares: Mapping[float, float], features: Mapping[float, np.ndarray], plateaus: Mapping[str, float]
-) -> Figure:
+) -> Chart:
     """D* = m / |W1|_F^2, the dimensions per feature, over 1 / (1 - S); and the dimensionality of single features.
 
     shares: density -> D*. features: density -> (n,). plateaus: the shares of regular shapes, by name, as dashed lines.
@@ -73,10 +73,10 @@ def dimensions_per_feature(
     if len(line):
         first, last = data["line"].iloc[0], data["line"].iloc[-1]
         said += f" {first['share']:.2f} at {first['inverse']:.3g}, {last['share']:.2f} at {last['inverse']:.3g}."
-    return Figure(_dimensions_per_feature(), data, said)
+    return Chart(_dimensions_per_feature(), data, said)
 
 
-def phases(cells: pd.DataFrame, title: str, selected: tuple[float, float] | None = None) -> Figure:
+def phases(cells: pd.DataFrame, title: str, selected: tuple[float, float] | None = None) -> Chart:
     """What becomes of the extra feature over its importance and the density: a square of colour for each cell.
 
     cells: columns importance, density, phase (one of PHASE_NAMES), differs (bool: marked with a cross) and loss.
@@ -86,7 +86,7 @@ def phases(cells: pd.DataFrame, title: str, selected: tuple[float, float] | None
     data = {"cells": cells, "selected": records(chosen, "importance", "density")}
     counts = cells["phase"].value_counts()
     said = f"{title}: " + ", ".join(f"{name} in {counts.get(name, 0)} cells" for name in PHASE_NAMES)
-    return Figure({**_phases(), "title": title}, data, f"{said}.")
+    return Chart({**_phases(), "title": title}, data, f"{said}.")
 
 
 def _by_rank(values: np.ndarray) -> np.ndarray:

@@ -9,10 +9,10 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.figure import GREY, VERMILLION, Figure, named, powers, records, stretched
+from toyviz.charts.chart import GREY, VERMILLION, Chart, named, powers, records, stretched
 
 
-def training_curve(steps: np.ndarray, losses: np.ndarray, at_step: int | None = None) -> Figure:
+def training_curve(steps: np.ndarray, losses: np.ndarray, at_step: int | None = None) -> Chart:
     """The training loss over the steps of one training, both logarithmic; a rule at one step.
 
     steps, losses: (k,). Values that are not positive cannot be drawn on a logarithmic axis and are left out.
@@ -26,7 +26,7 @@ def training_curve(steps: np.ndarray, losses: np.ndarray, at_step: int | None = 
         if len(curve)
         else "No steps yet."
     )
-    return Figure(_training_curve(), data, said)
+    return Chart(_training_curve(), data, said)
 
 
 @cache

@@ -32,7 +32,7 @@ NAMING = {"arch": "mlp", "task": "classify_hard"}  # instead of giving the input
 
 
 def _base(name: str, size: str, seed: int) -> Experiment:
-    base: Experiment = getattr(EXPERIMENTS[name], size)
+    base = EXPERIMENTS[name].at(size)
     return base.with_(seed=seed)
 
 
@@ -253,7 +253,7 @@ def two_neurons_hold_64(results: Sequence[Result]) -> Finding | None:
 
 
 def _two_lengths(size: str, seed: int) -> list[Experiment]:
-    return sweep(_base("dictionary_cross_entropy", "post", seed), steps=(1_000, 3_000))
+    return sweep(_base("dictionary_cross_entropy", "paper", seed), steps=(1_000, 3_000))
 
 
 def _early_and_late(results: Sequence[Result]) -> tuple[Result, Result] | None:
@@ -339,7 +339,7 @@ def entropy_biases(results: Sequence[Result]) -> Finding | None:
 
 
 def _decays(size: str, seed: int) -> list[Experiment]:
-    return sweep(_base("dictionary_cross_entropy", "post", seed), weight_decay=(0.0, 0.01, 0.1, 1.0))
+    return sweep(_base("dictionary_cross_entropy", "paper", seed), weight_decay=(0.0, 0.01, 0.1, 1.0))
 
 
 def _by_decay(results: Sequence[Result]) -> dict[float, Result]:
@@ -427,7 +427,7 @@ def entropy_needs_few_neurons(results: Sequence[Result]) -> Finding | None:
 
 
 def _over_neurons(size: str, seed: int) -> list[Experiment]:
-    return sweep(_base("dictionary_cross_entropy", "post", seed), n_hidden=(2, 4, 10, 32))
+    return sweep(_base("dictionary_cross_entropy", "paper", seed), n_hidden=(2, 4, 10, 32))
 
 
 def _fidelities(results: Sequence[Result], levels: int = 2) -> dict[int, float]:

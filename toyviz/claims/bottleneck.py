@@ -22,7 +22,7 @@ ROUND = 1.14  # squareness up to here: a circle has 1.00, a disc 1.06, a filled 
 
 
 def _base(name: str, size: str, seed: int) -> Experiment:
-    base: Experiment = getattr(EXPERIMENTS[name], size)
+    base = EXPERIMENTS[name].at(size)
     return base.with_(seed=seed)
 
 

@@ -10,7 +10,7 @@ from toyviz.experiment import Experiment
 from toyviz.result import Result
 
 VERDICTS = ("holds", "partly", "fails")
-SIZES = ("quick", "post")
+SIZES = ("quick", "paper")
 SEEDS = 4  # at least so many decide; thresholds were frozen on other seeds than these, 0 ... 3
 
 
@@ -35,7 +35,7 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class Claim:
-    """One testable claim. evidence(size, seed) lists the experiments of one seed; size is "quick" or "post".
+    """One testable claim. evidence(size, seed) lists the experiments of one seed; size is "quick" or "paper".
 
     check(results) looks at the results of one seed, of a group of seeds where starts says how many, or of all seeds at
     once where across_seeds is set, in any order and among others that it does not need. It returns None if what it
@@ -51,7 +51,7 @@ class Claim:
     check: Callable[[Sequence[Result]], Finding | None]
     across_seeds: bool = False
     starts: int = 1  # of so many seeds in a row the check takes the best network, and they have one vote together
-    published_size: str = "post"  # "quick" where the post's size takes too long
+    published_size: str = "paper"  # "quick" where the post's size takes too long
     address: Mapping[str, str] = field(default_factory=dict)  # parameters that open its view of the page, their values
     note: str = ""  # why it does not hold, or how far it does: shown beside the published verdict
 

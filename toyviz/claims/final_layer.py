@@ -27,7 +27,7 @@ ALONG_AXES = 0.1  # squareness that a square along the axes has ahead of other s
 
 
 def _base(name: str, size: str, seed: int, **changes: Any) -> Experiment:
-    base: Experiment = getattr(EXPERIMENTS[name], size)
+    base = EXPERIMENTS[name].at(size)
     return base.with_(seed=seed, **changes)
 
 

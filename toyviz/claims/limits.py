@@ -26,22 +26,22 @@ FEW_CELLS = 4  # a mean over fewer cells says nothing
 
 
 def _noisy(size: str, seed: int, **over: Sequence[float]) -> list[Experiment]:
-    base: Experiment = getattr(EXPERIMENTS["limits"], size)
+    base = EXPERIMENTS["limits"].at(size)
     return limits(base.with_(seed=seed), (True, False), SIZES, WIDTHS, **({"sparsity": LIMIT_SPARSITIES} | over))
 
 
 def _fading(size: str, seed: int, *sparsities: float) -> list[Experiment]:
-    base: Experiment = getattr(EXPERIMENTS["limits"], size)
+    base = EXPERIMENTS["limits"].at(size)
     return limits(base.with_(seed=seed), (True,), SIZES, WIDTHS, sparsity=sparsities)
 
 
 def _clean(size: str, seed: int, *decays: float) -> list[Experiment]:
-    base: Experiment = getattr(EXPERIMENTS["limits_one_hot"], size)
+    base = EXPERIMENTS["limits_one_hot"].at(size)
     return limits(base.with_(seed=seed), (True, False), SIZES, WIDTHS, weight_decay=decays or (base.weight_decay,))
 
 
 def _long_lists(size: str, seed: int) -> list[Experiment]:
-    base: Experiment = getattr(EXPERIMENTS["limits_one_hot"], size)
+    base = EXPERIMENTS["limits_one_hot"].at(size)
     return limits(base.with_(seed=seed), (False,), (*SIZES, *LARGE), (8, 32))
 
 

@@ -24,7 +24,7 @@ FRESH = 20  # groups of starts before this one were looked at when the threshold
 
 def _starts(size: str, seed: int, densities: Sequence[float]) -> list[Experiment]:
     """One group of STARTS starts, each at all of these densities: 2000 ... 2099 for seed 0, and so on."""
-    base: Experiment = getattr(EXPERIMENTS["privileged_basis"], size)
+    base = EXPERIMENTS["privileged_basis"].at(size)
     sparsities = [round(1 - density, 6) for density in densities]
     first = (FRESH + seed) * STARTS
     return sweep(base, seed=range(first, first + STARTS), sparsity=sparsities)
@@ -94,7 +94,7 @@ RISE = 1.15  # the peak at T = m + 1 over the lowest loss before it; on seeds 10
 
 
 def _base(name: str, size: str, seed: int) -> Experiment:
-    base: Experiment = getattr(EXPERIMENTS[name], size)
+    base = EXPERIMENTS[name].at(size)
     return base.with_(seed=seed)
 
 
@@ -478,7 +478,7 @@ CLAIMS: tuple[Claim, ...] = (
         "The sparser the features, the more neurons stand for several of them.",
         (25,),
         "privileged_basis",
-        lambda size, seed: _starts(size, seed, NEURON_DENSITIES if size == "post" else QUICK_DENSITIES),
+        lambda size, seed: _starts(size, seed, NEURON_DENSITIES if size == "paper" else QUICK_DENSITIES),
         sparse_neurons_are_polysemantic,
         starts=STARTS,
         note=BEST_OF,

@@ -16,7 +16,7 @@ from toyviz.claims.claim import Claim, Verdict
 ROOT = Path(__file__).parents[2]
 DATA = Path(__file__).with_name("published.json")
 COLUMNS = ("id", "statement", "post_claims", "verdict", "measured", "seeds", "size")
-SIZES = {"quick": "the quick size", "post": "the post's size"}
+SIZES = {"quick": "the quick size", "paper": "the post's size"}
 GROWN = (  # evidence added after a look at the reported seeds
     *("descent_at_every_width", "starting_as_one_hots_entropy", "starting_as_one_hots_squared"),
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from toyviz.charts import Figure
+from toyviz.charts import Chart
 
 ROOT = Path(__file__).parents[2]
 ICON = str(ROOT / "docs" / "icon.png")
@@ -32,7 +32,7 @@ def notes(look_for: str, not_shown: str) -> None:
     right.markdown(f"**What this does not show**\n\n{not_shown}")
 
 
-def draw(figure: Figure, key: str, *, pick: Callable[[dict[str, Any]], None] | None = None, where: Any = None) -> None:
+def draw(figure: Chart, key: str, *, pick: Callable[[dict[str, Any]], None] | None = None, where: Any = None) -> None:
     """Draw a figure. pick gets the fields of the point that the visitor clicks, before the whole page runs again."""
     spec = {**figure.spec, "datasets": dict(figure.data)}
     options: dict[str, Any] = {"width": "content" if figure.square else "stretch", "alt": figure.alt}

@@ -15,7 +15,7 @@ RAYS = 200  # columns or samples drawn at most in one small panel
 CLOSE_RAYS = 1000  # and in the large one
 
 
-class Figure(NamedTuple):
+class Chart(NamedTuple):
     """A chart that is ready to be drawn."""
 
     spec: dict[str, Any]  # Vega-Lite, with its data sets named
