@@ -8,8 +8,8 @@ import pytest
 from toyviz import data
 from toyviz.experiment import ARCHS, Experiment
 from toyviz.model import initial_parameters
+from toyviz.schedules import learning_rates
 from toyviz.train import choose_engine, fused, train
-from toyviz.train.schedules import learning_rates
 
 BASE = {"n_samples": 11, "n_features": 37, "sparsity": 0.8, "bias_init": "normal", "seed": 3}
 OUTPUT_RELU = ("relu_output", "relu_output_untied", "relu_hidden", "mlp_relu_output")

@@ -15,7 +15,7 @@ from toyviz.experiment import ARCHS, FIELD_NAMES, TASKS
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SOURCES = sorted([ROOT / "app.py", *ROOT.glob("pages/**/*.py"), *ROOT.glob("toyviz/**/*.py")])
-PURE = ("data", "model", "metrics", "theory", "charts")
+PURE = ("data", "schedules", "model", "metrics", "theory", "charts")
 
 
 def module_name(path):
@@ -74,8 +74,8 @@ def test_the_experiment_imports_nothing_of_toyviz():
 
 
 @pytest.mark.parametrize("room", PURE)
-def test_the_pure_rooms_know_no_store_no_jobs_and_no_streamlit(room):
-    forbidden = [f"toyviz.{name}" for name in ("store", "jobs", "worker", "runtime", "ui", "__main__")]
+def test_the_pure_rooms_know_no_training_no_store_no_jobs_and_no_streamlit(room):
+    forbidden = [f"toyviz.{name}" for name in ("train", "store", "jobs", "worker", "runtime", "ui", "__main__")]
     used = set().union(*(IMPORTS[name] for name in IMPORTS if within(name, f"toyviz.{room}")))
     assert used
     assert not {each for each in used if within(each, *forbidden, "streamlit", "diskcache", "joblib")}

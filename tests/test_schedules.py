@@ -7,7 +7,7 @@ import pytest
 
 from toyviz import settings
 from toyviz.experiment import SCHEDULES, Experiment
-from toyviz.train.schedules import learning_rates
+from toyviz.schedules import learning_rates
 
 
 @pytest.mark.parametrize("recipe", [settings.QUICK_RECIPE, settings.PAPER_RECIPE], ids=["quick", "paper"])

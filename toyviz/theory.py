@@ -7,7 +7,7 @@ import numpy as np
 from toyviz import data
 from toyviz.experiment import INITS, Experiment
 from toyviz.model import Parameters
-from toyviz.train.schedules import learning_rates
+from toyviz.schedules import learning_rates
 
 # The dimensions a feature has in the shapes that features take, ||W_i||^2 = 1 and all alike [TMS].
 PLATEAUS = {

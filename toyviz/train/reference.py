@@ -8,7 +8,7 @@ import torch
 from toyviz import data
 from toyviz.experiment import Experiment
 from toyviz.model import Parameters, initial_parameters
-from toyviz.train.schedules import learning_rates
+from toyviz.schedules import learning_rates
 
 MOMENTUM = 0.9  # of SGD
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from toyviz.experiment import Experiment
+from toyviz.schedules import learning_rates
 from toyviz.train.fused.compiled import part
 from toyviz.train.fused.simd import LANES, add, div, drop_below, fma, load, mul, splat, sqrt, store
-from toyviz.train.schedules import learning_rates
 
 BETA1, BETA2, EPS, MOMENTUM = np.float32(0.9), np.float32(0.999), np.float32(1e-8), np.float32(0.9)
 REST1, REST2 = np.float32(1 - 0.9), np.float32(1 - 0.999)  # 1 - BETA2 in single precision is off by 5e-5
