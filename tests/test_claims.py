@@ -16,7 +16,7 @@ from toyviz.__main__ import main, pages
 from toyviz.claims import CLAIMS, SECTIONS, SEEDS, SIZES, TESTABLE, VERDICTS, Claim, Finding, bottleneck, judge, report
 from toyviz.claims import published as publishing
 from toyviz.claims.claim import Verdict
-from toyviz.experiment import Experiment, sweep
+from toyviz.experiment import Experiment, sparsity_of, sweep
 from toyviz.model import initial_parameters
 from toyviz.result import Result
 from toyviz.settings import EXPERIMENTS
@@ -504,7 +504,7 @@ UNTIED = EXPERIMENTS["double_descent_untied"].quick
 def at_density(density, W1, b2=0.0, **metrics):
     W1 = np.asarray(W1, float)
     W1 = np.pad(W1, ((0, 5 - len(W1)), (0, 20 - W1.shape[1])))
-    return trained(SUPERPOSITION.with_(sparsity=round(1 - density, 6)), {"W1": W1, "b2": np.zeros(20) + b2}, **metrics)
+    return trained(SUPERPOSITION.with_(sparsity=sparsity_of(density)), {"W1": W1, "b2": np.zeros(20) + b2}, **metrics)
 
 
 def pairs(count):

@@ -9,12 +9,23 @@ import subprocess
 import sys
 import tracemalloc
 from dataclasses import asdict, dataclass, replace
+from decimal import Decimal
 
 import numpy as np
 import pytest
 
 from toyviz import settings
-from toyviz.experiment import ARCHS, ENGINE_VERSION, FIELD_NAMES, TASKS, Experiment, from_dict, parse, sweep
+from toyviz.experiment import (
+    ARCHS,
+    ENGINE_VERSION,
+    FIELD_NAMES,
+    TASKS,
+    Experiment,
+    from_dict,
+    parse,
+    sparsity_of,
+    sweep,
+)
 
 MLP = {"arch": "mlp"}
 ALTERED = {  # for every field: what else must hold, and two values that the field can have then
@@ -287,6 +298,18 @@ def test_the_widths_and_the_size_of_the_training_set_follow_from_the_task_and_th
 
 def test_sparsity_is_the_chance_of_a_zero():
     assert Experiment(sparsity=0.99).feature_probability == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("text", ["1", "0.75", "0.3", "0.1", "0.01", "0.003", "0.001", "0.000123", "0.000000001"])
+def test_a_density_and_its_sparsity_are_the_decimals_that_stand_there(text):
+    experiment = Experiment(sparsity=float(1 - Decimal(text)))
+    assert experiment.density == float(text)
+    assert sparsity_of(float(text)) == experiment.sparsity
+
+
+def test_networks_of_one_density_meet_under_one_number():
+    assert len({Experiment(sparsity=s).density for s in (0.99, 1 - 0.01, 0.1 + 0.89, 0.99 + 1e-16)}) == 1
+    assert Experiment(sparsity=0.99).density != Experiment(sparsity=0.9900001).density
 
 
 def test_an_experiment_cannot_be_changed_in_place():

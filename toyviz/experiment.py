@@ -102,6 +102,7 @@ RANGES: dict[str, tuple[float, float]] = {  # both ends allowed
     "seed": (0, 2**31 - 1),
     "data_seed": (0, 2**31 - 1),
 }
+DENSITY_DIGITS = 9  # fewer than the rounding error of 1 - S has
 MAX_SWEEP = 100_000  # networks of one sweep: they are made before any is trained
 MAX_CELLS = 200_000_000  # n_samples x n_features: what fits in memory beside the app
 
@@ -224,8 +225,14 @@ class Experiment:
 
     @property
     def feature_probability(self) -> float:
-        """1 - S: the chance that a feature is active."""
+        """1 - S: the chance that a feature is active, as samples are drawn by and theory computes with."""
         return 1 - self.sparsity
+
+    @property
+    def density(self) -> float:
+        """1 - S rounded to 9 digits, as it is shown and grouped by: 1 - 0.99 is 0.010000000000000009, and the networks
+        of one density must meet under one number."""
+        return round(1 - self.sparsity, DENSITY_DIGITS)
 
     @property
     def n_inputs(self) -> int:
@@ -278,6 +285,11 @@ FIRST_FIELDS = (  # those of the first keys: results are still found under these
 def _digest(values: dict[str, Any]) -> str:
     text = json.dumps([ENGINE_VERSION, values], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def sparsity_of(density: float) -> float:
+    """S = 1 - density rounded to 9 digits: the sparsity of the experiments whose density this is."""
+    return round(1 - density, DENSITY_DIGITS)
 
 
 def from_dict(values: dict[str, Any]) -> Experiment:

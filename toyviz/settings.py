@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from toyviz.experiment import Experiment, sweep
+from toyviz.experiment import Experiment, sparsity_of, sweep
 
 SAMPLE_SIZES = (3, 5, 6, 8, 10, 15, 30, 50, 100, 200, 500, 1000, 2000)  # T [ARENA]
 DENSITIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)  # 1 - S [NB]
@@ -27,7 +27,7 @@ SCHEDULE_SIZES = (10, 30, 100, 200, 500, 1000, 2000)  # T at which learning rate
 FISH_FEATURES = (64, 128, 256, 512)  # F, B and H of the three fish [R]
 FISH_EMBEDS = (8, 32, 64, 128)
 FISH_HIDDEN = (4, 16, 32, 64, 128, 256)
-SPARSITIES = tuple(round(1 - density, 6) for density in DENSITIES)
+SPARSITIES = tuple(map(sparsity_of, DENSITIES))
 BIAS_STARTS: dict[str, tuple[str, float]] = {  # bias_init and bias_offset [R]: the post names no start but 0
     "0": ("zeros", 0.0),
     "normal": ("normal", 0.0),
@@ -130,7 +130,7 @@ EXPERIMENTS: dict[str, Setting] = {
         {"n_features": 200, "n_hidden": 20},  # [NB, ARENA]
         {"steps": 3_000, "lr": 3e-3},  # [R]
         {"steps": 10_000, "lr": 1e-3},  # [NB]
-        sparsity=tuple(round(1 - 20 ** (-k / 19), 6) for k in range(20)),  # [ARENA]
+        sparsity=tuple(sparsity_of(round(20 ** (-k / 19), 6)) for k in range(20)),  # [ARENA]
     ),
     "phase_diagram": _setting(
         "Bottleneck: one feature more than there are dimensions",
@@ -138,7 +138,7 @@ EXPERIMENTS: dict[str, Setting] = {
         {"steps": 3_000, "lr": 3e-3},  # [R]
         {"steps": 10_000, "lr": 1e-3},  # [R]
         importance_decay=tuple(round(10 ** (-k / 5), 6) for k in range(6)),  # [TMS]: 0.1 ... 10, by symmetry
-        sparsity=tuple(round(1 - 10 ** (-k / 4.5), 6) for k in range(10)),  # [TMS]: density 1 ... 0.01
+        sparsity=tuple(sparsity_of(round(10 ** (-k / 4.5), 6)) for k in range(10)),  # [TMS]: density 1 ... 0.01
     ),
     "limits": _setting(
         "Bottleneck: limits of reconstruction",
@@ -162,7 +162,7 @@ EXPERIMENTS: dict[str, Setting] = {
         {"arch": "relu_hidden", "n_features": 10, "n_hidden": 5, "importance_decay": 0.75},  # [S, TMS]
         {"steps": 3_000, "lr": 3e-3},  # [R]
         {"steps": 10_000, "lr": 1e-3},  # [R]
-        sparsity=tuple(round(1 - density, 6) for density in NEURON_DENSITIES),
+        sparsity=tuple(map(sparsity_of, NEURON_DENSITIES)),
     ),
     "mlp": _setting(
         "MLP block: double descent, as the post writes it",

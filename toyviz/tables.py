@@ -214,7 +214,7 @@ def _row(result: Result) -> dict[str, object]:
     return {
         "key": result.experiment.key,
         **asdict(result.experiment),
-        "density": round(result.experiment.feature_probability, 9),
+        "density": result.experiment.density,
         **result.metrics,
         "weight_norm": float(np.linalg.norm(result.W1)),
         "bias_norm": float(np.linalg.norm(result.b2)),
@@ -294,7 +294,7 @@ def phases(results: Iterable[Result]) -> pd.DataFrame:
     by_cell: dict[tuple[float, float], list[Result]] = {}
     for result in results:
         e = result.experiment
-        by_cell.setdefault((e.importance_decay, round(e.feature_probability, 9)), []).append(result)
+        by_cell.setdefault((e.importance_decay, e.density), []).append(result)
     rows = []
     for (decay, density), group in by_cell.items():
         best = min(group, key=expected_loss)
@@ -369,7 +369,7 @@ def _limit(result: Result) -> dict[str, object]:
         "key": e.key,
         "n_features": e.n_features,
         "n_hidden": e.n_hidden,
-        "density": round(e.feature_probability, 9) if e.fresh else None,
+        "density": e.density if e.fresh else None,
         "decreasing": e.importance_decay < 1,
         "weight_decay": e.weight_decay,
         "seed": e.seed,

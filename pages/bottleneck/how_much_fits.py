@@ -37,7 +37,7 @@ def cells_of(results):
 
 def watch(experiment, job):
     importance = "decreasing" if experiment.importance_decay < 1 else "uniform"
-    size = f"n = {experiment.n_features}, m = {experiment.n_hidden}, density {experiment.feature_probability:g}"
+    size = f"n = {experiment.n_features}, m = {experiment.n_hidden}, density {experiment.density:g}"
     st.markdown(f"**In training:** {size}, {importance} importance, seed {experiment.seed}. {ui.step(job)}")
     ui.draw(charts.training_curve(*job.losses), key="live-curve")
 

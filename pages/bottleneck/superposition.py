@@ -5,7 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from toyviz import charts, metrics, settings, tables, theory, ui
-from toyviz.experiment import sweep
+from toyviz.experiment import sparsity_of, sweep
 
 DENSITIES, LINEAR, STARTS, DIMENSIONS, PHASES = VIEWS = [  # also in the address
     "Density by density",
@@ -28,12 +28,12 @@ def named(name, **changes):
 
 
 def sparsities(densities):
-    return [round(1 - density, 6) for density in densities]
+    return list(map(sparsity_of, densities))
 
 
 def by_density(results, densities):
     """The results of each density."""
-    groups = {d: [r for r in results if r.experiment.sparsity == round(1 - d, 6)] for d in densities}
+    groups = {d: [r for r in results if r.experiment.density == d] for d in densities}
     return {d: group for d, group in groups.items() if group}
 
 
@@ -51,9 +51,7 @@ def watch(experiment, job):
     if experiment.n_features <= 40:
         bias = job.frame.get("b2", np.zeros(experiment.n_features))
         ui.draw(charts.overlaps([("", job.frame["W1"], bias)], large=True), key="live-overlaps", where=left)
-    right.markdown(
-        f"**In training:** density {experiment.feature_probability:.3g}, seed {experiment.seed}. {ui.step(job)}"
-    )
+    right.markdown(f"**In training:** density {experiment.density:.3g}, seed {experiment.seed}. {ui.step(job)}")
     ui.draw(charts.training_curve(*job.losses), key="live-curve", where=right)
 
 
@@ -304,7 +302,7 @@ def another_start():
 
 
 def _label(result):
-    return label(round(result.experiment.feature_probability, 6))
+    return label(result.experiment.density)
 
 
 # -- dimensions per feature --------------------------------------------------------------------------------------------
@@ -325,13 +323,13 @@ def dimensions_per_feature():
     def shares(results):
         found = {}
         for result in results:
-            density = round(result.experiment.feature_probability, 6)
+            density = result.experiment.density
             found.setdefault(density, []).append(n_hidden / float((result.W1.astype(float) ** 2).sum()))
         return {density: float(np.mean(values)) for density, values in sorted(found.items(), reverse=True)}
 
     def show(results):
         first = [r for r in results if r.experiment.seed == 0]
-        features = {round(r.experiment.feature_probability, 6): metrics.dimensionality(r.W1.T) for r in first}
+        features = {r.experiment.density: metrics.dimensionality(r.W1.T) for r in first}
         ui.draw(charts.dimensions_per_feature(shares(results), features, theory.PLATEAUS), key="dimensions")
         st.caption(
             "Line: $D^*$ at each density. Dots: the dimensionality of single features, $D_i = |w_i|^2 / \\sum_j (\\hat "
@@ -452,7 +450,7 @@ def phases():
 def look_into_cell(result, cell):
     """The weights of one cell's best network, and what each solution would cost."""
     importance = result.experiment.importance_decay ** np.arange(result.experiment.n_features)
-    density = result.experiment.feature_probability
+    density = result.experiment.density
     left, right = st.columns(2, gap="medium")
     left.markdown(f"**Importance {cell[0]:.3g}, density {density:.3g}**: the best of the seeds")
     columns = result.W1.T

@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from toyviz import charts, metrics, settings, tables, ui
-from toyviz.experiment import sweep
+from toyviz.experiment import sparsity_of, sweep
 
 ui.title("Privileged basis", "When does a single neuron stand for a single feature?")
 st.markdown(
@@ -39,7 +39,7 @@ def facts(result):
     """What the page tells of every start: its density, seed, loss, and how many neurons stand for several features."""
     features = metrics.features_of_neurons(result.W1)
     return {
-        "density": round(result.experiment.feature_probability, 9),
+        "density": result.experiment.density,
         "seed": result.experiment.seed,
         "loss": result.metrics["test_loss"],
         "polysemantic": int((features > 1).sum()),
@@ -75,12 +75,11 @@ def show(results):
 def watch(experiment, job):
     W1 = job.frame["W1"]
     ui.draw(charts.neuron_weights([("W1", W1)], large=True), key="live-weights")
-    st.markdown(f"**In training:** density {experiment.feature_probability:g}, start {experiment.seed}. {ui.step(job)}")
+    st.markdown(f"**In training:** density {experiment.density:g}, start {experiment.seed}. {ui.step(job)}")
 
 
 with overview:
-    sparsities = [round(1 - d, 6) for d in densities]
-    wanted = sweep(base, seed=range(starts), sparsity=sparsities)
+    wanted = sweep(base, seed=range(starts), sparsity=map(sparsity_of, densities))
     results = ui.trained(wanted, show, watch, at_once=recipe == "quick")
     ui.notes(
         "- **Dense** (left): every neuron stands for one feature, the most important ones, and the others are given "
@@ -98,7 +97,7 @@ with overview:
 
 best = {}
 for result in results:
-    at = round(result.experiment.feature_probability, 9)
+    at = result.experiment.density
     best[at] = tables.best_of([result, best[at]]) if at in best else result
 best = {d: best[d] for d in densities if d in best}
 if best:

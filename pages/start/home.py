@@ -7,7 +7,7 @@ import streamlit as st
 from toyviz import charts, claims, decompiler, law, metrics, probe, settings, tables, theory, ui
 from toyviz.claims import published
 from toyviz.claims.appendix import STARTS
-from toyviz.experiment import sweep
+from toyviz.experiment import sparsity_of, sweep
 from toyviz.model import forward
 from toyviz.settings import EXPERIMENTS, FIGURES
 
@@ -37,7 +37,7 @@ def quick(name, **over):
 
 def overlaps():
     results = quick("superposition", sparsity=[settings.SPARSITIES[k] for k in (0, 2, 4)])
-    return results and charts.overlaps([(f"1 − S = {r.experiment.feature_probability:g}", r.W1, r.b2) for r in results])
+    return results and charts.overlaps([(f"1 − S = {r.experiment.density:g}", r.W1, r.b2) for r in results])
 
 
 def descent(name):
@@ -91,7 +91,7 @@ def neurons():
     """Stacks of the best of the random starts, where features are dense and where they are rare."""
     pictures = []
     for density in (1.0, 0.1):
-        results = quick("privileged_basis", seed=range(settings.STARTS), sparsity=[round(1 - density, 6)])
+        results = quick("privileged_basis", seed=range(settings.STARTS), sparsity=[sparsity_of(density)])
         if results:
             best = tables.best_of(results)
             W1 = best.W1[metrics.neuron_order(best.W1)]

@@ -47,7 +47,7 @@ def _plain(results: Sequence[Result]) -> dict[float, Result]:
     for result in results:
         e = result.experiment
         if e.arch == "relu_output" and e.fresh and e.importance_decay < 1 and _start(e) == ("zeros", 0.0):
-            runs[round(e.feature_probability, 6)] = result
+            runs[e.density] = result
     return dict(sorted(runs.items(), reverse=True))
 
 
@@ -139,7 +139,7 @@ def bias_start_matters(results: Sequence[Result]) -> Finding | None:
         e = result.experiment
         if e.arch == "relu_output" and e.fresh and e.importance_decay < 1:
             seen = (float(_represented(result).sum()), result.metrics["test_loss"] or 0.0)
-            rows.setdefault(_start(e), {}).setdefault(round(e.feature_probability, 6), []).append(seen)
+            rows.setdefault(_start(e), {}).setdefault(e.density, []).append(seen)
     usual = rows.pop(("zeros", 0.0), None)
     if not usual or not rows:
         return None

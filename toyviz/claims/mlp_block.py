@@ -8,7 +8,7 @@ import numpy as np
 
 from toyviz import data, metrics, probe, tables
 from toyviz.claims.claim import Claim, Finding
-from toyviz.experiment import Experiment, sweep
+from toyviz.experiment import Experiment, sparsity_of, sweep
 from toyviz.result import Result
 from toyviz.settings import EXPERIMENTS, MAP_SIZES, MAP_WIDTHS, NEURON_DENSITIES, SAMPLE_SIZES, STARTS
 from toyviz.tables import BIG, best_of
@@ -25,9 +25,8 @@ FRESH = 20  # groups of starts before this one were looked at when the threshold
 def _starts(size: str, seed: int, densities: Sequence[float]) -> list[Experiment]:
     """One group of STARTS starts, each at all of these densities: 2000 ... 2099 for seed 0, and so on."""
     base = EXPERIMENTS["privileged_basis"].at(size)
-    sparsities = [round(1 - density, 6) for density in densities]
     first = (FRESH + seed) * STARTS
-    return sweep(base, seed=range(first, first + STARTS), sparsity=sparsities)
+    return sweep(base, seed=range(first, first + STARTS), sparsity=map(sparsity_of, densities))
 
 
 def _best_by_density(results: Sequence[Result]) -> dict[float, Result]:
@@ -35,7 +34,7 @@ def _best_by_density(results: Sequence[Result]) -> dict[float, Result]:
     found: dict[float, list[Result]] = {}
     for result in results:
         if result.experiment.arch == "relu_hidden" and result.experiment.fresh:
-            found.setdefault(round(result.experiment.feature_probability, 9), []).append(result)
+            found.setdefault(result.experiment.density, []).append(result)
     return {density: best_of(found[density]) for density in sorted(found, reverse=True)}
 
 
