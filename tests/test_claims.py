@@ -15,7 +15,7 @@ from toyviz import claims, data, metrics, probe, settings
 from toyviz.__main__ import main, pages
 from toyviz.claims import CLAIMS, SECTIONS, SEEDS, SIZES, TESTABLE, VERDICTS, Claim, Finding, bottleneck, judge, report
 from toyviz.claims import published as publishing
-from toyviz.claims.claim import Verdict
+from toyviz.claims.claim import Verdict, metric, training_size
 from toyviz.experiment import Experiment, sparsity_of, sweep
 from toyviz.model import initial_parameters
 from toyviz.result import Result
@@ -35,6 +35,19 @@ def trained(experiment, parameters=None, **metrics):
     steps = np.array([experiment.steps])
     frames = {name: values[None] for name, values in parameters.items()}
     return Result(experiment, parameters, steps, np.ones(1, np.float32), steps, frames, known | metrics)
+
+
+@pytest.mark.parametrize("name", ["train_loss", "test_loss", "train_accuracy", "test_accuracy"])
+def test_no_check_takes_a_metric_that_is_missing_for_zero(name):
+    assert metric(trained(TINY, **{name: 0.0}), name) == 0
+    with pytest.raises(ValueError, match=f"metrics must have a {name} .* {TINY.key} has none"):
+        metric(trained(TINY, **{name: None}), name)
+
+
+def test_the_size_of_a_training_set_is_asked_only_where_there_is_one():
+    assert training_size(trained(TINY.with_(n_samples=7, batch_size=1024))) == 7
+    with pytest.raises(ValueError, match="n_samples must be a number"):
+        training_size(trained(TINY))
 
 
 def claim(check, id="tiny", **changes):

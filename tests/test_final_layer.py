@@ -228,6 +228,7 @@ def test_knowing_the_training_set_and_nothing_else_is_a_lookup_table():
     assert verdict("lookup", made(BASE, LEARNED)) == "holds"
     assert verdict("lookup", made(BASE, LEARNED | {"test_accuracy": 0.2})) == "fails"
     assert verdict("lookup", made(BASE.with_(n_samples=100), LEARNED)) is None
+    assert verdict("lookup", made(BASE, LEARNED | {"test_accuracy": None})) is None
 
 
 def test_a_filled_square_is_a_square_and_a_blob_is_none():

@@ -364,7 +364,7 @@ def test_dimensions_of_the_mlp_change_hands_at_their_thresholds(shares, features
         (0.03, {2000: 0.029}, ["more with m = 16, at least 2 %"]),
         (0.0021, {1000: 0.0, 2000: 0.021}, []),
         (0.0021, {1999: 0.0}, []),
-        (None, {2000: None}, ["twice chance", "no chance (p < 0.01)", "more with m = 16, at least 2 %"]),
+        (0.0, {2000: 0.0}, ["twice chance", "no chance (p < 0.01)", "more with m = 16, at least 2 %"]),
     ],
 )
 def test_accuracy_is_compared_with_chance_and_with_that_of_more_neurons(narrow, wide, said):
@@ -373,7 +373,15 @@ def test_accuracy_is_compared_with_chance_and_with_that_of_more_neurons(narrow, 
     finding = CLAIMS["mlp_generalises"].check(found)
     assert denied(finding) == said
     if 2000 in wide:
-        assert finding.measured.endswith(f" (chance 0.10%), {wide[2000] or 0:.2%} with m = 16")
+        assert finding.measured.endswith(f" (chance 0.10%), {wide[2000]:.2%} with m = 16")
+
+
+def test_an_accuracy_that_is_missing_is_not_judged_as_zero():
+    check = CLAIMS["mlp_generalises"].check
+    narrow, wide = MLP.with_(n_samples=2000), MLP.with_(n_samples=2000, n_hidden=16)
+    assert check([result(narrow, test_accuracy=None), result(wide, test_accuracy=0.03)]) is None
+    finding = check([result(narrow, test_accuracy=0.0021), result(wide, test_accuracy=None)])
+    assert list(finding.parts) == ["twice chance", "no chance (p < 0.01)"]
 
 
 @pytest.mark.parametrize(("right", "so"), [(7, True), (6, False)])

@@ -1,5 +1,7 @@
 """Results as tables, and what is read off a sweep, held against sweeps whose answer is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -132,3 +134,42 @@ def test_the_best_seed_is_the_one_with_the_lowest_test_loss(result):
     other = train(SMALL.with_(seed=1))
     best = tables.best_of([result, other])
     assert best.metrics["test_loss"] == min(result.metrics["test_loss"], other.metrics["test_loss"])
+
+
+# what a network does not have
+
+
+def test_what_a_network_does_not_have_is_missing_in_its_row_and_not_zero():
+    fresh = train(SMALL.with_(n_samples=None, batch_size=8, steps=3))
+    listed = train(Experiment(data="one_hot", n_features=6, n_hidden=2, steps=3))
+    rows = tables.runs([fresh, listed])
+    assert rows["train_loss"].isna().tolist() == [True, False]
+    assert rows["test_loss"].isna().tolist() == [False, True]
+    assert tables.runs([fresh])["train_loss"].dtype == float
+
+
+def test_features_of_which_none_is_represented_have_no_mean_superposition(result):
+    few, none = (
+        replace(result, parameters=result.parameters | {"W1": W1}) for W1 in (result.W1 * 0 + 0.4, result.W1 * 0)
+    )
+    few = replace(few, experiment=SMALL.with_(seed=51))
+    none = replace(none, experiment=SMALL.with_(seed=52))
+    rows = tables.runs([few, none])
+    assert rows["represented"].tolist() == [12, 0]
+    assert rows["superposition"][0] == pytest.approx(11 * 2 * 0.4**2)
+    assert np.isnan(rows["superposition"][1])
+
+
+def test_a_loss_that_is_missing_is_no_loss_of_zero_among_the_limits_and_the_fish(result):
+    nothing = dict.fromkeys(result.metrics)
+    listed = Experiment(data="one_hot", n_features=6, n_hidden=2, steps=3, seed=53)
+    row = tables.limits([replace(train(listed), metrics=nothing, experiment=listed.with_(seed=54))]).iloc[0]
+    assert np.isnan([row["loss"], row["share"]]).all()
+    fish = Experiment(
+        arch="mlp_relu_output", task="big_fish", n_features=8, n_embed=4, n_hidden=3, n_samples=20, steps=3
+    )
+    trained = train(fish)
+    row = tables.fish([trained, replace(trained, metrics=nothing, experiment=fish.with_(seed=55))])
+    assert row["mse"].tolist()[0] == trained.metrics["train_loss"] / 8
+    assert row[["mse", "share", "test_mse"]].iloc[1].isna().all()
+    assert row[["floor", "floor_share"]].isna().all(axis=None)  # a ReLU on the output takes the floor away

@@ -215,12 +215,12 @@ def _row(result: Result) -> dict[str, object]:
         "key": result.experiment.key,
         **asdict(result.experiment),
         "density": result.experiment.density,
-        **result.metrics,
+        **{name: np.nan if value is None else value for name, value in result.metrics.items()},
         "weight_norm": float(np.linalg.norm(result.W1)),
         "bias_norm": float(np.linalg.norm(result.b2)),
         "big_features": int((metrics.dimensionality(result.W1.T) >= BIG).sum()),
         "represented": int(represented.sum()),
-        "superposition": float(shared[represented].mean()) if represented.any() else 0.0,
+        "superposition": float(shared[represented].mean()) if represented.any() else np.nan,
         "engine": result.provenance.get("engine"),
         "seconds": result.provenance.get("seconds"),
     }
@@ -230,7 +230,8 @@ def runs(results: Iterable[Result]) -> pd.DataFrame:
     """One row a result: its key, every field of its experiment, its metrics, and what is read off its weights.
 
     weight_norm |W1|_F; bias_norm |b2|; big_features: features with dimensionality of at least BIG; represented:
-    features whose column is longer than metrics.REPRESENTED; superposition: its mean over these.
+    features whose column is longer than metrics.REPRESENTED; superposition: its mean over these. What a network does
+    not have is NaN: no train loss on fresh batches, no test loss on a list, no superposition of no features.
     """
     return pd.DataFrame([_row(result) for result in results], columns=list(COLUMNS))
 
@@ -354,14 +355,20 @@ LIMIT_COLUMNS = ("key", "n_features", "n_hidden", "density", "decreasing", "weig
 LIMIT_VALUES = ("loss", "share", "accuracy", "recovered", "stored")
 
 
+def _metric(result: Result, name: str) -> float:
+    """One of the metrics; NaN where the network has none."""
+    value = result.metrics[name]
+    return np.nan if value is None else float(value)
+
+
 @by_key
 def _limit(result: Result) -> dict[str, object]:
     e = result.experiment
     if e.fresh:
-        loss, nothing = result.metrics["test_loss"], theory.held_out_baselines(e)["constant"]
+        loss, nothing = _metric(result, "test_loss"), theory.held_out_baselines(e)["constant"]
     else:
         loss, nothing = (
-            result.metrics["train_loss"],
+            _metric(result, "train_loss"),
             theory.best_constant_loss(np.eye(e.n_features), data.importance(e)),
         )
     back = probe.one_hots_back(result)
@@ -373,8 +380,8 @@ def _limit(result: Result) -> dict[str, object]:
         "decreasing": e.importance_decay < 1,
         "weight_decay": e.weight_decay,
         "seed": e.seed,
-        "loss": float(loss or 0.0),
-        "share": float(loss or 0.0) / nothing,
+        "loss": loss,
+        "share": loss / nothing,
         "accuracy": float(back.mean()),
         "recovered": int(back.sum()),
         "stored": int((metrics.norms(result.W1.T) > metrics.REPRESENTED).sum()),
@@ -400,8 +407,9 @@ FISH_COLUMNS = (
 @by_key
 def _fish(result: Result) -> dict[str, object]:
     e, back = result.experiment, probe.one_hots_back(result)
-    lowest, variance = rank_floor(result) or 0.0, float(rank_floors(e.with_(n_hidden=1))[0])
-    loss, test = (result.metrics[name] or 0.0 for name in ("train_loss", "test_loss"))
+    floor, variance = rank_floor(result), float(rank_floors(e.with_(n_hidden=1))[0])
+    lowest = np.nan if floor is None else floor
+    loss, test = _metric(result, "train_loss"), _metric(result, "test_loss")
     return {
         **{name: getattr(e, name) for name in FISH_COLUMNS[:6]},
         "mse": loss / e.n_outputs,
@@ -427,6 +435,7 @@ def fish(results: Iterable[Result]) -> pd.DataFrame:
 
     mse: on the training set, the mean over all elements; share: over the variance of the targets; floor, floor_share:
     the lowest that the rank of the output allows, as mse and as share; test_mse: on new samples; accuracy: the share of
-    features that come back alone, see probe.one_hots_back; chance: 1 over the number of outputs.
+    features that come back alone, see probe.one_hots_back; chance: 1 over the number of outputs. The floor is NaN where
+    a ReLU on the output takes it away.
     """
     return pd.DataFrame([_fish(result) for result in results], columns=list(FISH_COLUMNS))

@@ -128,10 +128,11 @@ def look_inside(result, stage, frame):
     figure = charts.training_curve(result.loss_steps, result.losses, int(result.frame_steps[frame]))
     ui.draw(figure, key="curve", where=right)
     found, floor, width = result.metrics, tables.rank_floor(result), result.experiment.n_hidden
+    rank = "" if floor is None else f" (rank floor {floor:.3g})"
     big = ui.many((end.feature_dimensionality >= tables.BIG).sum(), "feature")
     right.markdown(
-        f"At the end the train loss is {found['train_loss']:.3g}{f' (rank floor {floor:.3g})' if floor else ''}, the "
-        f"test loss {found['test_loss']:.4g}; accuracy {found['train_accuracy']:.1%} on the training set, "
+        f"At the end the train loss is {found['train_loss']:.3g}{rank}, the test loss "
+        f"{found['test_loss']:.4g}; accuracy {found['train_accuracy']:.1%} on the training set, "
         f"{found['test_accuracy']:.2%} on new samples. {big} can be told apart: at least {tables.BIG} of a dimension "
         "each."
     )

@@ -98,7 +98,12 @@ def density_by_density():
         ui.draw(
             charts.summary(table, "represented", densities, n_hidden, density), key="represented", pick=pick, where=left
         )
-        ui.draw(charts.summary(table, "superposition", densities, None, density), key="shared", pick=pick, where=right)
+        ui.draw(
+            charts.summary(table.dropna(subset="superposition"), "superposition", densities, None, density),
+            key="shared",
+            pick=pick,
+            where=right,
+        )
         st.caption(
             f"A feature is represented if its column of W1 is longer than {metrics.REPRESENTED}. Its superposition is "
             "$\\sum_{j \\ne i} (\\hat w_i \\cdot w_j)^2$, with $\\hat w_i$ its column at unit length: 0 where it has "

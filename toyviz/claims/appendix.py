@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from toyviz import decompiler, metrics, probe, theory
-from toyviz.claims.claim import Claim, Finding
+from toyviz.claims.claim import Claim, Finding, metric
 from toyviz.experiment import Experiment, sweep
 from toyviz.model import Activations, initial_parameters
 from toyviz.result import Result
@@ -68,11 +68,11 @@ def _readable(result: Result, levels: int = 2) -> float:
 
 
 def _accuracy(result: Result) -> float:
-    return float(result.metrics["train_accuracy"] or 0)
+    return metric(result, "train_accuracy")
 
 
 def _loss(result: Result) -> float:
-    return float(result.metrics["train_loss"] or 0)
+    return metric(result, "train_loss")
 
 
 # -- squared error -----------------------------------------------------------------------------------------------------

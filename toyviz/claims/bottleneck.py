@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from toyviz import metrics, probe, settings, theory
-from toyviz.claims.claim import SEEDS, Claim, Finding
+from toyviz.claims.claim import SEEDS, Claim, Finding, metric, training_size
 from toyviz.experiment import Experiment, sweep
 from toyviz.result import Result
 from toyviz.settings import EXPERIMENTS
@@ -138,7 +138,7 @@ def bias_start_matters(results: Sequence[Result]) -> Finding | None:
     for result in results:
         e = result.experiment
         if e.arch == "relu_output" and e.fresh and e.importance_decay < 1:
-            seen = (float(_represented(result).sum()), result.metrics["test_loss"] or 0.0)
+            seen = (float(_represented(result).sum()), metric(result, "test_loss"))
             rows.setdefault(_start(e), {}).setdefault(e.density, []).append(seen)
     usual = rows.pop(("zeros", 0.0), None)
     if not usual or not rows:
@@ -192,12 +192,12 @@ def _by_size(results: Sequence[Result], arch: str) -> dict[int, Result]:
         and r.experiment.schedule == "warmup_cosine"
         and r.experiment.task == "autoencode"
     ]
-    return {r.experiment.n_samples or 0: r for r in sorted(fitting, key=lambda r: r.experiment.n_samples or 0)}
+    return {training_size(r): r for r in sorted(fitting, key=training_size)}
 
 
 def _peak(runs: dict[int, Result]) -> int | None:
     """The T >= 15 with the highest test loss; None unless the sweep goes on to T = 1000 and beyond."""
-    losses = {T: r.metrics["test_loss"] or 0.0 for T, r in runs.items() if T >= 15}
+    losses = {T: metric(r, "test_loss") for T, r in runs.items() if T >= 15}
     return max(losses, key=lambda T: losses[T]) if len(losses) >= 4 and max(losses) >= 1000 else None
 
 
@@ -217,7 +217,7 @@ def loss_peaks_in_between(results: Sequence[Result]) -> Finding | None:
     top = _peak(runs)
     if top is None:
         return None
-    sizes, losses = list(runs), {T: r.metrics["test_loss"] or 0.0 for T, r in runs.items()}
+    sizes, losses = list(runs), {T: metric(r, "test_loss") for T, r in runs.items()}
     constant = theory.held_out_baselines(runs[top].experiment.with_(n_samples=1, seed=0))["constant"]
     return Finding(
         {
@@ -253,8 +253,8 @@ def memorises_then_generalises(results: Sequence[Result]) -> Finding | None:
         return None
     few, last = [runs[T] for T in (3, 5, 6)], runs[max(runs)]
     corners = [_corners(probe.hidden_vectors(run)) for run in few]
-    losses = [run.metrics["train_loss"] or 0.0 for run in few]
-    between = runs[200].metrics["train_loss"] or 0.0
+    losses = [metric(run, "train_loss") for run in few]
+    between = metric(runs[200], "train_loss")
     return Finding(
         {
             "T = 3, 5 and 6 are memorised": max(losses) < 0.02,
@@ -345,13 +345,13 @@ def schedule_matters(results: Sequence[Result]) -> Finding | None:
     if not runs:
         return None
     usual = runs.pop("usual")
-    loss, big = usual.metrics["test_loss"] or 0.0, _big(usual)
+    loss, big = metric(usual, "test_loss"), _big(usual)
     parts = {}
     for name, run in runs.items():
-        other = run.metrics["test_loss"] or 0.0
+        other = metric(run, "test_loss")
         parts[f"a constant rate {name} has another test loss"] = max(loss, other) > 2 * min(loss, other)
         parts[f"a constant rate {name} has other features"] = abs(big - _big(run)) >= 2
-    told = ", ".join(f"{run.metrics['test_loss']:.3g} and {_big(run)} {name}" for name, run in runs.items())
+    told = ", ".join(f"{metric(run, 'test_loss'):.3g} and {_big(run)} {name}" for name, run in runs.items())
     return Finding(
         parts,
         f"test loss and features that stand out at T = 1000: {loss:.3g} and {big} with warm-up and cosine; at a "
@@ -368,7 +368,7 @@ def schedule_memorises_better(results: Sequence[Result]) -> Finding | None:
         rows = [row for row in rows if row]
         if not rows:
             return None
-        medians = {name: float(np.median([row[name].metrics["train_loss"] for row in rows])) for name in rows[0]}
+        medians = {name: float(np.median([metric(row[name], "train_loss") for row in rows])) for name in rows[0]}
         usual = medians.pop("usual")
         for name, loss in medians.items():
             parts[f"better than a constant rate {name} at T = {T}"] = usual < loss
@@ -388,7 +388,7 @@ def untied_has_no_squares(results: Sequence[Result]) -> Finding | None:
         columns.append(metrics.squareness(runs[T].W1.T[active]))
         hidden.append(metrics.squareness(probe.hidden_vectors(runs[T])))
     last = max(runs)
-    highest, end = runs[top].metrics["test_loss"] or 0.0, runs[last].metrics["test_loss"] or 0.0
+    highest, end = metric(runs[top], "test_loss"), metric(runs[last], "test_loss")
     return Finding(
         {
             "W1 is round": float(np.mean(columns)) <= ROUND,

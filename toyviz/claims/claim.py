@@ -14,6 +14,26 @@ SIZES = ("quick", "paper")
 SEEDS = 4  # at least so many decide; thresholds were frozen on other seeds than these, 0 ... 3
 
 
+def metric(result: Result, name: str) -> float:
+    """train_loss, test_loss, train_accuracy or test_accuracy of a network whose experiment has one.
+
+    Raises ValueError where it has none, as fresh batches have no train loss and a list of one-hots no test loss: no
+    verdict may rest on a 0 in its place.
+    """
+    value = result.metrics[name]
+    if value is None:
+        raise ValueError(f"metrics must have a {name} for this check; experiment {result.experiment.key} has none")
+    return float(value)
+
+
+def training_size(result: Result) -> int:
+    """T of a network that is trained on a fixed set. Raises ValueError for fresh batches, which have none."""
+    size = result.experiment.training_size
+    if size is None:
+        raise ValueError(f"n_samples must be a number for this check; experiment {result.experiment.key} has none")
+    return size
+
+
 class Finding(NamedTuple):
     """What one check saw.
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from toyviz import metrics, probe, settings, tables, theory
-from toyviz.claims.claim import Claim, Finding
+from toyviz.claims.claim import Claim, Finding, metric, training_size
 from toyviz.experiment import Experiment, sweep
 from toyviz.result import Result
 from toyviz.settings import EXPERIMENTS
@@ -36,7 +36,15 @@ def _is(result: Result, **fields: Any) -> bool:
 
 
 def _classifiers(results: Iterable[Result]) -> list[Result]:
-    return [r for r in results if r.experiment.task_row.loss == "cross_entropy" and r.experiment.n_hidden == 2]
+    """The networks of two hidden values that name a class, trained on a fixed set; those without an accuracy, since no
+    sample had a class, aside."""
+    return [
+        r
+        for r in results
+        if r.experiment.task_row.loss == "cross_entropy"
+        and r.experiment.n_hidden == 2
+        and None not in r.metrics.values()
+    ]
 
 
 def _plain(results: Sequence[Result]) -> list[Result]:
@@ -44,7 +52,7 @@ def _plain(results: Sequence[Result]) -> list[Result]:
     found = _classifiers(results)
     chosen = [r for r in found if _is(r, **PLAIN)]
     kinds = {(r.experiment.arch, r.experiment.task, r.experiment.optimizer, r.experiment.init) for r in found}
-    return sorted(chosen or (found if len(kinds) == 1 else []), key=lambda r: r.experiment.n_samples or 0)
+    return sorted(chosen or (found if len(kinds) == 1 else []), key=training_size)
 
 
 def _at(results: Sequence[Result]) -> Result | None:
@@ -80,12 +88,12 @@ def descends_twice(results: Sequence[Result]) -> Finding | None:
     """The mean test cross-entropy over seeds peaks inside; the test accuracy falls where it rises."""
     by_size: dict[int, list[Result]] = {}
     for result in _plain(results):
-        by_size.setdefault(result.experiment.n_samples or 0, []).append(result)
+        by_size.setdefault(training_size(result), []).append(result)
     sizes = [size for size in sorted(by_size) if size >= 15]
     if len(sizes) < 5 or T not in sizes or max(sizes) < 2000:
         return None
     loss, accuracy = (
-        np.array([np.mean([r.metrics[name] for r in by_size[size]]) for size in sizes])
+        np.array([np.mean([metric(r, name) for r in by_size[size]]) for size in sizes])
         for name in ("test_loss", "test_accuracy")
     )
     top = int(loss.argmax())
@@ -109,7 +117,7 @@ def descends_twice(results: Sequence[Result]) -> Finding | None:
 
 def squares_in_between(results: Sequence[Result]) -> Finding | None:
     """The columns of W1 are square at T = 500, clearly more so at no other size, and less so at both ends."""
-    runs = {r.experiment.n_samples or 0: squareness(r) for r in _plain(results)}
+    runs = {training_size(r): squareness(r) for r in _plain(results)}
     runs = {size: value for size, value in runs.items() if size >= 15}  # fewer have too few active features for a shape
     if len(runs) < 5 or T not in runs or max(runs) < 2000 or min(runs) > 30:
         return None
@@ -140,7 +148,7 @@ def is_a_lookup_table(results: Sequence[Result]) -> Finding | None:
     if result is None:
         return None
     active = float((probe.seen_samples(result).X > 0).sum(axis=1).mean())
-    train, test = result.metrics["train_accuracy"] or 0.0, result.metrics["test_accuracy"] or 0.0
+    train, test = metric(result, "train_accuracy"), metric(result, "test_accuracy")
     return Finding(
         {
             "train accuracy 100 %": train == 1,
@@ -244,7 +252,7 @@ def _soft(size: str, seed: int) -> list[Experiment]:
 def soft_labels_give_squares(results: Sequence[Result]) -> Finding | None:
     """W1 is a square with soft labels too at T = 500, where the post sees the square best."""
     soft = {"task": "classify_soft", "arch": "unembed", "optimizer": "adamw"}
-    runs = {r.experiment.n_samples or 0: squareness(r) for r in _classifiers(results) if _is(r, **soft)}
+    runs = {training_size(r): squareness(r) for r in _classifiers(results) if _is(r, **soft)}
     if T not in runs:
         return None
     smaller = {size: value for size, value in sorted(runs.items()) if 100 <= size < T}
@@ -322,7 +330,7 @@ def sgd_gives_none(results: Sequence[Result]) -> Finding | None:
         return None
     values = [squareness(result) for result in (adam, sgd)]
     axes = squareness(sgd) - squareness(sgd, 45)
-    learned = sgd.metrics["train_accuracy"] or 0.0
+    learned = metric(sgd, "train_accuracy")
     return Finding(
         {
             "AdamW: a square": values[0] >= SQUARE,

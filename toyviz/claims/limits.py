@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from toyviz import data, metrics, probe, tables
-from toyviz.claims.claim import Claim, Finding
+from toyviz.claims.claim import Claim, Finding, metric
 from toyviz.experiment import Experiment
 from toyviz.result import Result
 from toyviz.settings import EXPERIMENTS, LIMIT_SPARSITIES, decreasing_importance, limits
@@ -174,7 +174,7 @@ def importance_in_loss_only(results: Sequence[Result]) -> Finding | None:
     e, samples = result.experiment, probe.seen_samples(result)
     squared = (probe.activations(result, samples).output - samples.targets).astype(float) ** 2
     weighted = float((100.0 ** -np.linspace(0, 1, e.n_features) * squared.mean(axis=0)).sum())
-    plain, told = float(squared.mean(axis=0).sum()), float(result.metrics["test_loss"] or 0.0)
+    plain, told = float(squared.mean(axis=0).sum()), metric(result, "test_loss")
     eye = np.eye(e.n_features, dtype=np.float32)
     output = probe.activations(result, data.samples(e.with_(importance_decay=1.0), eye)).output
     others = np.where(eye > 0, -np.inf, output).max(axis=1)

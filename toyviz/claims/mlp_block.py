@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from toyviz import data, metrics, probe, tables
-from toyviz.claims.claim import Claim, Finding
+from toyviz.claims.claim import Claim, Finding, metric, training_size
 from toyviz.experiment import Experiment, sparsity_of, sweep
 from toyviz.result import Result
 from toyviz.settings import EXPERIMENTS, MAP_SIZES, MAP_WIDTHS, NEURON_DENSITIES, SAMPLE_SIZES, STARTS
@@ -104,13 +104,13 @@ def _by_size(results: Sequence[Result], arch: str, n_hidden: int = 2) -> dict[in
     for result in results:
         experiment = result.experiment
         fits = experiment.arch == arch and experiment.n_hidden == n_hidden and experiment.n_samples is not None
-        if fits and (experiment.n_samples not in found or experiment.init == usual):
-            found[experiment.n_samples or 0] = result
+        if fits and (training_size(result) not in found or experiment.init == usual):
+            found[training_size(result)] = result
     return dict(sorted(found.items()))
 
 
 def _losses(runs: dict[int, Result], from_size: int = 0) -> dict[int, float]:
-    return {T: run.metrics["test_loss"] or 0.0 for T, run in runs.items() if from_size <= T}
+    return {T: metric(run, "test_loss") for T, run in runs.items() if from_size <= T}
 
 
 def _inside(losses: dict[int, float]) -> int | None:
@@ -180,19 +180,19 @@ def beats_chance(arch: str) -> Check:
 
     def check(results: Sequence[Result]) -> Finding | None:
         narrow, wide = _by_size(results, arch), _by_size(results, arch, WIDE)
-        if not narrow or max(narrow) < 2000:
+        if not narrow or max(narrow) < 2000 or narrow[max(narrow)].metrics["test_accuracy"] is None:
             return None
         experiment = narrow[max(narrow)].experiment
         chance = 1 / experiment.n_outputs
-        accuracy = narrow[max(narrow)].metrics["test_accuracy"] or 0.0
+        accuracy = metric(narrow[max(narrow)], "test_accuracy")
         right = round(accuracy * data.TEST_SIZE)
         parts = {
             "twice chance": accuracy > 2 * chance,
             "no chance (p < 0.01)": _by_chance(right, data.TEST_SIZE, chance) < 0.01,
         }
         told = f"{accuracy:.2%} of new samples at T = {max(narrow)} (chance {chance:.2%})"
-        if wide and max(wide) >= 2000:
-            more = wide[max(wide)].metrics["test_accuracy"] or 0.0
+        if wide and max(wide) >= 2000 and wide[max(wide)].metrics["test_accuracy"] is not None:
+            more = metric(wide[max(wide)], "test_accuracy")
             parts[f"more with m = {WIDE}, at least 2 %"] = more > max(accuracy, 0.02)
             told += f", {more:.2%} with m = {WIDE}"
         return Finding(parts, told, decisive=("twice chance", "no chance (p < 0.01)"))
@@ -242,18 +242,18 @@ def squares_are_the_start(arch: str) -> Check:
     squareness > 1.17, from a normal one < 1.15. For T <= 50, where there are at least 500 such columns."""
 
     def check(results: Sequence[Result]) -> Finding | None:
-        found: dict[str, list[tables.NeverActive]] = {"uniform": [], "normal": []}
+        found: dict[str, list[tuple[float, float]]] = {"uniform": [], "normal": []}  # deviation, squareness
         for result in results:
             e = result.experiment
             if e.arch == arch and e.n_hidden == 2 and e.n_samples and e.n_samples <= 50:
                 never = tables.never_active(result)
-                if len(never.columns) >= 500:
-                    found[e.init.split("_")[1]].append(never)
+                if len(never.columns) >= 500 and never.squareness is not None:
+                    found[e.init.split("_")[1]].append((never.deviation, never.squareness))
         if not found["uniform"] or not found["normal"]:
             return None
-        off = max(never.deviation for of_start in found.values() for never in of_start)
-        uniform = min(never.squareness or 0.0 for never in found["uniform"])
-        normal = max(never.squareness or 0.0 for never in found["normal"])
+        off = max(deviation for of_start in found.values() for deviation, _ in of_start)
+        uniform = min(squareness for _, squareness in found["uniform"])
+        normal = max(squareness for _, squareness in found["normal"])
         return Finding(
             {
                 "they are their start, shrunk as weight decay says": off < 1e-3,
