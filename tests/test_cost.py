@@ -246,8 +246,15 @@ def test_the_readme_names_every_variable_with_its_default_and_what_it_limits():
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (1.2, "1.2 s"),
+        (0.2, "a second"),
+        (1.2, "1 s"),
+        (8.4, "8 s"),
+        (47, "45 s"),
+        (99, "100 s"),
         (119, "2 min"),
+        (170, "3 min"),
+        (5940, "99 min"),
+        (6000, "1.7 h"),
         (3600 * 11, "11 h"),
         (86400 * 400, "400 days"),
         (3e10, "951 years"),
@@ -261,12 +268,14 @@ def test_durations_are_told_in_the_unit_that_fits(seconds, text):
 @pytest.mark.parametrize("value", 10 ** np.random.default_rng(0).uniform(-1, 13, 200))
 def test_no_cost_is_told_with_an_exponent_and_each_is_about_right(value):
     for text, units in (
-        (cost.duration(value), {"s": 1, "min": 60, "h": 3600, "days": 86400, "years": 31_557_600}),
+        (cost.duration(value), {"second": 1, "s": 1, "min": 60, "h": 3600, "days": 86400, "years": 31_557_600}),
         (cost.size(1e5 * value), {"MB": 1e1, "GB": 1e4}),
     ):
-        number, unit = text.split()
+        number, unit = text.replace("a second", "1 second").split()
         assert "e" not in number
-        assert float(number.replace(",", "")) * units[unit] == pytest.approx(value, rel=0.2)
+        assert float(number.replace(",", "")) * units[unit] == pytest.approx(
+            value, rel=0.2, abs=1 if unit in ("second", "s") else 0
+        )
 
 
 def test_the_estimate_loads_neither_torch_nor_a_compiler():

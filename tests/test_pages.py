@@ -424,11 +424,6 @@ def test_more_hidden_values_than_two_are_drawn_as_a_projection_and_this_is_told(
     assert f"two of the {m} hidden directions" in text(again(app))
 
 
-def test_times_are_told_in_round_words():
-    words = {0.2: "a second", 8.4: "8 s", 47: "45 s", 99: "100 s", 170: "3 min", 6000: "1.7 h"}
-    assert {seconds: ui.duration(seconds) for seconds in words} == words
-
-
 def test_the_command_at_the_end_of_a_page_trains_the_same_experiment():
     from toyviz.experiment import parse
 

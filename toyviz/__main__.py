@@ -22,7 +22,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from toyviz import settings
+from toyviz import cost, settings
 from toyviz.experiment import FIELD_NAMES, Experiment, parse, sweep
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ ENGINES = ("auto", "fused", "reference")
 METRICS = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
 CLEAR_LINE = "\r\x1b[K"
 TOLD_FROM = 10.0  # seconds of expected training from which it is told what they take
-NO_MEMORY = "the memory of this machine is too small for it"
 REPORT_SECONDS = 2  # between two lines of progress where stderr is no terminal
 
 
@@ -60,7 +59,7 @@ def main(words: list[str] | None = None) -> int:
         _drop_output()
         return 1
     except MemoryError:
-        _tell(NO_MEMORY)
+        _tell(cost.NO_MEMORY)
         return 1
     except ModuleNotFoundError as error:
         if (error.name or "toyviz").split(".")[0] == "toyviz":
@@ -158,7 +157,7 @@ def _attempt(experiment: Experiment, engine: str, on_frame: Callable[[Frame], No
     except TrainingFailed as error:
         return str(error)
     except MemoryError:
-        return NO_MEMORY
+        return cost.NO_MEMORY
 
 
 class _Store:
@@ -541,8 +540,6 @@ def _refuse_jobs(arguments: argparse.Namespace) -> None:
 
 def _refuse_over(name: str, asked: int, what: str) -> None:
     """Refuse more than the owner's allowance of that name."""
-    from toyviz import cost
-
     try:
         limit = cost.allowed(name)
     except ValueError as error:
@@ -553,8 +550,6 @@ def _refuse_over(name: str, asked: int, what: str) -> None:
 
 def _refuse_costly(experiments: Iterable[Experiment], arguments: argparse.Namespace) -> None:
     """Refuse what takes more than is allowed, unless it is stored already."""
-    from toyviz import cost
-
     for experiment in experiments:
         try:
             cost.refuse(experiment, arguments.engine)
@@ -565,8 +560,6 @@ def _refuse_costly(experiments: Iterable[Experiment], arguments: argparse.Namesp
 
 def _tell_cost(experiments: Collection[Experiment], arguments: argparse.Namespace) -> None:
     """Say on stderr what the training to come takes, unless it is a matter of seconds."""
-    from toyviz import cost
-
     costs = [cost.expected(experiment, arguments.engine) for experiment in experiments]
     seconds = sum(each.seconds for each in costs)
     if seconds < TOLD_FROM:

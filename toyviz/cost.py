@@ -10,6 +10,7 @@ from toyviz.experiment import INITS, Experiment
 
 TEST_SIZE = 10_000  # samples that a trained network is tested on
 KMEANS_ROUNDS = 50  # of model.kmeans(), at most
+NO_MEMORY = "the memory of this machine is too small for it"  # what is said where it ran out all the same
 FRAMES, FRAME_BYTES = 40, 2_000_000  # of a history: see toyviz.train
 
 
@@ -92,10 +93,15 @@ def refuse(experiment: Experiment, engine: str = "auto") -> None:
 
 
 def duration(seconds: float) -> str:
-    """About how long: "5 s", "12 min", "3 h", "400 days"."""
-    for unit, length, most in (("s", 1, 100), ("min", 60, 100), ("h", 3600, 72)):
-        if seconds < most * length:
-            return f"{_two_digits(seconds / length)} {unit}"
+    """About how long, in the unit that fits: "a second", "8 s", "45 s", "12 min", "3 h", "400 days", "951 years"."""
+    if seconds < 1:
+        return "a second"
+    if seconds < 100:
+        return f"{seconds:.0f} s" if seconds < 10 else f"{5 * round(seconds / 5)} s"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 72 * 3600:
+        return f"{_two_digits(seconds / 3600)} h"
     return f"{seconds / 86400:,.0f} days" if seconds < 1e8 else f"{seconds / 31_557_600:,.0f} years"
 
 

@@ -399,8 +399,8 @@ class Queue:
         seconds = sum(job.seconds for job in (mine | coming).values())
         if seconds > limits.visitor_seconds:
             raise Busy(
-                f"this would take about {_hours(seconds)} of computing in all, and one visitor may have "
-                f"{_hours(limits.visitor_seconds)} open: ask for fewer or shorter trainings, or wait until some are "
+                f"this would take about {cost.duration(seconds)} of computing in all, and one visitor may have "
+                f"{limits.visitor_seconds / 3600:g} h open: ask for fewer or shorter trainings, or wait until some are "
                 "done; whoever runs this app can raise TOYVIZ_MAX_VISITOR_HOURS"
             )
         if waiting + running + len(coming) > limits.queue_networks:
@@ -560,7 +560,3 @@ class Queue:
             return START_PATIENCE
         assert place.job
         return SILENT_FOR + STEPS_SILENT * place.job.seconds / place.job.experiment.steps
-
-
-def _hours(seconds: float) -> str:
-    return f"{seconds / 3600:,.1f} h" if seconds >= 360 else f"{seconds:.0f} s"

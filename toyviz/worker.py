@@ -25,7 +25,7 @@ from typing import Any, BinaryIO
 
 from safetensors.numpy import save
 
-from toyviz import settings
+from toyviz import cost, settings
 from toyviz.experiment import from_dict
 from toyviz.store import pack
 from toyviz.train import Frame, TrainingFailed, fused, train
@@ -159,7 +159,7 @@ def serve(order: dict[str, Any], orders: Orders, messages: Messages) -> None:
     except (TrainingFailed, ValueError) as error:
         messages.send(event="failed", id=number, error=str(error))
     except MemoryError:
-        messages.send(event="failed", id=number, error="the memory of this machine is too small for it")
+        messages.send(event="failed", id=number, error=cost.NO_MEMORY)
     except Exception as error:
         log.exception("experiment %s", order["experiment"])
         messages.send(event="failed", id=number, error=f"training stopped on a fault of the app ({error!r})")

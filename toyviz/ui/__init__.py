@@ -1,7 +1,7 @@
 """What the pages share of Streamlit: their frame, their controls, and the training that a visitor watches."""
 
 from toyviz.ui.controls import BIASES, LIFTS, LIST_NETWORK_NAMES, STARTS, choice, control, number, remember, shown
-from toyviz.ui.frame import ICON, draw, duration, frame, link, many, notes, title, wide
+from toyviz.ui.frame import ICON, draw, frame, link, many, notes, title, wide
 from toyviz.ui.inside import behind, command, replay
 from toyviz.ui.training import step, stored, trained
 from toyviz.ui.verdicts import claim, published_claim
@@ -18,7 +18,6 @@ __all__ = [
     "command",
     "control",
     "draw",
-    "duration",
     "frame",
     "link",
     "many",

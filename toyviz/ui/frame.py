@@ -75,12 +75,3 @@ def sentence(text: Any, capital: bool = True) -> str:
 def many(number: int, thing: str) -> str:
     """ "1 network", "13 networks"."""
     return f"{number} {thing}" if number == 1 else f"{number:,} {thing}s"
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words, rounded: "8 s", "3 min", "2 h"."""
-    if seconds < 1:
-        return "a second"
-    if seconds < 100:
-        return f"{seconds:.0f} s" if seconds < 10 else f"{5 * round(seconds / 5)} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -14,7 +14,7 @@ from toyviz import cost, runtime
 from toyviz.experiment import Experiment
 from toyviz.queue import Busy
 from toyviz.result import Result
-from toyviz.ui.frame import duration, many, sentence
+from toyviz.ui.frame import many, sentence
 
 POLL = 0.5  # seconds between two looks at a training
 AT_ONCE = 120.0  # seconds of expected training up to which it starts without being asked
@@ -175,13 +175,13 @@ def _status(experiments: Sequence[Experiment], now: Progress) -> None:
         elif now.missing:
             what = "Nothing is trained for these settings yet." if not done else f"{done} of {total} networks are done."
             st.markdown(f":material/hourglass_empty: **Not trained yet.** {what} {_room(now.missing)}")
-            about = duration(expected_seconds(now))
+            about = cost.duration(expected_seconds(now))
             networks = many(len(now.missing), "network")
             _button(f"Train {networks} (about {about})", ":material/play_arrow:", experiments, now)
         else:
             seconds = sum(float(result.provenance.get("seconds") or 0) for result in now.done)
             st.markdown(
-                f":material/check_circle: **{many(total, 'network')}.** Training took {duration(seconds)} of "
+                f":material/check_circle: **{many(total, 'network')}.** Training took {cost.duration(seconds)} of "
                 "computing; the results are kept, and come back at once."
             )
     refused = st.session_state.get("refused")
@@ -201,7 +201,7 @@ def _room(missing: Sequence[Experiment]) -> str:
 
 def step(job: Any) -> str:
     """Where one training stands, in words."""
-    left = f", {duration(job.seconds_left)} left" if job.seconds_left else ""
+    left = f", {cost.duration(job.seconds_left)} left" if job.seconds_left else ""
     loss = "" if job.loss is None else f", loss {job.loss:.3g}"
     return f"Step {job.step:,} of {job.steps:,}{loss}{left}."
 
@@ -209,7 +209,7 @@ def step(job: Any) -> str:
 def _live_status(total: int, done: int, now: Progress) -> None:
     jobs = [now.jobs[each.key] for each in now.live]
     steps = sum(job.step / job.steps for job in jobs)
-    text = f"Training: {done} of {total} networks done, about {duration(expected_seconds(now))} left"
+    text = f"Training: {done} of {total} networks done, about {cost.duration(expected_seconds(now))} left"
     if all(job.state == "queued" for job in jobs):
         before = min(job.position or 1 for job in jobs) - 1
         text = f"Waiting: {many(before, 'network')} before this" if before else "Waiting for a free worker"
