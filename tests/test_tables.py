@@ -22,9 +22,22 @@ def result():
     return train(SMALL)
 
 
-def swept(losses, big_from=700):
-    rows = [(T, loss, 5 if big_from <= T else 0) for T, loss in losses.items()]
-    return pd.DataFrame(rows, columns=["n_samples", "test_loss", "big_features"])
+def swept(losses, big_from=700, seed=0, stored_to=70, big=5):
+    """A sweep of one seed: T -> test loss; up to stored_to its samples are stored, from big_from features stand out."""
+    rows = [
+        (T, seed, 0.001 if stored_to >= T else 0.6, loss, big if big_from <= T else 0) for T, loss in losses.items()
+    ]
+    return pd.DataFrame(rows, columns=["n_samples", "seed", "train_loss", "test_loss", "big_features"])
+
+
+def read(table, n_hidden=2, zero=1.0, sizes=None, seeds=(0,)):
+    """What is read off a sweep that is finished, unless it should have other sizes or seeds."""
+    return tables.descent(table, zero, n_hidden, set(table["n_samples"]) if sizes is None else sizes, seeds)
+
+
+def named(found):
+    """The regimes as (name, low, high)."""
+    return [(row.name, row.low, row.high) for row in found.regimes.itertuples(index=False, name="Regime")]
 
 
 def test_a_row_holds_the_whole_experiment_and_its_metrics(result):
@@ -53,7 +66,7 @@ def test_no_results_make_an_empty_table_with_all_columns():
 
 
 def test_the_peak_of_a_double_descent_and_its_three_regimes_are_found():
-    found = tables.descent(swept(PAPER), 1.0, n_hidden=2)
+    found = read(swept(PAPER))
     assert found.peak == (300, 125.0)
     assert found.regimes["name"].tolist() == ["memorising", "in between", "generalising"]
     low, high = found.regimes["low"], found.regimes["high"]
@@ -62,8 +75,9 @@ def test_the_peak_of_a_double_descent_and_its_three_regimes_are_found():
 
 
 def test_the_peak_is_that_of_the_mean_over_seeds():
-    one, other = swept({10: 1.0, 100: 9.0, 200: 2.0, 1000: 0.99}), swept({10: 1.0, 100: 1.0, 200: 7.0, 1000: 0.99})
-    assert tables.descent(pd.concat([one, other]), 1.0, 2).peak == (100, 5.0)
+    one = swept({10: 1.0, 100: 9.0, 200: 2.0, 1000: 0.99})
+    other = swept({10: 1.0, 100: 1.0, 200: 7.0, 1000: 0.99}, seed=1)
+    assert read(pd.concat([one, other]), seeds=(0, 1)).peak == (100, 5.0)
 
 
 @pytest.mark.parametrize(
@@ -76,16 +90,91 @@ def test_the_peak_is_that_of_the_mean_over_seeds():
     ],
 )
 def test_no_peak_is_claimed_where(losses, case):
-    assert tables.descent(swept(losses, big_from=10**6), 1.0, 2).peak is None
+    found = read(swept(losses, big_from=10**6, stored_to=0))
+    assert found.peak is None
+    assert not len(found.regimes)
 
 
-def test_without_a_peak_and_without_features_no_regime_is_named():
-    assert not len(tables.descent(swept({3: 1.0, 10: 1.0}), 1.0, 2).regimes)
-    assert not len(tables.descent(swept({}), 1.0, 2).regimes)
+def test_a_sweep_of_nothing_and_one_of_a_single_size_have_no_regimes():
+    assert not len(read(swept({})).regimes)
+    assert not len(read(swept({10: 0.9}, big_from=3)).regimes)
+    assert list(read(swept({})).regimes.columns) == ["low", "high", "name"]
+
+
+def test_two_columns_that_look_big_at_one_small_size_are_no_generalising():
+    sizes = (3, 5, 6, 8, 10, 15, 30, 50, 100, 200, 500, 1000, 2000)
+    losses = dict.fromkeys(sizes, 1.0) | {100: 2.0, 200: 10.0, 500: 3.0}
+    table = swept(losses, big_from=1000, stored_to=8)
+    table.loc[table["n_samples"] == 5, "big_features"] = 2  # m = 1: as many as generalising takes
+    found = read(table, n_hidden=1)
+    assert found.peak == (200, 10.0)
+    assert [name for name, _, _ in named(found)] == ["memorising", "", "in between", "generalising"]
+    (_, _, memorised), _, (_, risen, _), (_, general, _) = named(found)
+    assert 8 < memorised < 10
+    assert 50 < risen < 100
+    assert 500 < general < 1000
+    never = read(table.assign(big_features=[0, 2, *[0] * 11]), n_hidden=1)
+    assert [name for name, _, _ in named(never)] == ["memorising", "", "in between", ""]
+
+
+@pytest.mark.parametrize(
+    ("change", "general"),
+    [
+        ({}, True),
+        ({"big_features": 3}, False),  # at the largest size of all
+        ({"big_features": 4}, True),
+        ({"test_loss": 1.05}, True),  # as high as counts as not risen
+        ({"test_loss": 1.06}, False),
+    ],
+)
+def test_generalising_holds_at_every_size_beyond_its_border(change, general):
+    table = swept({3: 1.0, 10: 1.0, 100: 1.0, 1000: 0.99}, big_from=100, stored_to=3)
+    for name, value in change.items():
+        table.loc[table["n_samples"] == 1000, name] = value
+    assert ("generalising" in read(table).regimes["name"].tolist()) == general
+
+
+def test_generalising_starts_after_the_last_size_that_does_not():
+    table = swept({3: 1.0, 10: 1.0, 100: 1.0, 1000: 0.99, 2000: 0.99}, big_from=10, stored_to=0)
+    table.loc[table["n_samples"] == 100, "big_features"] = 3
+    ((name, low, high),) = named(read(table))
+    assert (name, low, high) == ("generalising", pytest.approx(np.sqrt(100 * 1000)), pytest.approx(2500))
+
+
+def test_memorising_ends_before_the_first_size_that_is_not_stored():
+    table = swept({3: 1.0, 10: 1.0, 100: 1.0, 1000: 1.0}, big_from=10**6, stored_to=100)
+    assert named(read(table))[0][2] == pytest.approx(np.sqrt(100 * 1000))
+    table.loc[table["n_samples"] == 10, "train_loss"] = 0.03
+    assert named(read(table))[0] == ("memorising", 2.4, pytest.approx(np.sqrt(30)))
+    table.loc[table["n_samples"] == 3, "train_loss"] = 0.03
+    assert not len(read(table).regimes)
+
+
+def test_losses_are_measured_by_that_of_the_output_0():
+    table = swept(PAPER).assign(train_loss=lambda t: 30 * t["train_loss"], test_loss=lambda t: 30 * t["test_loss"])
+    pd.testing.assert_frame_equal(read(table, zero=30.0).regimes, read(swept(PAPER)).regimes)
+
+
+def test_a_start_that_generalises_everywhere_is_generalising_over_the_whole_width():
+    table = swept({3: 0.9, 10: 0.9, 100: 0.9}, big_from=1)
+    assert named(read(table)) == [("generalising", pytest.approx(2.4), pytest.approx(125))]
+
+
+@pytest.mark.parametrize("lacks", [3, 300, 1000])
+def test_nothing_is_read_off_a_sweep_before_every_size_has_every_seed(lacks):
+    whole = pd.concat([swept(PAPER), swept(PAPER, seed=1)])
+    assert read(whole, seeds=(0, 1)).peak
+    part = whole[(whole["n_samples"] != lacks) | (whole["seed"] == 0)]
+    found = read(part, seeds=(0, 1))
+    assert found.peak is None
+    assert not len(found.regimes)
+    assert read(part, seeds=(0,)).peak == (300, 125.0)
+    assert read(part[part["n_samples"] != lacks], sizes=tuple(PAPER)).peak is None
 
 
 def test_the_regimes_cover_the_sizes_without_a_gap():
-    regimes = tables.descent(swept(PAPER), 1.0, 2).regimes
+    regimes = read(swept(PAPER, stored_to=3)).regimes
+    assert regimes["name"].tolist() == ["memorising", "", "in between", "generalising"]
     assert regimes["low"].tolist()[1:] == regimes["high"].tolist()[:-1]
     assert regimes["low"].iloc[0] < 3
     assert regimes["high"].iloc[-1] > 1000

@@ -6,7 +6,7 @@ import functools
 import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict
 from typing import NamedTuple, TypeVar
 
@@ -21,6 +21,7 @@ from toyviz.result import Result
 KEPT = 1024  # results whose derived arrays stay in memory
 BIG = 0.15  # a feature with more dimensionality than this stands out
 RISEN = 1.05  # a test loss this many times that of the output 0 is on the bump
+MEMORISED = 0.02  # a train loss below this much of that of the output 0 is that of a training set that is stored
 
 SPREAD = np.sqrt([2, 3, 5, 7, 11, 13])  # multiples of these, modulo 1, cover a cube evenly
 
@@ -240,43 +241,60 @@ class Descent(NamedTuple):
     """What a sweep over T shows."""
 
     peak: tuple[int, float] | None  # T and mean test loss of the bump's top; None where there is none
-    regimes: pd.DataFrame  # low, high (in T), name
+    regimes: pd.DataFrame  # low, high (in T), name: side by side; "" between two regimes, where none holds
 
 
-def descent(table: pd.DataFrame, zero_loss: float, n_hidden: int) -> Descent:
+def descent(
+    table: pd.DataFrame, zero_loss: float, n_hidden: int, sizes: Collection[int], seeds: Collection[int]
+) -> Descent:
     """The peak of the mean test loss over seeds, and the regimes, read off the runs of a sweep over T.
 
-    Generalising: from the first T on at which, on average over seeds, at least 2m features stand out (dimensionality
-    of at least BIG). In between: around the peak, where the test loss is above RISEN times that of the output 0.
-    Memorising: before. A peak needs a lower mean test loss on both sides. Borders lie half-way between sizes of T, on
-    the logarithmic axis. zero_loss: the test loss of the output 0.
+    A regime holds at every T on its side of a border, or it is not named. Means are over seeds, losses in those of the
+    output 0, zero_loss:
+    - memorising: from the smallest T on, as long as the mean train loss is below MEMORISED;
+    - in between: around the peak, as long as the mean test loss is above RISEN;
+    - generalising: at this T and at all larger ones at least 2m features stand out on average, with a dimensionality of
+      at least BIG, and the mean test loss is not above RISEN.
+    A peak is the highest mean test loss of all T, if it is above RISEN and neither at the smallest T nor at the
+    largest. Borders lie half-way between sizes of T, on the logarithmic axis. Nothing is read off a single size, nor
+    before each of these sizes has each of these seeds.
     """
-    nothing = pd.DataFrame(columns=["low", "high", "name"])
-    if not len(table):
-        return Descent(None, nothing)
-    each, losses, big = (table[name].to_numpy(float) for name in ("n_samples", "test_loss", "big_features"))
-    sizes = np.unique(each)
-    loss = np.array([losses[each == size].mean() for size in sizes])
-    generalising = np.flatnonzero([big[each == size].mean() >= 2 * n_hidden for size in sizes])
-    start = int(generalising[0]) if len(generalising) else len(sizes)
-    top = int(np.argmax(loss[:start])) if start else 0
+    nothing = Descent(None, pd.DataFrame(columns=["low", "high", "name"]))
+    wanted = {(size, seed) for size in sizes for seed in seeds}
+    there = set(zip(table["n_samples"], table["seed"], strict=True))
+    if len(set(sizes)) < 2 or not wanted or wanted - there:
+        return nothing
+    runs = table[table["n_samples"].isin(list(sizes)) & table["seed"].isin(list(seeds))]
+    means = runs.astype({"n_samples": int}).groupby("n_samples")[["train_loss", "test_loss", "big_features"]].mean()
+    T, loss = means.index.to_numpy(), means["test_loss"].to_numpy(float)
     risen = loss > RISEN * zero_loss
-    is_peak = 0 < top < len(sizes) - 1 and risen[top] and start > 0
-    first = top
-    while first > 0 and risen[first - 1]:
-        first -= 1
-    names = [
-        "generalising" if k >= start else "in between" if is_peak and k >= first else "memorising"
-        for k in range(len(sizes))
-    ]
-    if not is_peak and start == len(sizes):
-        return Descent(None, nothing)
+    general = (means["big_features"].to_numpy(float) >= 2 * n_hidden) & (loss <= RISEN * zero_loss)
+    stored = means["train_loss"].to_numpy(float) < MEMORISED * zero_loss
+    top = int(np.argmax(loss))
+    is_peak = bool(0 < top < len(T) - 1 and risen[top])
+    names = [""] * len(T)
+    for k in itertools.takewhile(lambda k: stored[k], range(len(T))):
+        names[k] = "memorising"
+    if is_peak:
+        for way in (range(top, -1, -1), range(top, len(T))):
+            for k in itertools.takewhile(lambda k: risen[k], way):
+                names[k] = "in between"
+    for k in itertools.takewhile(lambda k: general[k], reversed(range(len(T)))):
+        names[k] = "generalising"
+    return Descent((int(T[top]), float(loss[top])) if is_peak else None, _side_by_side(T, names))
+
+
+def _side_by_side(sizes: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
+    """The stretches of sizes with one name, (low, high, name), from the first that has one on."""
     edges = [sizes[0] / 1.25, *np.sqrt(sizes[:-1] * sizes[1:].astype(float)), sizes[-1] * 1.25]
-    rows = [
-        {"low": edges[names.index(name)], "high": edges[len(names) - names[::-1].index(name)], "name": name}
-        for name in dict.fromkeys(names)
-    ]
-    return Descent((int(sizes[top]), float(loss[top])) if is_peak else None, pd.DataFrame(rows))
+    rows: list[tuple[float, float, str]] = []
+    start = 0
+    for name, stretch in itertools.groupby(names):
+        end = start + len(list(stretch))
+        if name or rows:
+            rows.append((edges[start], edges[end], name))
+        start = end
+    return pd.DataFrame(rows, columns=["low", "high", "name"])
 
 
 def best_of(results: Sequence[Result]) -> Result:

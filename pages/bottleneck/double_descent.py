@@ -235,11 +235,10 @@ def over_T():
 
     def show(results):
         table = tables.runs(results)
-        found = tables.descent(table, zero, n_hidden)
         of_seed = [r for r in results if r.experiment.seed == seed]
         floor = {r.experiment.n_samples: value for r in of_seed if (value := tables.rank_floor(r)) is not None}
-        if not base.arch_row.output_relu:  # its rank leaves it no regimes to tell apart
-            found = tables.descent(table.iloc[:0], zero, n_hidden)
+        told_apart = sizes if base.arch_row.output_relu else ()  # without the ReLU its rank leaves it no regimes
+        found = tables.descent(table, zero, n_hidden, told_apart, range(seeds))
         figure = charts.loss_over_samples(table, rules, found.regimes, sizes, found.peak, T, floor=floor)
         ui.draw(figure, key="loss", pick=open_network)
         st.caption(told(table))

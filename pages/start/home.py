@@ -49,8 +49,8 @@ def descent(name):
     baselines = theory.held_out_baselines(base.with_(n_samples=1))
     rules = {"output 0": baselines["zero"], "best constant output": baselines["constant"]}
     table = tables.runs(results)
-    told = table if base.arch_row.output_relu else table.iloc[:0]
-    found = tables.descent(told, baselines["zero"], base.n_hidden)
+    sizes = settings.SAMPLE_SIZES if base.arch_row.output_relu else ()
+    found = tables.descent(table, baselines["zero"], base.n_hidden, sizes, range(4))
     return charts.loss_over_samples(table, rules, found.regimes, settings.SAMPLE_SIZES, found.peak, height=230)
 
 
