@@ -74,7 +74,7 @@ def allowed(name: str) -> float:
 def refuse(experiment: Experiment, engine: str = "auto") -> None:
     """Raise TooCostly, in one sentence, for a training that takes more than is allowed; ValueError as allowed()."""
     cost = expected(experiment, engine)
-    for name, value, told in (
+    for name, value, takes in (
         ("training_hours", cost.seconds / 3600, f"take about {duration(cost.seconds)}"),
         ("memory_gb", cost.memory / 1e9, f"need about {size(cost.memory)} of memory"),
         ("result_mb", cost.disk / 1e6, f"leave a result of about {size(cost.disk)}"),
@@ -87,7 +87,7 @@ def refuse(experiment: Experiment, engine: str = "auto") -> None:
                 "result_mb": "fewer features or hidden units",
             }[name]
             raise TooCostly(
-                f"{_named(experiment)} would {told}, and the limit here is {limit:g} {ALLOWANCES[name].unit} a "
+                f"{_named(experiment)} would {takes}, and the limit here is {limit:g} {ALLOWANCES[name].unit} a "
                 f"network: ask for {fewer}, or set {variable(name)}"
             )
 

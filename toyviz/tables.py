@@ -21,7 +21,7 @@ from toyviz.result import Result
 KEPT = 1024  # results whose derived arrays stay in memory
 BIG = 0.15  # a feature with more dimensionality than this stands out
 RISEN = 1.05  # a test loss this many times that of the output 0 is on the bump
-MEMORISED = 0.02  # a train loss below this much of that of the output 0 is that of a training set that is stored
+FITTED = 0.02  # a train loss below this much of that of the output 0: each sample comes back
 
 SPREAD = np.sqrt([2, 3, 5, 7, 11, 13])  # multiples of these, modulo 1, cover a cube evenly
 
@@ -187,22 +187,22 @@ def unembedding(result: Result) -> Unembedding:
     return Unembedding(result.W1.T, active, hidden, labels, result.W2, seen, result.b2)
 
 
-def logit_rows(found: probe.LogitTerms, label: int, top: int = 5) -> pd.DataFrame:
+def logit_rows(logit: probe.LogitTerms, label: int, top: int = 5) -> pd.DataFrame:
     """The classes with the largest logits, and the correct one: their terms, sum, bias, logit and ranks."""
-    total = found.terms.sum(axis=1)
-    order = list(np.argsort(-found.logits, kind="stable")[:top])
+    total = logit.terms.sum(axis=1)
+    order = list(np.argsort(-logit.logits, kind="stable")[:top])
     classes = np.array(order if label in order or label < 0 else [*order, label])
     return pd.DataFrame(
         {
             "class": classes,
             "correct": classes == label,
-            "h_x W2[c, 0]": found.terms[classes, 0],
-            "h_y W2[c, 1]": found.terms[classes, 1],
+            "h_x W2[c, 0]": logit.terms[classes, 0],
+            "h_y W2[c, 1]": logit.terms[classes, 1],
             "sum": total[classes],
             "rank of the sum": [int((total > total[c]).sum()) + 1 for c in classes],
-            "b2[c]": found.bias[classes],
-            "logit": found.logits[classes],
-            "rank": [int((found.logits > found.logits[c]).sum()) + 1 for c in classes],
+            "b2[c]": logit.bias[classes],
+            "logit": logit.logits[classes],
+            "rank": [int((logit.logits > logit.logits[c]).sum()) + 1 for c in classes],
         }
     )
 
@@ -251,7 +251,7 @@ def descent(
 
     A regime holds at every T on its side of a border, or it is not named. Means are over seeds, losses in those of the
     output 0, zero_loss:
-    - memorising: from the smallest T on, as long as the mean train loss is below MEMORISED;
+    - memorising: from the smallest T on, as long as the mean train loss is below FITTED;
     - in between: around the peak, as long as the mean test loss is above RISEN;
     - generalising: at this T and at all larger ones at least 2m features stand out on average, with a dimensionality of
       at least BIG, and the mean test loss is not above RISEN.
@@ -269,7 +269,7 @@ def descent(
     T, loss = means.index.to_numpy(), means["test_loss"].to_numpy(float)
     risen = loss > RISEN * zero_loss
     general = (means["big_features"].to_numpy(float) >= 2 * n_hidden) & (loss <= RISEN * zero_loss)
-    stored = means["train_loss"].to_numpy(float) < MEMORISED * zero_loss
+    stored = means["train_loss"].to_numpy(float) < FITTED * zero_loss
     top = int(np.argmax(loss))
     is_peak = bool(0 < top < len(T) - 1 and risen[top])
     names = [""] * len(T)

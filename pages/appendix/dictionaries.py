@@ -176,7 +176,7 @@ def entropy_panels(result, frame=None):
     ]
 
 
-def told(result):
+def measured(result):
     """The numbers that the post speaks of."""
     _, found = flow(result)
     cosine = off_diagonal(found.hidden).mean()
@@ -213,7 +213,7 @@ def entropy():
     seed = chosen(late).experiment.seed
     here = sorted((r for r in results if r.experiment.seed == seed), key=lambda r: r.experiment.steps)
     for result in here:
-        st.markdown(f"**After {result.experiment.steps:,} epochs:** {told(result)}.")
+        st.markdown(f"**After {result.experiment.steps:,} epochs:** {measured(result)}.")
         with ui.wide():
             panels = entropy_panels(result)
             ui.draw(charts.matrices(panels, "input or class", "neuron or class"), key=f"at-{result.experiment.steps}")

@@ -71,7 +71,7 @@ def caught_up(result, usual):
     return int(result.loss_steps[near[0]]) if len(near) else None
 
 
-def told(steps):
+def reached_by(steps):
     """How many seeds got there, and after how many steps, as the median over these."""
     reached = [step for step in steps if step is not None]
     return f"{len(reached)} of {len(steps)}", int(np.median(reached)) if reached else None
@@ -84,13 +84,13 @@ def summary(results):
         part = [r for r in results if r.experiment.init == init]
         if not part:
             continue
-        memorised, steps = told([steps_to_memorise(r) for r in part])
+        memorised, steps = reached_by([steps_to_memorise(r) for r in part])
         start, near = np.mean([kept(r) for r in part], axis=0)
         tests = [r.metrics["test_loss"] for r in part if r.metrics["test_loss"] is not None]
         row = {"start": text, "memorised": memorised, "steps": steps}
         if task == "autoencode":  # a cross-entropy never ends: it falls with every step
             compared = [caught_up(r, usual) for r in part if r.experiment.seed in usual]
-            row["as low"], row["steps as low"] = told(compared)
+            row["as low"], row["steps as low"] = reached_by(compared)
         row |= {
             "train loss": np.median([r.metrics["train_loss"] for r in part]),
             "train accuracy": np.mean([r.metrics["train_accuracy"] for r in part]),

@@ -181,7 +181,7 @@ chosen = next(
 )
 
 
-def told(numbers):
+def listed(numbers):
     """A few numbers in words: "3, 5, 7 and 20 more"."""
     some = ", ".join(map(str, numbers[:8]))
     return f"{some} and {len(numbers) - 8} more" if len(numbers) > 9 else ", ".join(map(str, numbers))
@@ -213,7 +213,7 @@ with inside:
         st.markdown(
             f"At the end the loss is {row['loss']:.3g}, {row['share']:.2g} times that of the best constant output. "
             f"{row['recovered']} of {size} one-hots come back"
-            + (f"; lost are {told(lost)}. " if 0 < len(lost) < size else ". ")
+            + (f"; lost are {listed(lost)}. " if 0 < len(lost) < size else ". ")
             + f"{row['stored']} columns of W1 are longer than {metrics.REPRESENTED}. A column is drawn black where it "
             "has its direction for itself, yellow where others lie along it."
         )

@@ -47,7 +47,7 @@ def facts(result):
     }
 
 
-def told(results):
+def loss_table(results):
     """One row a start, with its loss over the lowest of its density."""
     table = pd.DataFrame([facts(result) for result in results])
     lowest = table.groupby("density")["loss"].transform("min")
@@ -61,7 +61,7 @@ def picture(result):
 
 
 def show(results):
-    table = told(results)
+    table = loss_table(results)
     left, right = st.columns(2, gap="medium")
     several = table.rename(columns={"loss": "test_loss"})
     pick = lambda point: ui.remember(look=point["density"])  # noqa: E731
@@ -140,4 +140,4 @@ if density in best:
         ui.draw(charts.training_curve(picked.loss_steps, picked.losses), key="curve")
     ui.claim("monosemantic_when_dense", results)
     ui.claim("sparsity_makes_polysemantic", results)
-    ui.behind("privileged_basis", picked, told(results))
+    ui.behind("privileged_basis", picked, loss_table(results))

@@ -500,7 +500,7 @@ def starting_as_a_dictionary(*settings: tuple[str, str]) -> Callable[[Sequence[R
 
     def check(results: Sequence[Result]) -> Finding | None:
         parts: dict[str, bool] = {}
-        tables, told = [], []
+        tables, measured = [], []
         for data, task in settings:
             found = {r.experiment.init: r for r in results if (r.experiment.data, r.experiment.task) == (data, task)}
             if not set(STARTS) <= set(found):
@@ -517,9 +517,9 @@ def starting_as_a_dictionary(*settings: tuple[str, str]) -> Callable[[Sequence[R
             parts |= {f"keys alone are worse{where}": keys > 1.1 * usual, tables[-1]: table > 1.1 * usual}
             unit = "final loss" if squared else "steps"
             numbers = [f"{value:.3g}" if squared else f"{value:,.0f}" for value in (usual, keys, table)]
-            told.append(f"{loss}, {unit}: random {numbers[0]}, keys {numbers[1]}, keys and values {numbers[2]}")
+            measured.append(f"{loss}, {unit}: random {numbers[0]}, keys {numbers[1]}, keys and values {numbers[2]}")
         # A lookup table has keys and values: where it is no worse, the guess is wrong.
-        return Finding(parts, "; ".join(told), decisive=tuple(tables)) if parts else None
+        return Finding(parts, "; ".join(measured), decisive=tuple(tables)) if parts else None
 
     return check
 

@@ -12,10 +12,10 @@ from toyviz.claims.claim import SEEDS, Claim, Finding, metric, training_size
 from toyviz.experiment import Experiment, sweep
 from toyviz.result import Result
 from toyviz.settings import EXPERIMENTS
+from toyviz.tables import BIG, FITTED
 
 # Thresholds were set on seeds 10 ... 17, or stand in the papers; the verdicts are of seeds 0 ... 3.
 SHARED = 0.4  # more superposition than this: the feature shares its direction
-BIG = 0.15  # a feature with more dimensionality than this stands out
 MARGIN = 0.003  # a bump must stand out by this much of the loss of saying 0
 GENERAL = 4  # so many features that stand out, and the network generalises: the post sees five
 ROUND = 1.14  # squareness up to here: a circle has 1.00, a disc 1.06, a filled square 1.23, its outline 1.38
@@ -143,7 +143,7 @@ def bias_start_matters(results: Sequence[Result]) -> Finding | None:
     usual = rows.pop(("zeros", 0.0), None)
     if not usual or not rows:
         return None
-    parts, told = {}, []
+    parts, measured = {}, []
     for start, by_density in rows.items():
         name = f"{start[1]:+g}".replace("-", "−") if start[0] == "zeros" else start[0].removeprefix("linear_")
         found = [_elsewhere(by_density[density], usual[density]) for density in by_density if density in usual]
@@ -151,8 +151,8 @@ def bias_start_matters(results: Sequence[Result]) -> Finding | None:
         parts[f"a start at {name} ends elsewhere"] = gap > 0
         if gap:
             at = [density for density in by_density if density in usual][found.index((gap, text))]
-            told.append(f"{name}: {text} at density {at:g}")
-    return Finding(parts, f"start at {'; '.join(told)}" if told else "the same as from 0 at every density")
+            measured.append(f"{name}: {text} at density {at:g}")
+    return Finding(parts, f"start at {'; '.join(measured)}" if measured else "the same as from 0 at every density")
 
 
 def _elsewhere(some: list[tuple[float, float]], usual: list[tuple[float, float]]) -> tuple[float, str]:
@@ -257,7 +257,7 @@ def memorises_then_generalises(results: Sequence[Result]) -> Finding | None:
     between = metric(runs[200], "train_loss")
     return Finding(
         {
-            "T = 3, 5 and 6 are memorised": max(losses) < 0.02,
+            "T = 3, 5 and 6 are memorised": max(losses) < FITTED,
             "their hidden vectors are the corners of a polygon": corners == [3, 5, 6],
             "T = 200 is neither memorised nor has features": between > 0.5 and _big(runs[200]) < GENERAL,
             "many samples give features": _big(last) >= GENERAL,
@@ -351,18 +351,18 @@ def schedule_matters(results: Sequence[Result]) -> Finding | None:
         other = metric(run, "test_loss")
         parts[f"a constant rate {name} has another test loss"] = max(loss, other) > 2 * min(loss, other)
         parts[f"a constant rate {name} has other features"] = abs(big - _big(run)) >= 2
-    told = ", ".join(f"{metric(run, 'test_loss'):.3g} and {_big(run)} {name}" for name, run in runs.items())
+    measured = ", ".join(f"{metric(run, 'test_loss'):.3g} and {_big(run)} {name}" for name, run in runs.items())
     return Finding(
         parts,
         f"test loss and features that stand out at T = 1000: {loss:.3g} and {big} with warm-up and cosine; at a "
-        f"constant rate {told}",
+        f"constant rate {measured}",
     )
 
 
 def schedule_memorises_better(results: Sequence[Result]) -> Finding | None:
     """Median train loss over seeds at T = 10, 30, 100: lower with warm-up and cosine than at a constant rate."""
     seeds = sorted({result.experiment.seed for result in results})
-    parts, told = {}, []
+    parts, measured = {}, []
     for T in (10, 30, 100):
         rows = [_by_schedule([r for r in results if r.experiment.seed == seed], T) for seed in seeds]
         rows = [row for row in rows if row]
@@ -372,8 +372,10 @@ def schedule_memorises_better(results: Sequence[Result]) -> Finding | None:
         usual = medians.pop("usual")
         for name, loss in medians.items():
             parts[f"better than a constant rate {name} at T = {T}"] = usual < loss
-        told.append(f"{usual:.3g} against {' and '.join(f'{loss:.3g}' for loss in medians.values())} at T = {T}")
-    return Finding(parts, f"median train loss {'; '.join(told)} (constant rate at the same peak, over the same travel)")
+        measured.append(f"{usual:.3g} against {' and '.join(f'{loss:.3g}' for loss in medians.values())} at T = {T}")
+    return Finding(
+        parts, f"median train loss {'; '.join(measured)} (constant rate at the same peak, over the same travel)"
+    )
 
 
 def untied_has_no_squares(results: Sequence[Result]) -> Finding | None:

@@ -107,18 +107,18 @@ def judge(claim: Claim, results: Iterable[Result]) -> Verdict | None:
         return None
     votes = [finding.verdict for finding in seen.values()]
     verdict = next((name for name in VERDICTS if votes.count(name) > len(votes) / 2), "partly")
-    return Verdict(verdict, _told(seen, verdict, claim.starts), seeds)
+    return Verdict(verdict, _numbers_of(seen, verdict, claim.starts), seeds)
 
 
-def _told(seen: dict[str, Finding], verdict: str, starts: int) -> str:
+def _numbers_of(seen: dict[str, Finding], verdict: str, starts: int) -> str:
     """The numbers of the first seed or group that voted like the verdict, all votes, and which parts ever failed."""
     votes = [finding.verdict for finding in seen.values()]
     who, finding = next(((who, f) for who, f in seen.items() if f.verdict == verdict), next(iter(seen.items())))
     text = f"{who}: {finding.measured}"
     if len(seen) > 1:
         most = votes.count(verdict) > len(votes) / 2
-        told = [f"{name} in {votes.count(name)}" for name in ((verdict,) if most else VERDICTS) if name in votes]
-        text += f"; {', '.join(told)} of {len(votes)} {'seeds' if starts == 1 else f'groups of {starts} seeds'}"
+        counts = [f"{name} in {votes.count(name)}" for name in ((verdict,) if most else VERDICTS) if name in votes]
+        text += f"; {', '.join(counts)} of {len(votes)} {'seeds' if starts == 1 else f'groups of {starts} seeds'}"
     return text + _missed(seen)
 
 

@@ -256,8 +256,8 @@ def soft_labels_give_squares(results: Sequence[Result]) -> Finding | None:
     if T not in runs:
         return None
     smaller = {size: value for size, value in sorted(runs.items()) if 100 <= size < T}
-    told = ", ".join(f"{value:.2f} at T = {size}" for size, value in [*smaller.items(), (T, runs[T])])
-    return Finding({f"square at T = {T}": runs[T] >= SQUARE}, f"squareness of W1 with soft labels {told}")
+    measured = ", ".join(f"{value:.2f} at T = {size}" for size, value in [*smaller.items(), (T, runs[T])])
+    return Finding({f"square at T = {T}": runs[T] >= SQUARE}, f"squareness of W1 with soft labels {measured}")
 
 
 def _split(size: str, seed: int) -> list[Experiment]:

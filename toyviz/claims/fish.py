@@ -88,17 +88,17 @@ def hidden_size_decides(grids: Grids) -> Finding | None:
         error, accuracy = wide["share", BIG], wide["accuracy", BIG]
         for name, values in (("error", error), ("log error", np.log10(error)), ("accuracy", accuracy)):
             by_hidden, by_embed = (np.ptp(values.groupby(side).mean()) for side in ("n_hidden", "n_embed"))
-            told = f"{name} {by_hidden:.2g} against {by_embed:.2g} (F = {F})"
-            least[name] = min(least.get(name, (np.inf, "")), (by_hidden / max(by_embed, 1e-12), told))
+            measured = f"{name} {by_hidden:.2g} against {by_embed:.2g} (F = {F})"
+            least[name] = min(least.get(name, (np.inf, "")), (by_hidden / max(by_embed, 1e-12), measured))
     return Finding(
         {f"{name}: {TIMES:g} times as much": ratio >= TIMES for name, (ratio, _) in least.items()},
-        "range over H against range over B: " + ", ".join(told for _, told in least.values()),
+        "range over H against range over B: " + ", ".join(measured for _, measured in least.values()),
     )
 
 
 def a_neuron_for_each_feature(grids: Grids) -> Finding | None:
     """The big fish with B >= NARROW: at H = F nearly all features come back for every B, at H <= F/2 for no B."""
-    told, enough, few = [], [], []
+    measured, enough, few = [], [], []
     for F, grid in grids.items():
         accuracy = grid["accuracy", BIG][grid.index.get_level_values("n_embed") >= NARROW]
         hidden = accuracy.index.get_level_values("n_hidden")
@@ -107,15 +107,15 @@ def a_neuron_for_each_feature(grids: Grids) -> Finding | None:
             continue
         enough.append(float(accuracy[hidden == F].min()))
         few.append(float(half.max()))
-        told.append(f"F = {F}: at least {enough[-1]:.0%} at H = F, at most {few[-1]:.0%} at H up to F/2")
-    if not told:
+        measured.append(f"F = {F}: at least {enough[-1]:.0%} at H = F, at most {few[-1]:.0%} at H up to F/2")
+    if not measured:
         return None
     return Finding(
         {
             f"{NEARLY_ALL:.0%} of the features at H = F": min(enough) >= NEARLY_ALL,
             "less with half as many neurons": max(few) < NEARLY_ALL,
         },
-        "; ".join(told),
+        "; ".join(measured),
     )
 
 

@@ -92,7 +92,7 @@ def sparser_is_better(results: Sequence[Result]) -> Finding | None:
     """With every step to sparser features the loss falls, also over that of the best constant output, and the accuracy
     rises: means over the same cells."""
     groups = _groups(_cells(results))
-    parts, told = {}, []
+    parts, measured = {}, []
     for fading in (True, False):
         by_density = {float(s): part for (s, f), part in groups.items() if s != "one-hots" and f == fading}
         if len(by_density) < 2:
@@ -108,11 +108,11 @@ def sparser_is_better(results: Sequence[Result]) -> Finding | None:
         parts[f"the loss falls, {word}"] = all(b < a - LOWER for a, b in pairwise(loss))
         parts[f"it falls by more than the variance, {word}"] = all(b < a - LOWER for a, b in pairwise(share))
         parts[f"the accuracy rises, {word}"] = all(b > a + HIGHER for a, b in pairwise(accuracy))
-        told.append(
+        measured.append(
             f"{word}, densities {_list(order)}: mean log10 loss {_list(loss, '.2f')}, of its share of the best "
             f"constant output's {_list(share, '.2f')}, accuracy {_list(accuracy, '.0%')}"
         )
-    return Finding(parts, "; ".join(told)) if parts else None
+    return Finding(parts, "; ".join(measured)) if parts else None
 
 
 def wider_is_better(results: Sequence[Result]) -> Finding | None:
@@ -135,7 +135,7 @@ def wider_is_better(results: Sequence[Result]) -> Finding | None:
 def uniform_trades_loss_for_accuracy(results: Sequence[Result]) -> Finding | None:
     """At the same n, m and density, uniform importance has a higher loss and a higher accuracy than decreasing one."""
     groups = _groups(_cells(results))
-    losses, accuracies, told = [], {}, []
+    losses, accuracies, measured = [], {}, []
     weighting = []
     for density in sorted({s for s, _ in groups if s != "one-hots"}, key=float, reverse=True):
         if (density, True) not in groups or (density, False) not in groups:
@@ -146,7 +146,7 @@ def uniform_trades_loss_for_accuracy(results: Sequence[Result]) -> Finding | Non
         losses.append(float((uniform["log_loss"] - fading["log_loss"]).mean()))
         accuracies[density] = float((uniform["accuracy"] - fading["accuracy"]).mean())
         weighting += [_weighting(n) for n, _ in fading.index]
-        told.append(f"{losses[-1]:.2f} and {100 * accuracies[density]:+.0f} points at density {density}")
+        measured.append(f"{losses[-1]:.2f} and {100 * accuracies[density]:+.0f} points at density {density}")
     if not accuracies:
         return None
     alone = float(np.mean(weighting))
@@ -155,8 +155,8 @@ def uniform_trades_loss_for_accuracy(results: Sequence[Result]) -> Finding | Non
             "the loss is higher": all(gap > LOWER for gap in losses),
             **{f"the accuracy is higher at density {d}": gap > HIGHER for d, gap in accuracies.items()},
         },
-        f"uniform against decreasing, mean log10 loss and accuracy: higher by {', '.join(told)}; the smaller weights "
-        f"alone would make {alone:.2f} of log10 loss",
+        f"uniform against decreasing, mean log10 loss and accuracy: higher by {', '.join(measured)}; the smaller "
+        f"weights alone would make {alone:.2f} of log10 loss",
     )
 
 
@@ -174,17 +174,17 @@ def importance_in_loss_only(results: Sequence[Result]) -> Finding | None:
     e, samples = result.experiment, probe.seen_samples(result)
     squared = (probe.activations(result, samples).output - samples.targets).astype(float) ** 2
     weighted = float((100.0 ** -np.linspace(0, 1, e.n_features) * squared.mean(axis=0)).sum())
-    plain, told = float(squared.mean(axis=0).sum()), metric(result, "test_loss")
+    plain, loss = float(squared.mean(axis=0).sum()), metric(result, "test_loss")
     eye = np.eye(e.n_features, dtype=np.float32)
     output = probe.activations(result, data.samples(e.with_(importance_decay=1.0), eye)).output
     others = np.where(eye > 0, -np.inf, output).max(axis=1)
     counted = float((np.diag(output) > others).mean())
     return Finding(
         {
-            "the loss is weighted": abs(weighted / told - 1) < 1e-3 and abs(plain / told - 1) > 0.1,
+            "the loss is weighted": abs(weighted / loss - 1) < 1e-3 and abs(plain / loss - 1) > 0.1,
             "the accuracy is not": counted == float(probe.one_hots_back(result).mean()),
         },
-        f"n = {e.n_features}, m = {e.n_hidden}: loss {told:.4g}, from the outputs {weighted:.4g} weighted and "
+        f"n = {e.n_features}, m = {e.n_hidden}: loss {loss:.4g}, from the outputs {weighted:.4g} weighted and "
         f"{plain:.4g} unweighted; {counted:.0%} of the one-hots counted alike",
     )
 
@@ -218,7 +218,7 @@ def noise_free_is_better(results: Sequence[Result]) -> Finding | None:
     """One-hots without noise are given back with a smaller share of the constant's loss and a higher accuracy than the
     sparsest features."""
     groups = _groups(_cells(results))
-    parts, told = {}, []
+    parts, measured = {}, []
     for fading in (True, False):
         densities = [float(s) for s, f in groups if f == fading and s != "one-hots"]
         if not densities or ("one-hots", fading) not in groups:
@@ -230,11 +230,11 @@ def noise_free_is_better(results: Sequence[Result]) -> Finding | None:
         accuracy = float((clean["accuracy"] - noisy["accuracy"]).mean())
         parts[f"lower loss, {_word(fading)}"] = loss < -LOWER
         parts[f"higher accuracy, {_word(fading)}"] = accuracy > HIGHER
-        told.append(
+        measured.append(
             f"{_word(fading)}: accuracy {clean['accuracy'].mean():.0%} instead of {noisy['accuracy'].mean():.0%} at "
             f"density {min(densities):g}, log10 of the loss over the constant's lower by {-loss:.1f}"
         )
-    return Finding(parts, "; ".join(told)) if parts else None
+    return Finding(parts, "; ".join(measured)) if parts else None
 
 
 def importance_still_ignores(results: Sequence[Result]) -> Finding | None:
@@ -271,7 +271,7 @@ def importance_still_ignores(results: Sequence[Result]) -> Finding | None:
 def decay_costs_accuracy(results: Sequence[Result]) -> Finding | None:
     """Without weight decay more of the one-hots come back where some were missing."""
     rows = tables.limits([r for r in _of_the_grids(results) if not r.experiment.fresh])
-    parts, told = {}, []
+    parts, measured = {}, []
     for fading in (False, True):
         part = rows[rows["decreasing"] == fading].pivot_table(
             index=["n_features", "n_hidden"], columns="weight_decay", values="accuracy"
@@ -283,11 +283,11 @@ def decay_costs_accuracy(results: Sequence[Result]) -> Finding | None:
             continue
         gain = float((missing[0.0] - missing[0.01]).mean())
         parts[f"more come back, {_word(fading)}"] = gain > HIGHER
-        told.append(
+        measured.append(
             f"{_word(fading)}: {missing[0.01].mean():.1%} with weight decay and {missing[0.0].mean():.1%} without, in "
             f"the {len(missing)} cells below 100 %"
         )
-    return Finding(parts, "; ".join(told)) if parts else None
+    return Finding(parts, "; ".join(measured)) if parts else None
 
 
 def roughest_case(results: Sequence[Result]) -> Finding | None:

@@ -129,7 +129,7 @@ def loss_peaks_in_between(arch: str) -> Check:
             return None
         top = _inside(losses)
         before = min((loss for T, loss in losses.items() if top and top > T), default=np.inf)
-        told = ", ".join(f"{loss:.3g} (T = {T})" for T, loss in losses.items())
+        measured = ", ".join(f"{loss:.3g} (T = {T})" for T, loss in losses.items())
         highest = max(losses.values())
         return Finding(
             {
@@ -137,7 +137,7 @@ def loss_peaks_in_between(arch: str) -> Check:
                 "it stands out from what lies before": highest > before + MARGIN,
                 "the largest T has less than half of it": losses[max(losses)] < highest / 2 if top else False,
             },
-            f"test loss {told}",
+            f"test loss {measured}",
             decisive=("the peak lies inside",),
         )
 
@@ -190,12 +190,12 @@ def beats_chance(arch: str) -> Check:
             "twice chance": accuracy > 2 * chance,
             "no chance (p < 0.01)": _by_chance(right, data.TEST_SIZE, chance) < 0.01,
         }
-        told = f"{accuracy:.2%} of new samples at T = {max(narrow)} (chance {chance:.2%})"
+        measured = f"{accuracy:.2%} of new samples at T = {max(narrow)} (chance {chance:.2%})"
         if wide and max(wide) >= 2000 and wide[max(wide)].metrics["test_accuracy"] is not None:
             more = metric(wide[max(wide)], "test_accuracy")
             parts[f"more with m = {WIDE}, at least 2 %"] = more > max(accuracy, 0.02)
-            told += f", {more:.2%} with m = {WIDE}"
-        return Finding(parts, told, decisive=("twice chance", "no chance (p < 0.01)"))
+            measured += f", {more:.2%} with m = {WIDE}"
+        return Finding(parts, measured, decisive=("twice chance", "no chance (p < 0.01)"))
 
     return check
 

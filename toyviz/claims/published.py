@@ -77,8 +77,8 @@ def summary(rows: Mapping[str, Row]) -> str:
             lines.append(_cells(section, len(there), *counts(there).values()))
     lines.append(_cells("**all**", len(rows), *counts(rows.values()).values()))
     missed = [f"`{row['id']}` ({row['verdict']})" for row in rows.values() if row["verdict"] != "holds"]
-    told = f"Not all of it held: {', '.join(missed)}." if missed else "Each of them holds."
-    return "\n".join([*lines, "", told])
+    overall = f"Not all of it held: {', '.join(missed)}." if missed else "Each of them holds."
+    return "\n".join([*lines, "", overall])
 
 
 def markdown(rows: Mapping[str, Row]) -> str:
@@ -105,14 +105,14 @@ def markdown(rows: Mapping[str, Row]) -> str:
         lines += ["", f"## {section}", ""]
         lines += ["| verdict | claim | in the post | measured | seeds, size |", "|---|---|---|---|---|"]
         for claim in there:
-            told = rows[claim.id]
+            row = rows[claim.id]
             lines.append(
                 _cells(
-                    f"**{told['verdict']}**",
+                    f"**{row['verdict']}**",
                     f"`{claim.id}` {_escaped(claim.statement)}",
                     numbers(claim),
-                    _escaped(told["measured"]),
-                    f"{told['seeds']}, {told['size']}",
+                    _escaped(row["measured"]),
+                    f"{row['seeds']}, {row['size']}",
                 )
             )
         for claim in there:
@@ -125,7 +125,7 @@ def rule(rows: Mapping[str, Row]) -> str:
     """How these verdicts come about, in a few sentences."""
     pooled = [f"`{id}`" for id in rows if CLAIMS[id].across_seeds]
     grouped = [f"`{id}`, {CLAIMS[id].starts}" for id in rows if CLAIMS[id].starts > 1]
-    told = [
+    sentences = [
         "A claim holds if all its parts are so. It fails if none is, or if a part is not without which the others say "
         "nothing of the claim. Else it holds partly. The verdict is that of more than half of the seeds, or partly "
         "where none has so many.",
@@ -135,7 +135,7 @@ def rule(rows: Mapping[str, Row]) -> str:
         "All numbers are of one processor: another one may round otherwise, and where training is chaotic its numbers "
         "are others, as those of another seed are.",
     ]
-    return " ".join(filter(None, told))
+    return " ".join(filter(None, sentences))
 
 
 def _and(words: Sequence[str]) -> str:
