@@ -117,7 +117,7 @@ class Untrained:
                 {name: np.stack([values, values]) for name, values in start.items()},
                 dict.fromkeys(("train_loss", "test_loss"), 0.5)
                 | dict.fromkeys(("train_accuracy", "test_accuracy"), 0.1),
-                {"engine": "none", "seconds": 0.0},
+                provenance={"engine": "none", "seconds": 0.0},
             )
         return self.wanted[experiment]
 

@@ -14,9 +14,9 @@ from toyviz.claims import CLAIMS, report
 from toyviz.cost import ALLOWANCES, Allowance, TooCostly
 from toyviz.experiment import Experiment, sweep
 from toyviz.model import kmeans
-from toyviz.result import Result
+from toyviz.result import FRAME_METRICS, Result
 from toyviz.store import GALLERY, Store, pack
-from toyviz.train import FRAME_BYTES, FRAMES, choose_engine, frame_steps, fused
+from toyviz.train import FRAME_BYTES, FRAMES, choose_engine, frame_count, fused
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -85,7 +85,7 @@ def _as_trained(experiment):
     """A result of the right shapes, without the training."""
     from toyviz.model import initial_parameters
 
-    start, (steps, _) = initial_parameters(experiment), frame_steps(experiment)
+    start, steps = initial_parameters(experiment), np.arange(frame_count(experiment)[0])
     return Result(
         experiment=experiment,
         parameters=start,
@@ -94,6 +94,7 @@ def _as_trained(experiment):
         frame_steps=steps,
         frames={name: np.stack([values] * len(steps)) for name, values in start.items()},
         metrics={"train_loss": 1.0},
+        frame_metrics={name: np.ones(len(steps)) for name in FRAME_METRICS},
         provenance={"engine": "fused", "versions": {"python": "3.11.0", "numpy": "2.0.0"}, "seconds": 1.2345},
     )
 

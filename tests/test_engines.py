@@ -5,11 +5,12 @@ import itertools
 import numpy as np
 import pytest
 
-from toyviz import data
+from toyviz import data, probe
 from toyviz.experiment import ARCHS, Experiment
 from toyviz.model import initial_parameters
 from toyviz.schedules import learning_rates
 from toyviz.train import choose_engine, fused, train
+from toyviz.train.fused import frames
 
 BASE = {"n_samples": 11, "n_features": 37, "sparsity": 0.8, "bias_init": "normal", "seed": 3}
 OUTPUT_RELU = ("relu_output", "relu_output_untied", "relu_hidden", "mlp_relu_output")
@@ -195,6 +196,53 @@ def test_a_training_that_blows_up_says_so_at_once_as_in_the_reference(reference,
     assert not np.isfinite(expected[-1])
     assert not np.isfinite(found[-1])
     assert abs(np.isfinite(found).argmin() - np.isfinite(expected).argmin()) <= 2
+
+
+MEASURED = {
+    name: each
+    for name, each in ROWS.items()
+    if name in ONE_OF_EACH or name.endswith(("m=5", "importance", "empty samples", "antipodal classes", "one_hot"))
+} | {
+    "ReLU, one output": experiment(n_features=1, sparsity=0.3),
+    "whole vectors of outputs": experiment(n_features=32),
+    "classes, more than a block": experiment(arch="unembed", task="classify_soft", n_samples=2500),
+    "ReLU, many hidden units": experiment(n_hidden=200),
+}
+
+
+@pytest.mark.parametrize("name", cases(*zip(MEASURED)))
+def test_what_measures_frames_gives_the_numbers_of_the_probe(name):
+    tried = MEASURED[name]
+    held_out = data.held_out_samples(tried)
+    sets = [data.training_samples(tried)] if not tried.fresh else []
+    sets += [data.Samples(*(values[:1000] for values in held_out))] if held_out is not None else []
+    rng = np.random.default_rng(4)
+    networks = [initial_parameters(tried)]
+    networks.append({key: rng.normal(size=values.shape).astype(np.float32) for key, values in networks[0].items()})
+    networks.append({key: np.zeros_like(values) for key, values in networks[0].items()})  # where every output ties
+    for samples, parameters in itertools.product(sets, networks):
+        loss, accuracy = probe.loss_and_accuracy(tried, parameters, samples)
+        found = frames.loss_and_accuracy(tried, parameters, frames.prepare(samples))
+        assert found[0] == pytest.approx(loss, rel=2e-6)
+        assert found[1] == pytest.approx(accuracy, abs=1.5 / len(samples.X))
+        if not any(values.any() for values in parameters.values()):
+            assert found[1] == accuracy
+
+
+def test_a_measured_loss_is_exact_where_the_network_is_all_but_perfect():
+    tried = experiment(n_features=40, n_hidden=40, n_samples=60)
+    samples = data.training_samples(tried)
+    parameters = {"W1": np.eye(40, dtype=np.float32), "b2": np.full(40, 1e-4, np.float32)}
+    loss, accuracy = frames.loss_and_accuracy(tried, parameters, frames.prepare(samples))
+    assert loss == pytest.approx(40e-8, rel=1e-2)  # of 1e-4 a float next to 1 keeps three digits
+    assert accuracy == 1
+
+
+def test_samples_without_a_target_have_no_accuracy():
+    tried = experiment(arch="unembed", task="classify_hard")
+    samples = data.samples(tried, np.zeros((3, 37), np.float32))
+    parameters = initial_parameters(tried)
+    assert frames.loss_and_accuracy(tried, parameters, frames.prepare(samples)) == (0.0, None)
 
 
 ENDS = {

@@ -18,7 +18,7 @@ from toyviz.result import Result
 from toyviz.store import BytesDisk, pack, unpack
 
 TINY = Experiment(n_features=6, n_hidden=2, steps=50, batch_size=4)
-SIZES = {"I32": np.int32, "F32": np.float32, "F16": np.float16, "I64": np.int64}
+SIZES = {"I32": np.int32, "F32": np.float32, "F16": np.float16, "I64": np.int64, "F64": np.float64}
 
 
 def made(experiment=TINY, frames=20):
@@ -29,7 +29,7 @@ def made(experiment=TINY, frames=20):
         name: np.stack([values, *(rng.normal(size=(frames - 1, *values.shape)))]).astype(np.float32)
         for name, values in start.items()
     }
-    return Result(
+    result = Result(
         experiment,
         {name: values[-1] for name, values in history.items()},
         np.array([1, 3, experiment.steps]),
@@ -37,8 +37,11 @@ def made(experiment=TINY, frames=20):
         np.arange(frames),
         history,
         {"train_loss": None, "test_loss": 0.5, "train_accuracy": None, "test_accuracy": 0.25},
-        {"engine": "none", "note": "as it was"},
+        frame_metrics={"test_loss": rng.uniform(size=frames), "big_features": np.arange(frames) % 7.0},
+        provenance={"engine": "none", "note": "as it was"},
     )
+    result.frame_metrics["test_loss"][1:4] = np.nan  # not measured
+    return result
 
 
 def taken_apart(blob):
@@ -76,6 +79,8 @@ def test_a_packed_result_holds_every_array_once_with_steps_in_32_bits():
         "frame_steps": result.frame_steps.astype(np.int32),
         **{f"parameters.{name}": values for name, values in result.parameters.items()},
         **{f"frames.{name}": values for name, values in result.frames.items()},
+        "frame_metrics.test_loss": result.frame_metrics["test_loss"],
+        "frame_metrics.big_features": result.frame_metrics["big_features"],
     }
     assert arrays.keys() == expected.keys()
     for name, values in expected.items():
@@ -107,7 +112,30 @@ def test_a_shown_history_has_as_many_frames_between_its_ends_as_30_kilobytes_hol
     for name, values in result.frames.items():
         np.testing.assert_array_equal(arrays[f"frames.{name}"], values[steps[1:-1]].astype(np.float16), strict=True)
         np.testing.assert_array_equal(arrays[f"parameters.{name}"], values[-1], strict=True)
+    for name, values in result.frame_metrics.items():
+        np.testing.assert_array_equal(arrays[f"frame_metrics.{name}"], values[steps], strict=True)
     assert result.provenance["note"] == "as it was"
+
+
+@pytest.mark.parametrize("display", [False, True])
+def test_what_was_measured_of_each_frame_comes_back_and_older_results_have_none(display):
+    blob = pack(made(), display=display)
+    shown = unpack(blob)
+    for name, values in made().frame_metrics.items():
+        np.testing.assert_array_equal(shown.frame_metrics[name], values[shown.frame_steps], strict=True)
+        assert not shown.frame_metrics[name].flags.writeable
+    assert list(shown.frame_metrics) == ["test_loss", "big_features"]
+    about, arrays = taken_apart(blob)
+    older = {name: values for name, values in arrays.items() if not name.startswith("frame_metrics.")}
+    assert unpack(put_together(about, older)).frame_metrics == {}
+    for wrong, told in (
+        ({"frame_metrics.test_loss": np.zeros(3)}, r"frame_metrics.test_loss must be float64 \(\d+,\); got .*\(3,\)"),
+        ({"frame_metrics.test_loss": arrays["frame_metrics.test_loss"].astype(np.float32)}, "must be float64"),
+        ({"frame_metrics.test_loss": np.full(len(shown.frame_steps), np.inf)}, "test_loss must be finite"),
+        ({"frame_metrics.speed": arrays["frame_metrics.test_loss"]}, "it must hold .*; got .*frame_metrics.speed"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            unpack(put_together(about, arrays | wrong))
 
 
 def test_a_short_history_is_shown_whole():
@@ -188,11 +216,13 @@ def test_rounded_frames_are_taken_in_the_display_form_alone():
 @pytest.mark.parametrize("name", ["parameters.W1", "parameters.b2", "frames.b2"])
 def test_an_array_too_many_or_too_few_is_told(name):
     about, arrays = taken_apart(pack(made()))
-    with pytest.raises(ValueError, match=r"it must hold frame_steps, frames.W1, .*; got .*, more"):
+    with pytest.raises(
+        ValueError, match=r"it must hold frame_metrics.big_features, .*frame_steps, frames.W1, .*; got .*, more"
+    ):
         unpack(put_together(about, arrays | {"more": np.ones(3)}))
     del arrays[name]
     with pytest.raises(
-        ValueError, match=r"it must hold frame_steps, frames.W1, frames.b2, loss_steps, losses, parameters.W1, "
+        ValueError, match=r"it must hold .*frame_steps, frames.W1, frames.b2, loss_steps, losses, parameters.W1, "
     ):
         unpack(put_together(about, arrays))
 

@@ -5,7 +5,7 @@ import pytest
 
 from toyviz import data, probe
 from toyviz.experiment import Experiment
-from toyviz.model import shapes
+from toyviz.model import complete, shapes
 from toyviz.result import Result
 
 SMALL = {"n_features": 6, "n_hidden": 3, "n_samples": 1500, "sparsity": 0.6}  # more samples than one block
@@ -108,3 +108,56 @@ def test_hidden_vectors_are_those_before_the_relu_on_what_the_network_trained_on
     by_hand = np.array([[w @ x for w in result.W1] for x in samples.inputs]) + result.b1
     np.testing.assert_allclose(probe.hidden_vectors(result), by_hand, atol=1e-5)
     np.testing.assert_allclose(probe.activations(result, samples).hidden_pre, by_hand, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_frame_is_measured_on_the_training_set_and_the_first_thousand_new_samples(name):
+    experiment = CASES[name]
+    parameters = trained(experiment).parameters
+    sets = probe.frame_sets(experiment)
+    found = probe.evaluate_frame(experiment, parameters, sets, probe.loss_and_accuracy)
+    assert None not in found.values()
+    whole = {key: value for key, value in probe.evaluate(experiment, parameters).items() if value is not None}
+    assert found.keys() == {*whole, "big_features"}
+    for key in {"train_loss", "train_accuracy"} & whole.keys():
+        assert found[key] == whole[key]
+    held_out = data.held_out_samples(experiment)
+    if held_out is not None:
+        for values, every in zip(sets["test"], held_out, strict=True):
+            np.testing.assert_array_equal(values, every[:1000])
+        losses, right = by_hand(experiment, parameters, sets["test"])
+        assert found["test_loss"] == pytest.approx(np.mean(losses), rel=1e-5)
+        assert found["test_accuracy"] == pytest.approx(np.mean(right), abs=2e-3)
+    columns = parameters["W1"].T.astype(np.float64)
+    shares = [v @ v / sum((v @ w) ** 2 / (v @ v) for w in columns) for v in columns]
+    assert found["big_features"] == sum(share >= 0.15 for share in shares)
+
+
+def by_hand(experiment, parameters, samples):
+    """The loss of each sample, and whether each with a target is right, in plain loops and doubles."""
+    weights = {name: values.astype(np.float64) for name, values in complete(experiment, parameters).items()}
+    losses, right = [], []
+    for x, target in zip(samples.inputs, samples.targets, strict=True):
+        hidden = weights["W1"] @ x + weights["b1"]
+        hidden = np.maximum(hidden, 0) if experiment.arch_row.hidden_relu else hidden
+        output = weights["W2"] @ hidden + weights["b2"]
+        output = np.maximum(output, 0) if experiment.arch_row.output_relu else output
+        if experiment.task.startswith("classify"):
+            losses.append(sum(-t * (z - np.log(np.exp(output).sum())) for t, z in zip(target, output, strict=True)))
+        else:
+            errors = enumerate(zip(output, target, strict=True))
+            losses.append(sum(experiment.importance_decay**i * (z - t) ** 2 for i, (z, t) in errors))
+        if target.any():
+            place = int(np.argmax(target))
+            right.append(all(z < output[place] for i, z in enumerate(output) if i != place))
+    return losses, right
+
+
+def test_a_set_that_takes_more_numbers_than_allowed_is_not_drawn():
+    experiment = CASES["autoencode"]  # 9,000 numbers of training, and 60,000 to draw the held-out samples
+    for most, names in ((1e9, ["train", "test"]), (60_000, ["train", "test"]), (59_999, ["train"]), (8_999, [])):
+        assert list(probe.frame_sets(experiment, most)) == names
+    assert list(probe.frame_sets(CASES["fresh"])) == ["test"]
+    assert list(probe.frame_sets(CASES["one-hot"])) == ["train"]
+    parameters = trained(experiment).parameters
+    assert list(probe.evaluate_frame(experiment, parameters, {}, probe.loss_and_accuracy)) == ["big_features"]

@@ -13,7 +13,19 @@ pytest.importorskip("torch", reason="PyTorch is not installed")  # all of this f
 from toyviz import data, metrics
 from toyviz.experiment import ARCHS, ENGINE_VERSION, TASKS, Experiment
 from toyviz.model import complete, forward, initial_parameters
-from toyviz.train import TrainingFailed, choose_engine, frame_steps, fused, instruction_set, thin, train
+from toyviz.result import FRAME_METRICS
+from toyviz.train import (
+    TrainingFailed,
+    candidate_steps,
+    choose_engine,
+    choose_frames,
+    frame_count,
+    fused,
+    instruction_set,
+    measured_frames,
+    thin,
+    train,
+)
 from toyviz.train.reference import Trainer
 
 ROWS = [
@@ -140,7 +152,7 @@ def test_an_engine_returns_the_loss_before_each_step_in_the_order_of_the_steps(e
 
 @pytest.mark.parametrize("engine", ["reference", "fused"])
 def test_the_curve_the_history_and_the_frames_tell_each_step_in_its_place(engine, long_chunks):
-    experiment = small(steps=300)
+    experiment = small(steps=1500)
     expected, weights = one_step_at_a_time(engine, experiment)
     frames = []
     result = train(experiment, engine=engine, on_frame=frames.append)
@@ -152,7 +164,7 @@ def test_the_curve_the_history_and_the_frames_tell_each_step_in_its_place(engine
             np.testing.assert_array_equal(result.frames[name][index], values)
     seen = [frame.step for frame in frames]
     assert seen == sorted(set(seen))
-    assert seen[-1] == 300
+    assert seen[-1] == 1500
     assert max(np.diff(seen)) > 10
     for frame in frames:
         np.testing.assert_array_equal(frame.parameters["W1"], weights[frame.step]["W1"])
@@ -173,24 +185,129 @@ def test_the_history_begins_with_the_start_and_ends_with_the_result():
 
 def test_a_large_network_keeps_a_shorter_history_and_says_so():
     wide = Experiment(arch="mlp", n_features=1000, n_hidden=50, steps=1000)  # 101,050 parameters
-    steps, note = frame_steps(wide)
-    assert steps.tolist() == [0, 1, 32, 1000]
-    assert note == "history of 4 frames instead of 40: each has 0.4 MB"
-    assert frame_steps(wide.with_(n_hidden=75))[0].tolist() == [0, 1, 1000]
-    for n_hidden in (100, 500):  # from here on only two frames
-        steps, note = frame_steps(wide.with_(n_hidden=n_hidden))
-        assert steps.tolist() == [0, 1000]
-        assert note.startswith("history of 2 frames")
+    assert frame_count(wide) == (14, "history of 14 frames instead of 40: each has 0.4 MB")
+    assert len(candidate_steps(wide)) <= 3 * 14 + 2
+    for n_hidden in (500, 1000):  # from here on only two frames
+        assert frame_count(wide.with_(n_hidden=n_hidden))[0] == 2
+        assert frame_count(wide.with_(n_hidden=n_hidden))[1].startswith("history of 2 frames")
+        assert candidate_steps(wide.with_(n_hidden=n_hidden)).tolist() == [0, 1000]
 
 
-def test_the_frames_of_a_history_are_spread_over_the_magnitudes_of_the_steps():
-    fits = Experiment(n_features=2500, n_hidden=4, steps=100_000, batch_size=1)  # 12,500 parameters: 40 frames in 2 MB
-    steps, note = frame_steps(fits)
-    assert steps.tolist() == sorted({0, *(round(100_000 ** (k / 38)) for k in range(39))})
-    assert note is None
-    steps, note = frame_steps(fits.with_(n_features=2501))
-    assert steps.tolist() == sorted({0, *(round(100_000 ** (k / 37)) for k in range(38))})
-    assert "instead of 40" in note
+@pytest.mark.parametrize("arch", ["relu_output", "mlp_relu_output"])
+def test_a_network_of_the_post_has_forty_frames_however_long_it_trains(arch):
+    for n_hidden, steps in itertools.product((1, 2, 16), (39, 40, 119, 120, 121, 5000, 50_000, 1_000_000)):
+        experiment = Experiment(arch=arch, n_features=1000, n_hidden=n_hidden, steps=steps)
+        assert frame_count(experiment) == (40, None)
+        candidates = candidate_steps(experiment)
+        assert (candidates[0], candidates[-1]) == (0, steps)
+        assert (np.diff(candidates) > 0).all()
+        assert 40 <= len(candidates) <= 122
+    assert frame_count(experiment.with_(steps=7)) == (8, None)
+    assert candidate_steps(experiment.with_(steps=7)).tolist() == list(range(8))
+
+
+STEPS = np.arange(1, 5001)
+CURVES = {
+    "flat": np.ones(5000),
+    "as a power": STEPS**-0.5,
+    "a late fall": 0.01 + 1 / (1 + np.exp((STEPS - 3000) / 100)),
+    "a jump": np.where(STEPS < 2345, 1.0, 1e-3),
+    "to nothing": 10.0 ** (-STEPS / 100),
+    "nothing at all": np.zeros(5000),
+    "a rise": 1 + STEPS / 5000,
+    "noise": np.random.default_rng(0).lognormal(0, 0.5, 5000),
+    "a fall, then noise": np.exp(-np.minimum(STEPS, 100) / 20) * np.random.default_rng(1).lognormal(0, 0.3, 5000),
+}
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_the_frames_are_forty_different_ones_with_both_ends_and_spread_over_the_magnitudes_of_the_steps(name):
+    candidates = candidate_steps(Experiment(n_features=9, n_hidden=2, steps=5000))
+    losses = CURVES[name].astype(np.float32)
+    chosen = choose_frames(candidates, losses, 40)
+    steps = candidates[chosen]
+    assert len(chosen) == 40
+    assert (np.diff(chosen) > 0).all()
+    assert (steps[0], steps[-1]) == (0, 5000)
+    np.testing.assert_array_equal(choose_frames(candidates, losses, 40), chosen)
+    for first, last in ((1, 10), (10, 100), (100, 1000), (1000, 5000)):
+        assert 4 <= ((first <= steps) & (steps <= last)).sum() <= 27
+    for count in (3, 10, len(candidates) - 1, len(candidates)):
+        few = choose_frames(candidates, losses, count)
+        assert len(set(few.tolist())) == count
+        assert (few[0], few[-1]) == (0, len(candidates) - 1)
+
+
+def test_a_third_of_the_frames_lies_in_a_fall_and_none_of_them_follows_the_noise_at_the_end():
+    candidates = candidate_steps(Experiment(n_features=9, n_hidden=2, steps=5000))
+    flat = candidates[choose_frames(candidates, CURVES["flat"].astype(np.float32), 40)]
+    for name, first, last in (("a late fall", 2500, 3500), ("a fall, then noise", 1, 150)):
+        steps = candidates[choose_frames(candidates, CURVES[name].astype(np.float32), 40)]
+        inside, before = ((first <= each) & (each <= last) for each in (steps, flat))
+        assert inside.sum() >= 10, name
+        assert inside.sum() > before.sum() + 2, name
+    assert (steps > 200).sum() <= 14
+
+
+def test_frames_are_evenly_spaced_along_half_the_log_of_the_steps_and_half_the_fall():
+    candidates, losses = np.arange(1001), np.exp(-np.arange(1000) / 100).astype(np.float32)  # ten e-folds, evenly
+    steps = candidates[choose_frames(candidates, np.maximum(losses, np.float32(1e-4)), 21)]
+    along = np.log1p(steps) / np.log(1001) + np.minimum(steps / 100, 4 * np.log(10)) / (4 * np.log(10))
+    gaps = np.diff(along)[1:]  # the first step alone is more than a gap
+    np.testing.assert_allclose(gaps, gaps.mean(), rtol=0.12)
+
+
+@pytest.mark.parametrize("engine", ["reference", "fused"])
+def test_each_frame_was_measured_on_the_training_set_and_on_a_thousand_new_samples(engine):
+    experiment = small(steps=300)
+    result = train(experiment, engine=engine)
+    assert list(result.frame_metrics) == list(FRAME_METRICS)
+    held_out = data.held_out_samples(experiment)
+    for index in range(len(result.frame_steps)):
+        weights = {name: values.astype(np.float64) for name, values in result.frame(index).items()}
+        parameters = {name: values[index] for name, values in result.frames.items()}
+        found = {name: values[index] for name, values in result.frame_metrics.items()}
+        assert found["train_loss"] == pytest.approx(numpy_loss(experiment, parameters), rel=1e-5)
+        output = forward(experiment.arch_row, weights, held_out.inputs[:1000].astype(np.float64)).output
+        assert found["test_loss"] == pytest.approx(metrics.mse(output, held_out.targets[:1000]).mean(), rel=1e-5)
+        shares = metrics.dimensionality(result.frames["W1"][index].T)
+        assert found["big_features"] == sum(share >= 0.15 for share in shares)
+    assert result.finished
+    assert result.metrics["train_loss"] == pytest.approx(result.frame_metrics["train_loss"][-1], rel=1e-5)
+    assert result.metrics["test_loss"] == pytest.approx(result.frame_metrics["test_loss"][-1], rel=0.2)
+
+
+def test_what_a_frame_of_this_experiment_does_not_have_has_no_name():
+    fresh = train(small(n_samples=None, batch_size=8)).frame_metrics
+    assert list(fresh) == ["test_loss", "test_accuracy", "big_features"]
+    one_hot = Experiment(data="one_hot", n_features=7, n_hidden=2, steps=20)
+    assert list(train(one_hot).frame_metrics) == ["train_loss", "train_accuracy", "big_features"]
+    assert not any(np.isnan(values).any() for values in fresh.values())
+
+
+def test_frames_of_large_networks_are_measured_in_part_and_of_the_posts_in_full(monkeypatch):
+    for n, m, T in itertools.product((1000, 2000), (1, 16), (3, 5000)):
+        post = Experiment(n_features=n, n_hidden=m, n_samples=T, steps=100)
+        assert measured_frames(post, "fused", 40).tolist() == list(range(40))
+    large = Experiment(n_features=4000, n_hidden=40, n_samples=2000, steps=20)
+    few = measured_frames(large, "fused", 40)
+    assert 2 <= len(few) < 40
+    assert (few[0], few[-1]) == (0, 39)
+    assert len(measured_frames(large.with_(steps=10_000), "fused", 40)) > len(few)
+    monkeypatch.setattr("toyviz.train.measured_frames", lambda *_: np.array([0, 4, 39]))
+    for name, values in train(small(steps=300)).frame_metrics.items():
+        assert np.flatnonzero(~np.isnan(values)).tolist() == [0, 4, 39], name
+
+
+@pytest.mark.parametrize("engine", ["reference", "fused"])
+def test_keeping_and_measuring_frames_changes_no_weight(engine, long_chunks):
+    experiment = small(steps=300)
+    trainer = {"reference": Trainer, "fused": fused.Trainer}[engine](experiment)
+    losses = trainer.advance(0, 300)
+    result = train(experiment, engine=engine)
+    for name, values in trainer.parameters().items():
+        np.testing.assert_array_equal(result.parameters[name], values)
+    np.testing.assert_array_equal(result.losses, thin(losses)[1])
 
 
 def test_the_loss_curve_is_made_of_means_over_stretches():
@@ -215,10 +332,11 @@ def steps_until_it_blows_up(engine, experiment):
 
 
 @pytest.mark.parametrize("engine", ["reference", "fused"])
-def test_training_that_blows_up_names_the_step_and_what_to_change(engine, long_chunks):
+def test_training_that_blows_up_names_the_step_and_what_to_change(engine, long_chunks, monkeypatch):
+    monkeypatch.setattr("toyviz.train.FRAMES", 10)
     wild = small(optimizer="sgd", schedule="warmup_cosine", warmup=400, lr=0.5, steps=500, bias_offset=100.0)
     finite = steps_until_it_blows_up(engine, wild)
-    assert finite not in frame_steps(wild)[0]  # within a chunk
+    assert finite not in candidate_steps(wild)  # within a chunk
     said = rf"the loss is .* at step {finite + 1} of 500: .* lower lr \(now 0.5\) or lengthen warmup \(now 400\)"
     with pytest.raises(TrainingFailed, match=said):
         train(wild, engine=engine)
@@ -238,12 +356,13 @@ def test_of_several_losses_in_a_chunk_that_are_no_numbers_the_first_is_told(monk
 
     def breaks(self, first, last):
         asked.append((first, last))
-        return np.where(np.arange(first, last) < 33, advance(self, first, last), np.nan)
+        return np.where(np.arange(first, last) < 40, advance(self, first, last), np.nan)
 
     monkeypatch.setattr(Trainer, "advance", breaks)
-    with pytest.raises(TrainingFailed, match="the loss is no longer a finite number at step 34 of 500"):
+    monkeypatch.setattr("toyviz.train.FRAMES", 10)
+    with pytest.raises(TrainingFailed, match="the loss is no longer a finite number at step 41 of 500"):
         train(small(steps=500), engine="reference")
-    assert asked[-1] == (31, 37)
+    assert asked[-1] == (35, 54)
 
 
 def test_a_weight_that_is_no_number_is_found_also_where_no_loss_shows_it(monkeypatch):
@@ -287,7 +406,7 @@ def test_a_result_tells_what_has_trained_it_and_for_how_long(engine, torch, monk
         "versions": versions,
         "machine": platform.machine(),
         "instruction_set": instruction_set(engine),
-        "note": "history of 2 frames instead of 40: each has 0.8 MB",
+        "note": "history of 7 frames instead of 40: each has 0.8 MB",
     }
     assert (frames[0].step, np.isnan(frames[0].loss)) == (0, True)
     for name, values in initial_parameters(wide).items():
@@ -304,7 +423,7 @@ def test_a_cancel_waits_no_longer_than_a_tenth_of_a_second(monkeypatch):
         return advance(self, first, last)
 
     monkeypatch.setattr(Trainer, "advance", slowly)
-    train(small(steps=200), engine="reference", on_frame=lambda frame: seen.append(frame.step))
+    train(small(steps=600), engine="reference", on_frame=lambda frame: seen.append(frame.step))
     taken = np.diff([0, *[step for step in seen if step]])
     assert taken[0] == 1
     assert max(taken) == 6  # 0.1 x 64, and not more than 0.1 s

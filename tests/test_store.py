@@ -45,7 +45,7 @@ def same(one, other):
     assert one.metrics == other.metrics
     for name in ("loss_steps", "losses", "frame_steps"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), strict=True)
-    for name in ("parameters", "frames"):
+    for name in ("parameters", "frames", "frame_metrics"):
         arrays, others = getattr(one, name), getattr(other, name)
         assert arrays.keys() == others.keys()
         for key in arrays:
@@ -114,7 +114,8 @@ def test_the_display_form_holds_weights_that_float16_cannot(results):
 def test_a_history_of_its_two_ends_can_be_shown(results):
     result = results[SMALL]
     ends = {name: values[[0, -1]] for name, values in result.frames.items()}
-    short = replace(result, frame_steps=result.frame_steps[[0, -1]], frames=ends)
+    measured = {name: values[[0, -1]] for name, values in result.frame_metrics.items()}
+    short = replace(result, frame_steps=result.frame_steps[[0, -1]], frames=ends, frame_metrics=measured)
     assert same(unpack(pack(short, display=True)), short)
 
 
@@ -742,7 +743,7 @@ def test_what_waits_is_read_though_memory_has_forgotten_it(store, results, monke
 
 
 def test_what_waits_is_bounded_and_the_oldest_are_given_up_with_a_sentence(tmp_path, results, monkeypatch):
-    monkeypatch.setattr(store_module, "PENDING_LIMIT", 12_000)
+    monkeypatch.setattr(store_module, "PENDING_LIMIT", 16_000)
     (tmp_path / "file").write_text("in the way")
     store = Store(tmp_path / "file" / "runs")
     seeds = [replace(results[SMALL], experiment=SMALL.with_(seed=seed)) for seed in range(8)]

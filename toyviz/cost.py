@@ -11,7 +11,7 @@ from toyviz.experiment import INITS, Experiment
 TEST_SIZE = 10_000  # samples that a trained network is tested on
 KMEANS_ROUNDS = 50  # of model.kmeans(), at most
 NO_MEMORY = "the memory of this machine is too small for it"  # what is said where it ran out all the same
-FRAMES, FRAME_BYTES = 40, 2_000_000  # of a history: see toyviz.train
+FRAMES, FRAME_BYTES = 40, 6_000_000  # of a history: see toyviz.train
 
 
 class Cost(NamedTuple):
@@ -150,9 +150,9 @@ def expected(experiment: Experiment, engine: str = "auto") -> Cost:
     sizes = _sizes(experiment, engine)
     a_network = 4 * sizes.parameters
     frames = min(max(FRAME_BYTES // a_network, 2), FRAMES, sizes.steps + 1)
-    disk = 3_000 + a_network * (1 + frames)
+    disk = 5_000 + a_network * (1 + frames)
     seconds = _start_seconds(experiment, sizes) + sizes.steps * _step_seconds(experiment, sizes)
-    return Cost(seconds, int(_memory(experiment, sizes, 2 * frames * a_network + 3 * disk)), disk)
+    return Cost(seconds, int(_memory(experiment, sizes, 5 * frames * a_network + 3 * disk)), disk)
 
 
 def _sizes(experiment: Experiment, engine: str = "auto") -> _Sizes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 STANDS_FOR = 0.3  # a neuron stands for a feature if its weight is larger than this in size
+BIG = 0.15  # a feature with at least this much dimensionality stands out
 REPRESENTED = 0.5  # a column of W1 longer than this stands for its feature
 TINY = 1e-8  # a vector shorter than this has no direction
 

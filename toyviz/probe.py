@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -12,6 +14,9 @@ from toyviz.model import Activations, Parameters, complete, forward
 from toyviz.result import Result
 
 ROWS = 1000  # samples at a time: what stays in the processor's cache
+FRAME_TESTED = 1000  # samples that the network of a frame is tested on
+
+Set = TypeVar("Set")
 
 
 class LogitTerms(NamedTuple):
@@ -40,15 +45,68 @@ def evaluate(experiment: Experiment, parameters: Parameters) -> dict[str, float 
     The loss is the training loss (MSE summed over outputs and weighted by importance, or cross-entropy). Accuracy is
     the share of samples whose largest output is where the largest target is; one without any target does not count.
     """
-    train = None if experiment.fresh else data.training_samples(experiment)
-    train_loss, train_accuracy = _loss_and_accuracy(experiment, parameters, train)
-    test_loss, test_accuracy = _loss_and_accuracy(experiment, parameters, data.held_out_samples(experiment))
-    return {
-        "train_loss": train_loss,
-        "test_loss": test_loss,
-        "train_accuracy": train_accuracy,
-        "test_accuracy": test_accuracy,
+    sets = {"train": None if experiment.fresh else data.training_samples(experiment)}
+    sets["test"] = data.held_out_samples(experiment)
+    measured = {
+        name: (None, None) if samples is None else loss_and_accuracy(experiment, parameters, samples)
+        for name, samples in sets.items()
     }
+    return {
+        "train_loss": measured["train"][0],
+        "test_loss": measured["test"][0],
+        "train_accuracy": measured["train"][1],
+        "test_accuracy": measured["test"][1],
+    }
+
+
+def frame_sets(experiment: Experiment, most: float = math.inf) -> dict[str, data.Samples]:
+    """What the networks of a history are measured on: "train", the training set, and "test", the first 1,000 of the
+    held-out samples. Without what the experiment does not have, and what takes more than `most` numbers to draw.
+    """
+    sets, n = {}, experiment.n_features
+    if not experiment.fresh and (experiment.training_size or 0) * n <= most:
+        sets["train"] = data.training_samples(experiment)
+    held_out = data.held_out_samples(experiment) if data.TEST_SIZE * n <= most else None
+    if held_out is not None:
+        sets["test"] = data.Samples(*(values[:FRAME_TESTED] for values in held_out))
+    return sets
+
+
+def evaluate_frame(
+    experiment: Experiment,
+    parameters: Parameters,
+    sets: Mapping[str, Set],
+    measure: Callable[[Experiment, Parameters, Set], tuple[float, float | None]],
+) -> dict[str, float]:
+    """How well a network in the middle of its training does: the loss and accuracy on each set, and big_features.
+
+    What has no meaning is left out. measure is loss_and_accuracy, or what gives the same numbers faster.
+    """
+    found: dict[str, float | None] = {}
+    for name, samples in sets.items():
+        found[f"{name}_loss"], found[f"{name}_accuracy"] = measure(experiment, parameters, samples)
+    found["big_features"] = float((metrics.dimensionality(parameters["W1"].T) >= metrics.BIG).sum())
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def loss_and_accuracy(
+    experiment: Experiment, parameters: Parameters, samples: data.Samples
+) -> tuple[float, float | None]:
+    """The mean loss, and the share of the samples with a target that are right; None where there is no such sample."""
+    weights, importance = complete(experiment, parameters), data.importance(experiment)
+    total, right, counted = 0.0, 0, 0
+    for start in range(0, len(samples.X), ROWS):
+        part = data.Samples(*(values[start : start + ROWS] for values in samples))
+        flow = forward(experiment.arch_row, weights, part.inputs)
+        if experiment.task_row.loss == "mse":
+            losses = metrics.mse(flow.output, part.targets, importance)
+        else:
+            losses = metrics.cross_entropy(flow.output, part.targets)
+        total += float(losses.sum(dtype=np.float64))
+        has_target = part.targets.any(axis=1)
+        right += int((metrics.right(flow.output, part.targets) & has_target).sum())
+        counted += int(has_target.sum())
+    return total / len(samples.X), right / counted if counted else None
 
 
 def activations(result: Result, samples: data.Samples) -> Activations:
@@ -118,24 +176,3 @@ def _row(result: Result, x: np.ndarray) -> np.ndarray:
     if x.shape != (result.experiment.n_inputs,):
         raise ValueError(f"x must have the shape ({result.experiment.n_inputs},); got {x.shape}")
     return x[None]
-
-
-def _loss_and_accuracy(
-    experiment: Experiment, parameters: Parameters, samples: data.Samples | None
-) -> tuple[float | None, float | None]:
-    if samples is None:
-        return None, None
-    weights, importance = complete(experiment, parameters), data.importance(experiment)
-    total, right, counted = 0.0, 0, 0
-    for start in range(0, len(samples.X), ROWS):
-        part = data.Samples(*(values[start : start + ROWS] for values in samples))
-        flow = forward(experiment.arch_row, weights, part.inputs)
-        if experiment.task_row.loss == "mse":
-            losses = metrics.mse(flow.output, part.targets, importance)
-        else:
-            losses = metrics.cross_entropy(flow.output, part.targets)
-        total += float(losses.sum(dtype=np.float64))
-        has_target = part.targets.any(axis=1)
-        right += int((metrics.right(flow.output, part.targets) & has_target).sum())
-        counted += int(has_target.sum())
-    return total / len(samples.X), right / counted if counted else None

@@ -1,4 +1,4 @@
-"""What a training leaves behind, as NumPy arrays."""
+"""A network with its history, in the middle of its training or at the end, as NumPy arrays."""
 
 from __future__ import annotations
 
@@ -10,21 +10,35 @@ import numpy as np
 from toyviz.experiment import Experiment
 from toyviz.model import Parameters, complete
 
+FRAME_METRICS = ("train_loss", "test_loss", "train_accuracy", "test_accuracy", "big_features")
+
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """A trained network: its weights, loss curve, history, and where it comes from. Its data is drawn again at need."""
+    """A network: its weights, loss curve, history, and where it comes from. Its data is drawn again at need.
+
+    frame_metrics tells how well the network of each frame does: NaN where that was not measured, and no name for what
+    the experiment does not have, such as a training loss on fresh batches. The test set of a frame is the first 1,000
+    of the 10,000 samples on which `metrics` tests the network at the end. big_features counts the columns of W1 with a
+    dimensionality of at least metrics.BIG.
+    """
 
     experiment: Experiment
-    parameters: Parameters  # the trained ones at the end, float32
+    parameters: Parameters  # the trained ones, as they are in the newest frame, float32
     loss_steps: np.ndarray  # (k,) int: the last step of each stretch of the loss curve, log-spaced
     losses: np.ndarray  # (k,) float32: the mean training loss over that stretch
     frame_steps: (
         np.ndarray
     )  # (f,) int: steps taken when each frame was kept; the first is 0, the last is experiment.steps
     frames: Parameters  # each parameter with a leading axis of frames, (f, ...)
-    metrics: dict[str, float | None]  # train_loss, test_loss, train_accuracy, test_accuracy
-    provenance: dict[str, Any] = field(default_factory=dict)  # engine, versions, seconds, notes
+    metrics: dict[str, float | None]  # train_loss, test_loss, train_accuracy, test_accuracy; {} while it trains
+    frame_metrics: dict[str, np.ndarray] = field(default_factory=dict, kw_only=True)  # (f,) float64 each: FRAME_METRICS
+    provenance: dict[str, Any] = field(default_factory=dict, kw_only=True)  # engine, versions, seconds, notes
+
+    @property
+    def finished(self) -> bool:
+        """Whether it is trained to its end: its history has come to the last step, and it is measured."""
+        return bool(self.metrics) and bool((self.frame_steps[-1:] == self.experiment.steps).any())
 
     @property
     def W1(self) -> np.ndarray:

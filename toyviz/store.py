@@ -26,7 +26,7 @@ from safetensors.numpy import load, save
 
 from toyviz.experiment import Experiment, from_dict
 from toyviz.model import initial_parameters, shapes
-from toyviz.result import Result
+from toyviz.result import FRAME_METRICS, Result
 
 ROOT = Path(__file__).resolve().parents[1]
 GALLERY = ROOT / "cache" / "gallery"
@@ -56,16 +56,18 @@ def default_store() -> Store:
 def pack(result: Result, *, display: bool = False) -> bytes:
     """The result as a safetensors file whose metadata holds its experiment, metrics, provenance and its own SHA-256.
 
-    display keeps up to 12 frames of the history, the inner ones rounded to float16; first, last and the weights stay
-    exact.
+    display keeps up to 12 frames of the history, the inner ones rounded to float16; first, last, the weights and what
+    was measured of each frame stay exact.
     Raises ValueError for a metric that is not a finite number.
     """
     histories, frame_steps, provenance = result.frames, result.frame_steps, dict(result.provenance)
+    frame_metrics = result.frame_metrics
     if display:
         a_frame = sum(2 * values.size for values in result.parameters.values())
         count = 2 + min(DISPLAY_FRAMES - 2, DISPLAY_BYTES // a_frame)
         kept = np.unique(np.linspace(0, len(frame_steps) - 1, count).round().astype(int))
-        histories = {name: _half(values[kept[1:-1]]) for name, values in histories.items()}
+        histories = {name: half(values[kept[1:-1]]) for name, values in histories.items()}
+        frame_metrics = {name: values[kept] for name, values in frame_metrics.items()}
         frame_steps = frame_steps[kept]
         provenance["note"] = f"history of {len(kept)} frames, the inner ones rounded to 16 bits"
     arrays = {
@@ -74,6 +76,7 @@ def pack(result: Result, *, display: bool = False) -> bytes:
         "frame_steps": frame_steps.astype(np.int32),
         **{f"parameters.{name}": values for name, values in result.parameters.items()},
         **{f"frames.{name}": values for name, values in histories.items()},
+        **{f"frame_metrics.{name}": values for name, values in frame_metrics.items()},
     }
     about = {
         "sha256": BLANK,
@@ -798,6 +801,8 @@ def _assemble(experiment: Experiment, about: dict[str, Any], arrays: dict[str, n
         **{f"parameters.{name}": (np.float32, shape) for name, shape in expected.items()},
         **{f"frames.{name}": (np.float32, (stored, *shape)) for name, shape in expected.items()},
     }
+    measured = [name for name in FRAME_METRICS if f"frame_metrics.{name}" in arrays]  # older results have none
+    forms |= {f"frame_metrics.{name}": (np.float64, (len(frame_steps),)) for name in measured}
     if set(arrays) != set(forms):
         raise ValueError(f"it must hold {', '.join(sorted(forms))}; got {', '.join(sorted(arrays))}")
     for name, (dtype, shape) in forms.items():
@@ -805,7 +810,8 @@ def _assemble(experiment: Experiment, about: dict[str, Any], arrays: dict[str, n
         rounded = about["display"] and name.startswith("frames.") and values.dtype == np.float16
         if values.shape != shape or not (values.dtype == dtype or rounded):
             raise ValueError(f"{name} must be {np.dtype(dtype)} {shape}; got {values.dtype} {values.shape}")
-        if not np.isfinite(values).all():
+        missing = np.isnan(values) if name.startswith("frame_metrics.") else False  # the frame was not measured
+        if not (np.isfinite(values) | missing).all():
             raise ValueError(f"{name} must be finite")
     parameters = {name: arrays[f"parameters.{name}"] for name in expected}
     frames = {name: arrays[f"frames.{name}"] for name in expected}
@@ -820,11 +826,13 @@ def _assemble(experiment: Experiment, about: dict[str, Any], arrays: dict[str, n
         frame_steps=frame_steps,
         frames=frames,
         metrics=dict(about["metrics"]),
+        frame_metrics={name: arrays[f"frame_metrics.{name}"] for name in measured},
         provenance=dict(about["provenance"]),
     )
 
 
-def _half(values: np.ndarray) -> np.ndarray:
+def half(values: np.ndarray) -> np.ndarray:
+    """The same numbers in 16 bits, where these can hold the largest."""
     return values.astype(np.float16) if np.abs(values).max(initial=0) < 65_000 else values
 
 

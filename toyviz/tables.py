@@ -19,7 +19,7 @@ from toyviz.model import Parameters, initial_parameters
 from toyviz.result import Result
 
 KEPT = 1024  # results whose derived arrays stay in memory
-BIG = 0.15  # a feature with more dimensionality than this stands out
+BIG = metrics.BIG  # a feature with at least this much dimensionality stands out
 RISEN = 1.05  # a test loss this many times that of the output 0 is on the bump
 FITTED = 0.02  # a train loss below this much of that of the output 0: each sample comes back
 

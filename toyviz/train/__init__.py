@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import platform
 import time
 from collections.abc import Callable
@@ -10,14 +11,19 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from toyviz import data, probe
+from toyviz import cost, data, probe
 from toyviz.experiment import ENGINE_VERSION, Experiment
-from toyviz.model import Parameters, initial_parameters
-from toyviz.result import Result
+from toyviz.model import Parameters, shapes
+from toyviz.result import FRAME_METRICS, Result
 
 ENGINES = ("auto", "fused", "reference")
 FRAMES = 40
-FRAME_BYTES = 2_000_000  # a history larger than this is kept with fewer frames
+# A history larger than this is kept with fewer frames. At n = 1000 there are forty up to m = 18 untied, and the largest
+# results take 6.2 MB: the store of 2 GiB holds 340 of these, or 4,500 of the post's bottleneck (0.46 MB each).
+FRAME_BYTES = 6_000_000
+CANDIDATES = 3  # times as many networks as frames are kept until the end, to choose from
+FALL = 1e-4  # a loss below this share of its largest is taken for that: so small, nothing is seen to move any more
+MEASURED = 0.2  # of the time of the training: so long may measuring the frames take
 LOSS_POINTS = 300
 SECONDS_A_CHUNK = 0.1  # how long the loop stays inside an engine: a cancel waits no longer
 
@@ -57,19 +63,23 @@ def train(
     the training. engine "auto" takes the compiled kernels where they cover the experiment, else the reference: the
     choice depends on the experiment alone. Raises ValueError for an engine that cannot train it, TrainingFailed if the
     numbers blow up.
+
+    The forty frames of the history lie where the loss falls as well as log-spaced (choose_frames), and each is measured
+    in float32 on the training set and on the first 1,000 test samples; metrics, at the end, are those on all 10,000.
+    Of large networks fewer are kept (frame_count), or measured (measured_frames). seconds are those of the training.
     """
     name = choose_engine(experiment, engine, device)
     _refuse_empty(experiment)
     trainer = _trainer(experiment, name, device)
     started = time.perf_counter()
-    wanted, note = frame_steps(experiment)
-    frames = [trainer.parameters()]
+    (count, note), wanted = frame_count(experiment), candidate_steps(experiment)
+    kept = [trainer.parameters()]
     if on_frame:
-        on_frame(Frame(0, float("nan"), frames[0]))
+        on_frame(Frame(0, float("nan"), kept[0]))
     losses = np.empty(experiment.steps, np.float32)
     step, chunk = 0, 1
     while step < experiment.steps:
-        last = min(step + chunk, int(wanted[len(frames)]))
+        last = min(step + chunk, int(wanted[len(kept)]))
         began = time.perf_counter()
         with np.errstate(all="ignore"):
             losses[step:last] = trainer.advance(step, last)
@@ -77,13 +87,16 @@ def train(
         _refuse_infinite(experiment, losses[step:last], step)
         step, chunk = last, max(1, min(2 * chunk, int(SECONDS_A_CHUNK / max(a_step, 1e-9))))
         parameters = trainer.parameters()
-        if step == wanted[len(frames)]:
-            frames.append(parameters)
+        if step == wanted[len(kept)]:
+            kept.append(parameters)
         if on_frame:
             on_frame(Frame(step, float(losses[step - 1]), parameters))
-    if not all(np.isfinite(values).all() for values in frames[-1].values()):
+    if not all(np.isfinite(values).all() for values in kept[-1].values()):
         raise TrainingFailed(_blown_up(experiment, "a weight", experiment.steps))
     seconds = time.perf_counter() - started
+    del trainer  # its samples make room for those of the tests
+    chosen = choose_frames(wanted, losses, count)
+    frames = [kept[index] for index in chosen]
     with np.errstate(all="ignore"):
         measured = probe.evaluate(experiment, frames[-1])
     if not all(value is None or np.isfinite(value) for value in measured.values()):
@@ -94,9 +107,10 @@ def train(
         parameters=frames[-1],
         loss_steps=loss_steps,
         losses=curve,
-        frame_steps=wanted,
+        frame_steps=wanted[chosen],
         frames={key: np.stack([frame[key] for frame in frames]) for key in frames[0]},
         metrics=measured,
+        frame_metrics=_measure(experiment, name, frames),
         provenance=_provenance(name, device, seconds, note),
     )
 
@@ -137,16 +151,98 @@ def instruction_set(engine: str) -> str:
     return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
 
 
-def frame_steps(experiment: Experiment) -> tuple[np.ndarray, str | None]:
-    """The steps at which the history keeps a frame, log-spaced from 0 to the end, and a note if they are few."""
-    size = sum(values.nbytes for values in initial_parameters(experiment).values())
-    count = min(FRAME_BYTES // size, FRAMES)
-    inner = np.geomspace(1, experiment.steps, count - 1) if count > 2 else [experiment.steps]
-    steps = np.unique(np.round([0, *inner, experiment.steps]).astype(np.int64))
-    note = (
-        f"history of {len(steps)} frames instead of {FRAMES}: each has {size / 1e6:.1f} MB" if count < FRAMES else None
-    )
-    return steps, note
+def frame_count(experiment: Experiment) -> tuple[int, str | None]:
+    """How many frames the history has: forty, or one a step of a shorter training; of a large network as many as
+    FRAME_BYTES hold, but the two ends always, with a note that says so.
+    """
+    size = _bytes(experiment)
+    fit = max(min(FRAME_BYTES // size, FRAMES), 2)
+    count = min(fit, experiment.steps + 1)
+    note = f"history of {count} frames instead of {FRAMES}: each has {size / 1e6:.1f} MB" if fit < FRAMES else None
+    return count, note
+
+
+def candidate_steps(experiment: Experiment) -> np.ndarray:
+    """The steps at which the loop keeps a network, of which the history's are chosen at the end: from 0 to the last,
+    half of them log-spaced and half evenly, about three times as many as frames. All are kept in memory until then.
+    """
+    count, steps = frame_count(experiment)[0], experiment.steps
+    half = CANDIDATES * count // 2
+    if count == 2:  # nothing to choose
+        return np.array([0, steps])
+    if steps <= 2 * half:
+        return np.arange(steps + 1)
+    spaced = np.concatenate([np.geomspace(1, steps, half), np.linspace(0, steps, half + 1)])
+    return np.unique(np.round(spaced).astype(np.int64))
+
+
+def choose_frames(steps: np.ndarray, losses: np.ndarray, count: int) -> np.ndarray:
+    """Which of the candidates become frames: count indices into steps, the first and the last among them.
+
+    steps: (k,) with k >= count, ascending from 0; losses: (steps[-1],), the loss before each step. The frames lie
+    evenly along log(1 + step) / log(1 + last step) + F / F at the end, where F is how far the log of the loss has
+    fallen: that of its lowest mean so far, so that noise does not count. Between two candidates lies at most one.
+    """
+    between = (steps[:-1] + steps[1:] + 1) // 2  # each candidate's mean is over what is nearest to it
+    counted = np.append(losses, losses[-1]).astype(np.float64)
+    means = np.add.reduceat(counted, np.append(0, between)) / np.diff(between, prepend=0, append=len(counted))
+    lowest = np.minimum.accumulate(np.maximum(means, max(FALL * means.max(), 1e-30)))
+    fallen = np.log(lowest[0] / lowest)
+    share = np.diff(np.log1p(steps) / np.log1p(steps[-1]) + fallen / max(fallen[-1], 1e-3))
+    for _ in range(100):  # what is over the most that a gap may have goes to the others
+        share = np.minimum(share / share.sum(), 1 / (count - 1))
+    places = np.append(0, np.cumsum(share)) * (count - 1) / share.sum()
+    chosen = np.searchsorted(places, np.arange(count) - 1e-6)
+    order = np.arange(count)
+    chosen = np.maximum.accumulate(chosen - order) + order  # rounding never makes one of two
+    return np.minimum(chosen, len(steps) - count + order)
+
+
+def frame_meter(
+    experiment: Experiment, engine: str, most: float = math.inf
+) -> Callable[[Parameters], dict[str, float]]:
+    """A function that measures networks of this experiment as probe.evaluate_frame does, its samples drawn once.
+
+    engine: "fused", by a compiled kernel; "reference", by NumPy. most: see probe.frame_sets.
+    """
+    sets = probe.frame_sets(experiment, most)
+    if engine == "reference":
+        return lambda parameters: probe.evaluate_frame(experiment, parameters, sets, probe.loss_and_accuracy)
+    from toyviz.train.fused import frames
+
+    prepared = {name: frames.prepare(samples) for name, samples in sets.items()}
+    return lambda parameters: probe.evaluate_frame(experiment, parameters, prepared, frames.loss_and_accuracy)
+
+
+def measured_frames(experiment: Experiment, engine: str, count: int) -> np.ndarray:
+    """Which of a history's frames are measured: indices, evenly spread, the first and the last among them.
+
+    All of them up to n = 2000, m = 16 and T = 5000; else as many as take about a fifth of the training's time, by an
+    estimate from the sizes: so two trainings of one experiment measure the same.
+    """
+    n, m, rows = experiment.n_features, experiment.n_hidden, experiment.training_size or 0
+    if n <= 2000 and m <= 16 and rows <= 5000:
+        return np.arange(count)
+    cells = (rows + probe.FRAME_TESTED) * (experiment.n_inputs + experiment.n_outputs)
+    a_frame = cells * (1e-9 + 5e-11 * m) if engine == "fused" else cells * (1e-8 + 5e-11 * m)
+    most = int(MEASURED * cost.expected(experiment, engine).seconds / a_frame)
+    return np.unique(np.linspace(0, count - 1, min(max(most, 2), count)).round().astype(int))
+
+
+def _measure(experiment: Experiment, engine: str, frames: list[Parameters]) -> dict[str, np.ndarray]:
+    """frame_metrics of these frames."""
+    measure = frame_meter(experiment, engine)
+    found: dict[str, np.ndarray] = {}
+    with np.errstate(all="ignore"):
+        for index in measured_frames(experiment, engine, len(frames)):
+            for name, value in measure(frames[index]).items():
+                found.setdefault(name, np.full(len(frames), np.nan))[index] = value
+    return {name: found[name] for name in FRAME_METRICS if name in found}
+
+
+def _bytes(experiment: Experiment) -> int:
+    """Of the network's parameters."""
+    return sum(4 * math.prod(shape) for shape in shapes(experiment).values())
 
 
 def thin(losses: np.ndarray, points: int = LOSS_POINTS) -> tuple[np.ndarray, np.ndarray]:
