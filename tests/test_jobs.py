@@ -9,21 +9,24 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from safetensors.numpy import load
+from safetensors.numpy import load, save
 
 from toyviz import jobs as jobs_module
+from toyviz import probe
 from toyviz import queue as queue_module
 from toyviz import worker as worker_module
 from toyviz.experiment import Experiment
 from toyviz.jobs import Busy, Jobs
-from toyviz.model import shapes
+from toyviz.model import initial_parameters, shapes
 from toyviz.store import ROOT, Store, unpack
-from toyviz.train import train
+from toyviz.train import Frame, frame_meter, train
 
 TINY = Experiment(n_features=7, n_hidden=2, n_samples=11, sparsity=0.6, steps=30, lr=0.01)
+NONE = save({})
 ENDLESS = Experiment(n_features=1000, n_hidden=2, n_samples=2000, sparsity=0.99, normalize=True, steps=1_000_000)
 EMPTY = TINY.with_(n_features=1, n_hidden=1, n_samples=1, sparsity=0.999)  # not one feature is active
 
@@ -81,6 +84,9 @@ def test_a_job_ends_with_the_very_result_that_training_here_gives(jobs):
         np.testing.assert_array_equal(there.frames[name], here.frames[name])
     np.testing.assert_array_equal(there.losses, here.losses)
     assert there.metrics == here.metrics
+    assert there.frame_metrics.keys() == here.frame_metrics.keys()
+    for name, values in here.frame_metrics.items():
+        np.testing.assert_array_equal(there.frame_metrics[name], values)
     assert Store(jobs.store.runs).get(TINY).metrics == here.metrics
 
 
@@ -94,8 +100,18 @@ def test_a_running_job_shows_its_network_its_loss_curve_and_the_time_left(jobs):
     assert later.step > first.step
     assert not np.array_equal(later.frame["W1"], first.frame["W1"])
     assert later.steps == 1_000_000
-    assert later.seconds_left > 0
+    assert [frame.step for frame in later.history[: len(first.history)]] == [frame.step for frame in first.history]
+    for frame in later.history:
+        np.testing.assert_array_equal(frame.parameters["W1"], frame.parameters["W1"].astype(np.float16))
+        exact = probe.evaluate_frame(
+            ENDLESS, frame.parameters, probe.frame_sets(ENDLESS), probe.loss_and_accuracy
+        )  # of what was sent, and so rounded
+        assert list(frame.metrics) == list(exact)
+        for name in ("train_loss", "test_loss"):
+            assert frame.metrics[name] == pytest.approx(exact[name], rel=1e-2)
+    assert until(lambda: jobs.status(ENDLESS).seconds_left, "the pace") > 0
     assert later.position is None
+    assert not later.measuring
     steps, values = later.losses
     assert steps[0] == 1
     assert steps[-1] == later.step
@@ -107,10 +123,11 @@ def test_a_running_job_shows_its_network_its_loss_curve_and_the_time_left(jobs):
 
 def test_a_network_too_large_to_show_live_tells_its_loss_all_the_same(jobs):
     large = Experiment(n_features=16_000, n_hidden=6, n_samples=5, sparsity=0.99, steps=100_000)
-    assert sum(4 * np.prod(shape) for shape in shapes(large).values()) > worker_module.LIVE_BYTES
+    assert sum(4 * np.prod(shape) for shape in shapes(large).values()) > queue_module.LIVE_BYTES
     jobs.submit([large], "ada")
     status = until(lambda: (s := jobs.status(large)).step > 2 and s, "a few steps")
     assert status.frame is None
+    assert status.too_large
     assert status.loss > 0
 
 
@@ -592,9 +609,89 @@ def test_a_worker_tells_its_progress_and_then_the_packed_result():
     assert unpack(payload).experiment == TINY
     assert [message["step"] for message, _ in progress][-1] == 30
     assert all(np.isfinite(message["loss"]) for message, _ in progress)
-    first = load(progress[0][1])
-    assert {name: values.shape for name, values in first.items()} == shapes(TINY)
+    for message, payload in progress:  # so short a training shows no network before its end
+        assert message.keys() == {"event", "id", "step", "loss", "bytes"}
+        assert payload == b""
     assert errors == ""
+
+
+def shown(experiment, frames, monkeypatch, seconds=0.2, a_measure=0.0):
+    """What is told of these frames that come every so many seconds, each of which takes so long to measure."""
+    clock, said = [100.0], []
+
+    def meter(*arguments):
+        clock[0] += 7.0  # samples are drawn
+        measure = frame_meter(*arguments)
+
+        def slowly(parameters):
+            clock[0] += a_measure
+            return measure(parameters)
+
+        return slowly
+
+    monkeypatch.setattr(worker_module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(worker_module, "frame_meter", meter)
+    live = worker_module.Live(experiment, lambda payload=b"", **message: said.append((message, load(payload or NONE))))
+    for frame in frames:
+        live.show(frame)
+        clock[0] += seconds
+    return said
+
+
+def states(experiment, parameters=None):
+    """A network after each step, which its training has not changed."""
+    start = initial_parameters(experiment) | (parameters or {})
+    return [Frame(step, 1 / step if step else np.nan, start) for step in range(experiment.steps + 1)]
+
+
+@pytest.mark.parametrize("arch", ["relu_output", "mlp"])
+def test_a_live_frame_comes_twice_a_second_in_16_bits_and_was_measured_before(monkeypatch, arch):
+    experiment = TINY.with_(arch=arch)
+    said = shown(experiment, states(experiment), monkeypatch)
+    assert [message["step"] for message, _ in said] == list(range(1, 31))
+    frames = [(message, arrays) for message, arrays in said if arrays]
+    assert [message["step"] for message, _ in frames] == [3, *range(6, 30, 3)]  # each at least half a second later
+    exact = initial_parameters(experiment)
+    measured = probe.evaluate_frame(experiment, exact, probe.frame_sets(experiment), probe.loss_and_accuracy)
+    for message, arrays in frames:
+        assert message["metrics"] == pytest.approx(measured, rel=1e-6)
+        assert json.loads(json.dumps(message, allow_nan=False)) == message
+        for name, values in exact.items():
+            np.testing.assert_array_equal(arrays[name], values.astype(np.float16), strict=True)
+
+
+def test_a_weight_that_16_bits_cannot_hold_is_sent_in_32(monkeypatch):
+    large = {"b2": np.full(7, 1e6, np.float32)}
+    _, arrays = next(each for each in shown(TINY, states(TINY, large), monkeypatch) if each[1])
+    assert arrays["b2"].tolist() == [1e6] * 7
+    assert arrays["W1"].dtype == np.float16
+
+
+def test_measuring_live_frames_takes_a_twentieth_of_the_time(monkeypatch):
+    said = shown(TINY.with_(steps=200), states(TINY.with_(steps=200)), monkeypatch, a_measure=1.0)
+    steps = [message["step"] for message, arrays in said if arrays]
+    assert len(steps) > 1
+    assert min(np.diff(steps)) * 0.2 >= 1.0 / worker_module.MEASURING - 1e-6
+
+
+def test_of_a_network_that_is_too_large_and_of_the_last_step_the_loss_alone_is_told(monkeypatch):
+    large = TINY.with_(n_features=15_001, n_hidden=4, n_samples=1)
+    assert not any(arrays for _, arrays in shown(large, states(large), monkeypatch))
+    short = TINY.with_(steps=4)
+    assert [bool(arrays) for _, arrays in shown(short, states(short), monkeypatch)] == [False, False, True, False]
+
+
+def test_losses_come_at_most_twenty_times_a_second_but_the_last_always(monkeypatch):
+    short = TINY.with_(steps=21)
+    said = shown(short, states(short), monkeypatch, seconds=0.02)
+    assert [message["step"] for message, _ in said] == [1, 4, 7, 10, 13, 16, 19, 21]
+
+
+def test_a_set_that_is_large_is_not_drawn_for_live_frames(monkeypatch):
+    monkeypatch.setattr(worker_module, "LIVE_NUMBERS", 100)
+    said = shown(TINY, states(TINY), monkeypatch)
+    names = next(list(message["metrics"]) for message, arrays in said if arrays)
+    assert names == ["train_loss", "train_accuracy", "big_features"]
 
 
 def test_what_else_prints_in_a_worker_goes_to_stderr():

@@ -13,6 +13,7 @@ from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from toyviz import cost, runtime, settings, ui
 from toyviz.jobs import Busy, Status
 from toyviz.model import initial_parameters
+from toyviz.queue import LiveFrame
 from toyviz.store import Store
 from toyviz.train import train
 from toyviz.ui import training
@@ -48,8 +49,8 @@ class StandIn:
 
     def set(self, state, experiment, error=None):
         losses = (np.array([1, 10]), np.array([1.0, 0.5], np.float32))
-        frame = initial_parameters(experiment)
-        self.statuses[experiment.key] = Status(state, 10, experiment.steps, 0.5, 3.0, None, error, frame, losses)
+        history = (LiveFrame(10, initial_parameters(experiment), {}),)
+        self.statuses[experiment.key] = Status(state, 10, experiment.steps, 0.5, 3.0, None, error, history, losses)
 
     def finish(self, count=None):
         for key in list(self.wanted)[:count]:

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -9,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from toyviz import queue as queue_module
 from toyviz.experiment import Experiment
-from toyviz.queue import Busy, Cancel, Kill, Limits, Queue, Start, Train
+from toyviz.queue import Busy, Cancel, Kill, Limits, LiveFrame, Queue, Start, Train, too_large
 
 TINY = Experiment(n_features=7, n_hidden=2, n_samples=11, sparsity=0.6, steps=30, lr=0.01)
 LARGE = Experiment(n_features=1000, n_hidden=2, n_samples=2000, sparsity=0.99, normalize=True, steps=50_000)
@@ -474,10 +475,91 @@ def test_the_live_loss_curve_stays_short_and_keeps_its_ends():
 def test_the_time_left_follows_from_the_pace_since_the_first_message():
     job = queue_module.Job(TINY.with_(steps=100), 1.0)
     job.start()
-    assert job.seconds_left() is None
+    assert job.seconds_left is None
     for now, step in enumerate((10, 20, 60)):
         job.hear(step, 1.0, None, 5.0 * now)
-    assert job.seconds_left() == pytest.approx(10 / 50 * 40)
+    assert job.seconds_left == pytest.approx(10 / 50 * 40)
+
+
+def test_the_time_left_is_told_once_the_pace_is_known_and_never_rises():
+    job = queue_module.Job(TINY.with_(steps=1000), 1.0)
+    job.start()
+    job.hear(1, 1.0, None, 10.0)
+    job.hear(50, 1.0, None, 10.0 + 0.9 * queue_module.PACE_AFTER)
+    assert job.seconds_left is None  # a moment says nothing of the pace
+    told = []
+    for step, now in ((101, 11.0), (201, 12.0), (202, 20.0), (203, 40.0), (700, 41.0), (1000, 50.0)):  # it stalls
+        job.hear(step, 1.0, None, now)
+        told.append(job.seconds_left)
+    assert told[:2] == pytest.approx([1 / 100 * 899, 2 / 200 * 799])
+    assert told == sorted(told, reverse=True)
+    assert told[3] == told[1]
+    assert told[-1] == 0
+    job.start()  # in another process
+    assert job.seconds_left is None
+
+
+def sent(step, **metrics):
+    return LiveFrame(step, {"W1": np.full((2, 7), step, np.float32)}, metrics)
+
+
+def test_a_live_history_keeps_each_frame_with_its_step_and_is_thinned_but_for_its_ends():
+    driver = Driver().warm()
+    driver.submit("ada", [TINY.with_(steps=500)])
+    experiment = driver.trained[0][1]
+    job = driver._order(experiment)[1]
+    assert driver.queue.status(experiment.key).history == ()
+    before = []
+    for step in range(1, 300):
+        driver.do(driver.queue.progress, 0, job.id, step, 0.5, sent(step, test_loss=1 / step) if step % 2 else None)
+        history = driver.queue.status(experiment.key).history
+        steps = [frame.step for frame in history]
+        assert (steps[0], steps[-1]) == (1, step if step % 2 else step - 1)
+        assert steps == sorted(set(steps))
+        assert len(steps) <= 40
+        assert all(frame.metrics == {"test_loss": 1 / frame.step} for frame in history)
+        if len(steps) < len(before):
+            assert steps == [before[0], *before[2::2], step]  # of 41: every other one between the ends
+        before = steps
+    status = driver.queue.status(experiment.key)
+    assert status.step == 299
+    assert status.frame is status.history[-1].parameters
+    driver.finish(experiment)
+    assert driver.queue.status(experiment.key).history == ()
+
+
+def test_a_network_that_is_trained_anew_has_no_history_of_the_first_time():
+    driver = Driver().warm()
+    driver.submit("ada", [TINY])
+    driver.do(driver.queue.progress, 0, driver._order(TINY)[1].id, 10, 0.5, sent(10))
+    assert len(driver.queue.status(TINY.key).history) == 1
+    driver.do(driver.queue.lost, 0, "exit code 1: boom")
+    assert driver.state(TINY) == "queued"
+    assert driver.queue.status(TINY.key).history == ()
+    assert driver.queue.status(TINY.key).frame is None
+
+
+def test_a_job_whose_steps_are_all_taken_is_measured_until_it_ends():
+    driver = Driver().warm()
+    driver.submit("ada", [TINY])
+    job = driver._order(TINY)[1].id
+    seen = [driver.queue.status(TINY.key).measuring]
+    for step in (TINY.steps - 1, TINY.steps):
+        driver.do(driver.queue.progress, 0, job, step, 0.5, None)
+        seen.append(driver.queue.status(TINY.key).measuring)
+    assert seen == [False, False, True]
+    assert driver.state(TINY) == "running"
+    driver.finish(TINY)
+    assert driver.queue.status(TINY.key).measuring is False
+
+
+def test_a_status_says_what_is_too_large_to_be_shown_live():
+    driver = Driver().warm()
+    most = TINY.with_(n_features=15_000, n_hidden=4, n_samples=1)  # 5 n weights and biases of 4 bytes: 300,000
+    large = most.with_(n_features=15_001)
+    driver.submit("ada", [most, large])
+    assert [driver.queue.status(each.key).too_large for each in (most, large)] == [False, True]
+    assert [too_large(each) for each in (most, large)] == [False, True]
 
 
 # everything at once

@@ -20,11 +20,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 from safetensors.numpy import load
 
 from toyviz import cost
 from toyviz.experiment import Experiment, from_dict
-from toyviz.queue import Busy, Cancel, Instruction, Kill, Limits, Queue, Start, Status, Train
+from toyviz.queue import Busy, Cancel, Instruction, Kill, Limits, LiveFrame, Queue, Start, Status, Train
 from toyviz.result import Result
 from toyviz.store import ROOT, Store, unpack
 
@@ -154,7 +155,7 @@ class Jobs:
             case "training":
                 self._feed(lambda now: queue.training(worker, job, now))
             case "progress":
-                step, loss, frame = message["step"], message["loss"], load(payload) if payload else None
+                step, loss, frame = message["step"], message["loss"], _frame(message, payload)
                 self._feed(lambda now: queue.progress(worker, job, step, loss, frame, now))
             case "done":
                 state, error = self._keep(worker, job, unpack(payload))
@@ -358,6 +359,14 @@ def owners_limits() -> Limits:
         visitor_seconds=3600 * cost.allowed("visitor_hours"),
         queue_networks=cost.allowed("queue_networks"),
     )
+
+
+def _frame(message: dict[str, Any], payload: bytes) -> LiveFrame | None:
+    """The network of a message, if it brings one. Raises what parsing raises for noise."""
+    if not payload:
+        return None
+    parameters = {name: values.astype(np.float32) for name, values in load(payload).items()}
+    return LiveFrame(message["step"], parameters, message["metrics"])
 
 
 def _checked(experiment: Experiment) -> Experiment:

@@ -17,7 +17,7 @@ import numpy as np
 
 from toyviz import cost
 from toyviz.experiment import Experiment
-from toyviz.model import Parameters
+from toyviz.model import Parameters, shapes
 
 WATCHED_FOR = 90.0  # seconds that one poll counts: browsers let a hidden tab poll about once a minute
 GRACE = 12.0  # seconds that a job outlives its last visitor's session, so that a reload finds it running
@@ -31,11 +31,22 @@ STARTS = 2  # how often a job is begun when its worker dies, and a worker starte
 SHORT = 5.0  # seconds of expected training up to which work is not kept waiting by a visitor's own long one
 SAME_SIZE = 4.0  # work that differs by less than about this factor keeps the order in which it was asked for
 CURVE_POINTS = 300  # of a live loss curve
+LIVE_FRAMES = 40  # of a live history
+LIVE_BYTES = 300_000  # parameters larger than this are not shown live
+PACE_AFTER = 0.5  # seconds of training that tell its pace
 REMEMBERED = 2048  # ended jobs whose state is still told
 
 
 class Busy(RuntimeError):
     """The queue takes no more; the sentence says why, and what can be done."""
+
+
+class LiveFrame(NamedTuple):
+    """A network in the middle of its training, as its worker has sent it."""
+
+    step: int  # steps taken
+    parameters: Parameters  # float32, after a rounding to 16 bits on the way
+    metrics: dict[str, float]  # measured before that; without what was not: see toyviz.result.FRAME_METRICS
 
 
 class Status(NamedTuple):
@@ -45,11 +56,23 @@ class Status(NamedTuple):
     step: int  # steps taken
     steps: int  # of the whole training
     loss: float | None  # at step
-    seconds_left: float | None  # None until two messages of a running job tell its pace
+    seconds_left: float | None  # None until messages of a running job tell its pace; never rises while it runs
     position: int | None  # 1 is next; None unless queued
     error: str | None  # a sentence, if it failed
-    frame: Parameters | None  # the newest, float32; None before the first, for large networks, at the end
+    history: tuple[LiveFrame, ...]  # at most 40, the newest last; none before the first, if too large, at the end
     losses: tuple[np.ndarray, np.ndarray]  # (steps, values), each (k,) with k <= 300: the live loss curve
+    measuring: bool = False  # all steps are taken; it is tested and packed
+    too_large: bool = False  # to be shown live: there are losses alone
+
+    @property
+    def frame(self) -> Parameters | None:
+        """The newest network of the history."""
+        return self.history[-1].parameters if self.history else None
+
+
+def too_large(experiment: Experiment) -> bool:
+    """Whether its parameters take more than LIVE_BYTES, so that only its losses are shown while it trains."""
+    return 4 * sum(math.prod(shape) for shape in shapes(experiment).values()) > LIVE_BYTES
 
 
 class Limits(NamedTuple):
@@ -73,9 +96,10 @@ class Job:
     excused: int = 0  # starts that do not count, since the worker was hung before it had the job
     error: str | None = None
     step: int = 0
-    frame: Parameters | None = None
+    history: list[LiveFrame] = field(default_factory=list)
     curve: list[tuple[int, float]] = field(default_factory=list)
     heard: list[tuple[float, int]] = field(default_factory=list)  # (time, step) of the first and the newest message
+    seconds_left: float | None = None  # the least that was told
 
     @property
     def key(self) -> str:
@@ -91,21 +115,23 @@ class Job:
         return math.floor(math.log(max(self.seconds, 1e-3), SAME_SIZE)), self.id
 
     def start(self) -> None:
-        self.state, self.starts, self.step, self.frame = "running", self.starts + 1, 0, None
-        self.curve, self.heard = [], []
+        self.state, self.starts, self.step, self.seconds_left = "running", self.starts + 1, 0, None
+        self.history, self.curve, self.heard = [], [], []
 
-    def hear(self, step: int, loss: float, frame: Parameters | None, now: float) -> None:
-        self.step, self.frame = step, frame or self.frame
+    def hear(self, step: int, loss: float, frame: LiveFrame | None, now: float) -> None:
+        self.step = step
         self.heard = [*self.heard[:1], (now, step)]
+        began, first = self.heard[0]
+        if now - began >= PACE_AFTER:
+            left = (now - began) / max(step - first, 1) * (self.experiment.steps - step)
+            self.seconds_left = left if self.seconds_left is None else min(left, self.seconds_left)
         self.curve.append((step, loss))
         if len(self.curve) > CURVE_POINTS:  # an odd number: every other point, the first and the newest among them
             self.curve = self.curve[::2]
-
-    def seconds_left(self) -> float | None:
-        if self.state != "running" or len(self.heard) < 2:
-            return None
-        (began, first), (now, step) = self.heard
-        return (now - began) / max(step - first, 1) * (self.experiment.steps - step)
+        if frame:
+            self.history.append(frame)
+        if len(self.history) > LIVE_FRAMES:
+            self.history = [self.history[0], *self.history[1:-1][1::2], self.history[-1]]
 
 
 class Start(NamedTuple):
@@ -264,7 +290,7 @@ class Queue:
         return self._settle(now)
 
     def progress(
-        self, worker: int, job: int, step: int, loss: float, frame: Parameters | None, now: float
+        self, worker: int, job: int, step: int, loss: float, frame: LiveFrame | None, now: float
     ) -> list[Instruction]:
         """The worker has come to this step."""
         instructions = self.training(worker, job, now)
@@ -347,11 +373,13 @@ class Queue:
             step=job.step,
             steps=job.experiment.steps,
             loss=values[-1] if values else None,
-            seconds_left=job.seconds_left(),
+            seconds_left=job.seconds_left if job.state == "running" else None,
             position=self._position(job) if job.state == "queued" else None,
             error=job.error,
-            frame=job.frame,
+            history=tuple(job.history),
             losses=(np.array(steps, np.int64), np.array(values, np.float32)),
+            measuring=job.state == "running" and job.step >= job.experiment.steps,
+            too_large=too_large(job.experiment),
         )
 
     def _position(self, job: Job) -> int:
@@ -510,7 +538,7 @@ class Queue:
         self._positions = None
         for visitor in list(job.watchers):
             self._unmark(job, visitor)
-        job.state, job.error, job.frame, job.curve = state, error, None, []
+        job.state, job.error, job.history, job.curve = state, error, [], []
         job.step = job.experiment.steps if state == "done" else job.step
 
     def _cancel(self, job: Job, now: float) -> None:
@@ -540,7 +568,7 @@ class Queue:
         if job.state != "running":
             return
         if job.starts < STARTS:
-            job.state, job.frame = "queued", None
+            job.state, job.history = "queued", []
             self._waiting[job.key] = job
             self._positions = None
         else:

@@ -1,11 +1,12 @@
 """python -m toyviz.worker [PLACE]: trains one experiment at a time for toyviz.jobs.
 
 In, on stdin: a line of JSON an order, {"order": "train", "id", "experiment"} or {"order": "cancel", "id"}; the end of
-stdin ends the process at once. Out, on stdout: a line of JSON a message, with "bytes" raw bytes behind it where it
-says so. {"event": "ready"} once orders are heard; {"event": "alive"} every other second while it compiles, draws data
-or measures; {"event": "training", "id"} before the first step; {"event": "progress", "id", "step", "loss"} with the
-parameters as safetensors now and then; then {"event": "done", "id"} with the packed result, {"event": "failed", "id",
-"error"} or {"event": "cancelled", "id"}. Between "training" and the last step a silence means that a step hangs.
+stdin ends the process at once. Out, on stdout: a line of JSON a message, with "bytes" raw bytes behind it where it says
+so. {"event": "ready"} once orders are heard; {"event": "alive"} every other second while it compiles, draws data or
+measures; {"event": "training", "id"} before the first step; {"event": "progress", "id", "step", "loss"} now and then,
+at times with the parameters of that step as safetensors of 16 bits and their "metrics"; then {"event": "done", "id"}
+with the packed result, {"event": "failed", "id", "error"} or {"event": "cancelled", "id"}. Between "training" and the
+last step a silence means that a step hangs.
 """
 
 from __future__ import annotations
@@ -20,20 +21,26 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, BinaryIO
 
 from safetensors.numpy import save
 
 from toyviz import cost, settings
-from toyviz.experiment import from_dict
-from toyviz.store import pack
-from toyviz.train import Frame, TrainingFailed, fused, train
+from toyviz.experiment import Experiment, from_dict
+from toyviz.model import Parameters
+from toyviz.queue import too_large
+from toyviz.store import half, pack
+from toyviz.train import Frame, TrainingFailed, choose_engine, frame_meter, fused, train
+from toyviz.train.fused import frames
 
 NICENESS = 5  # the server answers first
-SECONDS_A_FRAME = 0.5  # between two live frames
+SECONDS_A_MESSAGE = 0.05  # between two losses
+SECONDS_A_FRAME = 0.5  # between two live frames, and before the first: what is trained sooner needs none
+MEASURING = 0.05  # of the time may go into measuring and sending live frames
+LIVE_NUMBERS = 20_000_000  # that drawing a set to measure live frames on may take
 SECONDS_A_SIGN = 2.0  # between two signs of life where there are no steps
-LIVE_BYTES = 300_000  # parameters larger than this are not shown live
 
 log = logging.getLogger(__name__)
 
@@ -129,30 +136,52 @@ def main() -> None:
         messages.working(without_steps=False)
 
 
+class Live:
+    """What is told of one training while it goes on: losses, and frames that cost next to nothing of its time."""
+
+    def __init__(self, experiment: Experiment, tell: Callable[..., None]) -> None:
+        self._experiment, self._tell = experiment, tell
+        self._measure: Callable[[Parameters], dict[str, float]] | None = None
+        self._message_at, self._frame_at = 0.0, math.inf
+
+    def show(self, frame: Frame) -> None:
+        """Send the loss if it is time for one, with the network as it is now if it is time for that."""
+        began, last = time.monotonic(), frame.step == self._experiment.steps
+        if frame.step == 0 and not too_large(self._experiment):
+            self._frame_at = began + SECONDS_A_FRAME
+        if not math.isfinite(frame.loss) or (began < self._message_at and not last):
+            return
+        self._message_at = began + SECONDS_A_MESSAGE
+        if began < self._frame_at or last:  # the last one comes with the result
+            self._tell(event="progress", step=frame.step, loss=frame.loss)
+            return
+        if self._measure is None:
+            self._measure = frame_meter(self._experiment, choose_engine(self._experiment), LIVE_NUMBERS)
+            began = time.monotonic()  # samples are drawn once
+        measured = {name: value for name, value in self._measure(frame.parameters).items() if math.isfinite(value)}
+        payload = save({name: half(values) for name, values in frame.parameters.items()})
+        self._tell(payload, event="progress", step=frame.step, loss=frame.loss, metrics=measured)
+        now = time.monotonic()
+        self._frame_at = now + max(SECONDS_A_FRAME, (now - began) / MEASURING)
+
+
 def serve(order: dict[str, Any], orders: Orders, messages: Messages) -> None:
     """Train one experiment and tell how it goes and how it ends."""
     number = order["id"]
-    next_frame = 0.0
 
     def on_frame(frame: Frame) -> None:
-        nonlocal next_frame
         if number in orders.cancelled:
             raise Cancelled
         if frame.step == 0:
             messages.working(without_steps=False)
             messages.send(event="training", id=number)
-            return
-        payload, now = b"", time.monotonic()
-        if now >= next_frame and sum(values.nbytes for values in frame.parameters.values()) < LIVE_BYTES:
-            payload, next_frame = save(frame.parameters), now + SECONDS_A_FRAME
-        if math.isfinite(frame.loss):
-            messages.send(payload, event="progress", id=number, step=frame.step, loss=frame.loss)
-        if frame.step == steps:
+        live.show(frame)
+        if frame.step == experiment.steps:
             messages.working(without_steps=True)
 
     try:
         experiment = from_dict(order["experiment"])
-        steps = experiment.steps
+        live = Live(experiment, partial(messages.send, id=number))
         messages.send(pack(train(experiment, on_frame=on_frame)), event="done", id=number)
     except Cancelled:
         messages.send(event="cancelled", id=number)
@@ -175,6 +204,7 @@ def warm_up(place: int) -> Iterator[None]:
             try:
                 if fused.covers(each):
                     fused.Trainer(each).advance(0, 1)
+                    frames.compile()
             except Exception as error:
                 log.warning("warming up failed for %s: %r", each, error)
             yield
