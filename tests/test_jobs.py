@@ -660,6 +660,14 @@ def test_a_live_frame_comes_twice_a_second_in_16_bits_and_was_measured_before(mo
             np.testing.assert_array_equal(arrays[name], values.astype(np.float16), strict=True)
 
 
+def test_a_frame_is_heard_with_its_own_step_and_metrics_in_32_bits():
+    message = {"event": "progress", "step": 17, "loss": 0.5, "metrics": {"test_loss": 0.25}}
+    frame = jobs_module._frame(message, save({"W1": np.array([[0.5, 2.0]], np.float16)}))
+    assert (frame.step, frame.metrics) == (17, {"test_loss": 0.25})
+    np.testing.assert_array_equal(frame.parameters["W1"], np.array([[0.5, 2.0]], np.float32), strict=True)
+    assert jobs_module._frame(message, b"") is None
+
+
 def test_a_weight_that_16_bits_cannot_hold_is_sent_in_32(monkeypatch):
     large = {"b2": np.full(7, 1e6, np.float32)}
     _, arrays = next(each for each in shown(TINY, states(TINY, large), monkeypatch) if each[1])
@@ -677,8 +685,9 @@ def test_measuring_live_frames_takes_a_twentieth_of_the_time(monkeypatch):
 def test_of_a_network_that_is_too_large_and_of_the_last_step_the_loss_alone_is_told(monkeypatch):
     large = TINY.with_(n_features=15_001, n_hidden=4, n_samples=1)
     assert not any(arrays for _, arrays in shown(large, states(large), monkeypatch))
-    short = TINY.with_(steps=4)
-    assert [bool(arrays) for _, arrays in shown(short, states(short), monkeypatch)] == [False, False, True, False]
+    for steps, sent in ((4, [False, False, True, False]), (3, [False, False, False])):
+        short = TINY.with_(steps=steps)
+        assert [bool(arrays) for _, arrays in shown(short, states(short), monkeypatch)] == sent
 
 
 def test_losses_come_at_most_twenty_times_a_second_but_the_last_always(monkeypatch):

@@ -495,8 +495,10 @@ def test_the_time_left_is_told_once_the_pace_is_known_and_never_rises():
     assert told == sorted(told, reverse=True)
     assert told[3] == told[1]
     assert told[-1] == 0
+    job.hear(1000, 1.0, sent(1000), 51.0)
     job.start()  # in another process
     assert job.seconds_left is None
+    assert job.history == []
 
 
 def sent(step, **metrics):

@@ -249,12 +249,24 @@ def test_a_third_of_the_frames_lies_in_a_fall_and_none_of_them_follows_the_noise
     assert (steps > 200).sum() <= 14
 
 
-def test_frames_are_evenly_spaced_along_half_the_log_of_the_steps_and_half_the_fall():
-    candidates, losses = np.arange(1001), np.exp(-np.arange(1000) / 100).astype(np.float32)  # ten e-folds, evenly
-    steps = candidates[choose_frames(candidates, np.maximum(losses, np.float32(1e-4)), 21)]
-    along = np.log1p(steps) / np.log(1001) + np.minimum(steps / 100, 4 * np.log(10)) / (4 * np.log(10))
-    gaps = np.diff(along)[1:]  # the first step alone is more than a gap
-    np.testing.assert_allclose(gaps, gaps.mean(), rtol=0.12)
+@pytest.mark.parametrize("name", ["as a power", "a late fall", "to nothing", "a jump"])
+def test_frames_are_evenly_spaced_along_half_the_log_of_the_steps_and_half_the_fall(name):
+    candidates, count = candidate_steps(Experiment(n_features=9, n_hidden=2, steps=5000)), 40
+    losses = CURVES[name].astype(np.float32)
+    means = []
+    for index, step in enumerate(candidates):  # over the steps that are nearer to it than to another candidate
+        first = -(-(candidates[index - 1] + step) // 2) if index else 0
+        last = -(-(step + candidates[index + 1]) // 2) if index + 1 < len(candidates) else 5001
+        means.append(np.mean([losses[min(each, 4999)] for each in range(first, last)], dtype=float))
+    fall = [np.log(means[0] / max(min(means[: index + 1]), 1e-4 * max(means))) for index in range(len(means))]
+    share = np.diff(np.log1p(candidates) / np.log(5001) + np.array(fall) / fall[-1])
+    few, many = 0.0, 1e6  # by bisection: so many frames a unit, of which a gap between candidates has at most one
+    for _ in range(200):
+        middle = (few + many) / 2
+        few, many = (middle, many) if np.minimum(share * middle, 1).sum() < count - 1 else (few, middle)
+    places = np.append(0, np.minimum(share * few, 1).cumsum())[choose_frames(candidates, losses, count)]
+    assert (places > np.arange(count) - 0.01).all()
+    assert (places < np.arange(count) + 1.01).all()
 
 
 @pytest.mark.parametrize("engine", ["reference", "fused"])

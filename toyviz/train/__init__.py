@@ -189,7 +189,7 @@ def choose_frames(steps: np.ndarray, losses: np.ndarray, count: int) -> np.ndarr
     lowest = np.minimum.accumulate(np.maximum(means, max(FALL * means.max(), 1e-30)))
     fallen = np.log(lowest[0] / lowest)
     share = np.diff(np.log1p(steps) / np.log1p(steps[-1]) + fallen / max(fallen[-1], 1e-3))
-    for _ in range(100):  # what is over the most that a gap may have goes to the others
+    for _ in range(20):  # what is over the most that a gap may have goes to the others
         share = np.minimum(share / share.sum(), 1 / (count - 1))
     places = np.append(0, np.cumsum(share)) * (count - 1) / share.sum()
     chosen = np.searchsorted(places, np.arange(count) - 1e-6)
