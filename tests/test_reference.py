@@ -14,6 +14,7 @@ from toyviz import data, metrics
 from toyviz.experiment import ARCHS, ENGINE_VERSION, TASKS, Experiment
 from toyviz.model import complete, forward, initial_parameters
 from toyviz.result import FRAME_METRICS
+from toyviz.store import pack, unpack
 from toyviz.train import (
     TrainingFailed,
     candidate_steps,
@@ -309,6 +310,24 @@ def test_frames_of_large_networks_are_measured_in_part_and_of_the_posts_in_full(
     monkeypatch.setattr("toyviz.train.measured_frames", lambda *_: np.array([0, 4, 39]))
     for name, values in train(small(steps=300)).frame_metrics.items():
         assert np.flatnonzero(~np.isnan(values)).tolist() == [0, 4, 39], name
+
+
+@pytest.mark.parametrize("engine", ["reference", "fused"])
+def test_a_frame_whose_loss_is_beyond_all_numbers_leaves_a_result_that_can_be_kept(engine, monkeypatch):
+    experiment = small(steps=3)
+    kind, taken = {"reference": Trainer, "fused": fused.Trainer}[engine], []
+    parameters = kind.parameters
+
+    def once_far_off(self):
+        taken.append(parameters(self))
+        return taken[-1] | ({"b2": np.full(7, 1e30, np.float32)} if len(taken) == 2 else {})
+
+    monkeypatch.setattr(kind, "parameters", once_far_off)
+    result = train(experiment, engine=engine)
+    assert np.isnan(result.frame_metrics["test_loss"]).tolist() == [False, True, False, False]
+    again = unpack(pack(result))
+    for name, values in result.frame_metrics.items():
+        np.testing.assert_array_equal(again.frame_metrics[name], values)
 
 
 @pytest.mark.parametrize("engine", ["reference", "fused"])

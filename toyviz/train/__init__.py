@@ -230,13 +230,13 @@ def measured_frames(experiment: Experiment, engine: str, count: int) -> np.ndarr
 
 
 def _measure(experiment: Experiment, engine: str, frames: list[Parameters]) -> dict[str, np.ndarray]:
-    """frame_metrics of these frames."""
+    """frame_metrics of these frames; what is no finite number counts as not measured."""
     measure = frame_meter(experiment, engine)
     found: dict[str, np.ndarray] = {}
     with np.errstate(all="ignore"):
         for index in measured_frames(experiment, engine, len(frames)):
             for name, value in measure(frames[index]).items():
-                found.setdefault(name, np.full(len(frames), np.nan))[index] = value
+                found.setdefault(name, np.full(len(frames), np.nan))[index] = value if math.isfinite(value) else np.nan
     return {name: found[name] for name in FRAME_METRICS if name in found}
 
 
