@@ -5,6 +5,7 @@ moment. So drawing again sends new data to a chart that stands, and costs no bui
 """
 
 from toyviz.charts.chart import RAYS, Chart
+from toyviz.charts.clock import POSITIONS
 from toyviz.charts.dictionary import Side, bars, cosine_histograms, lines, matrices, planes, size_map
 from toyviz.charts.final_layer import (
     CLASSES,
@@ -23,18 +24,23 @@ from toyviz.charts.loss import loss_close_to_one, loss_over_samples, norms_over_
 from toyviz.charts.mlp_block import Lift, horseshoe, starts
 from toyviz.charts.neurons import neuron_weights, spread, stacks
 from toyviz.charts.overlap import norm_bars, overlaps, summary
+from toyviz.charts.sizes import Picture, over_sizes
 from toyviz.charts.superposition import by_start, dimensions_per_feature, phases
 from toyviz.charts.training import training_curve
+from toyviz.charts.vectors import Group, outstanding, plane, planes_of_kinds
 
 __all__ = [
     "CLASSES",
     "FEATURES",
     "FISH",
     "IMPORTANCES",
+    "POSITIONS",
     "RAYS",
     "SAMPLES",
     "Chart",
+    "Group",
     "Lift",
+    "Picture",
     "Side",
     "bars",
     "by_start",
@@ -55,12 +61,16 @@ __all__ = [
     "neuron_weights",
     "norm_bars",
     "norms_over_samples",
+    "outstanding",
     "over_hidden_size",
     "over_samples",
+    "over_sizes",
     "overlaps",
     "panels",
     "phases",
+    "plane",
     "planes",
+    "planes_of_kinds",
     "predictions",
     "recovery",
     "residuals",

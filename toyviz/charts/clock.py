@@ -1,0 +1,122 @@
+"""One clock in the browser for all charts: what they bind to, and how a history of any length lies on its positions.
+
+The clock is an element of the page that every chart is bound to, so moving it costs no run of the server. Charts also
+share what the pointer is on: pointing at it in one of them lights it in all. A frame is a column of the data, x0, x1,
+..., and the number of frames is data too: a history may grow while the specification stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from toyviz.charts.chart import GREY
+
+CLOCK, POINTED, OWN_SCALE = "#clock", "#pointed", "#own-scale"  # elements of the page, which must be there first
+POSITIONS = 40  # of the clock, always
+LARGEST = 32767  # of the whole numbers that vectors are sent as
+DIMMED = 0.08  # opacity of what the pointer is not on
+SCHEMA: str = alt.SCHEMA_URL
+LIVELY = {"usermeta": {"embedOptions": {"renderer": "canvas"}}, "config": {"aria": False}}
+
+# The frame now. Where no clock is on the page: the newest.
+NOW: list[dict[str, Any]] = [
+    {"name": "clock", "bind": {"element": CLOCK, "event": "input"}},
+    {"name": "last", "expr": "data('meta')[0].last"},
+    {"name": "frame", "expr": f"isValid(clock) ? round(toNumber(clock) * last / {POSITIONS - 1}) : last"},
+]
+POINT: dict[str, Any] = {
+    "name": "on",
+    "select": {"type": "point", "fields": ["kin"], "on": "pointerover", "clear": "pointerout"},
+    "bind": {"element": POINTED, "event": "input"},
+}
+# What POINT, here or in another chart, wrote. A test of the selection itself would not light the chart that is pointed
+# at.
+LOOKED_AT: dict[str, Any] = {"name": "pointed", "bind": {"element": POINTED, "event": "input"}}
+ANY = "isValid(pointed) && pointed != ''"
+LIT = f"{ANY} && (indexof(datum.kin, pointed) >= 0 || indexof(pointed, datum.kin) >= 0)"
+# Half the width of a plane: that of this frame where the visitor asks for it, else of the whole history.
+SCALED: list[dict[str, Any]] = [
+    {"name": "own", "bind": {"element": OWN_SCALE, "event": "input"}},
+    {"name": "scale", "expr": "data('scales')[min(frame, length(data('scales')) - 1)]"},
+    {"name": "half", "expr": "isValid(own) && own != '' ? scale.half : data('meta')[0].half"},
+]
+
+
+def frame_at(position: int, frames: int) -> int:
+    """The frame, of so many, that is seen at this position of the clock: round(position (frames - 1) / 39)."""
+    return (2 * position * (frames - 1) + POSITIONS - 1) // (2 * (POSITIONS - 1))  # no tie can be: 39 is odd
+
+
+def position_of(frame: int, frames: int) -> int:
+    """The position of the clock at which this frame is seen: round(39 frame / (frames - 1)), 0 where there is one."""
+    return round((POSITIONS - 1) * frame / (frames - 1)) if frames > 1 else 0
+
+
+def packed(history: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Vectors of the plane over frames as 16 bits a number: columns x0, y0, x1, ... and the unit of each frame.
+
+    history: (f, k, 2). A column times its frame's unit, (f,), is exact to half a unit, 1/65534 of the frame's largest.
+    """
+    if len(history) > POSITIONS:
+        raise ValueError(f"history has {len(history)} frames; a clock shows at most {POSITIONS}")
+    largest = np.abs(history).reshape(len(history), -1).max(axis=1, initial=0.0)
+    units = np.where(largest > 0, largest / LARGEST, 1.0)
+    whole = np.rint(history / units[:, None, None]).astype(np.int16)
+    return {f"{axis}{f}": whole[f, :, d] for f in range(len(whole)) for d, axis in enumerate("xy")}, units
+
+
+def unseen(*names: str) -> list[dict[str, Any]]:
+    """A layer that draws nothing for each of these data sets, so that expressions can read them."""
+    return [{"data": {"name": name}, "mark": {"type": "point", "opacity": 0, "tooltip": None}} for name in names]
+
+
+def heading(offset: int) -> dict[str, Any]:
+    """The title, which is data: the specification does not change with it. offset: pixels below it."""
+    text = {"expr": "data('meta')[0].title"}
+    return {"text": text, "anchor": "start", "frame": "group", "fontSize": 13, "offset": offset}
+
+
+def legend(
+    kinds: Sequence[tuple[str, str, str]], y: float = -9, dashes: Mapping[str, Sequence[int]] | None = None
+) -> list[dict[str, Any]]:
+    """The names of kinds in one line above the plot, each after its mark; smaller where the line would be too long.
+
+    kinds: (name, colour, shape) each. y: in pixels from the top of the plot. dashes: for kinds that are lines.
+    """
+    widths = [sum(3.6 if letter in " 1iljtfr.,:" else 7.3 for letter in name) + 28 for name, _, _ in kinds]
+    shrink = f"min(1, width / {sum(widths):.0f})"
+    layers: list[dict[str, Any]] = []
+    for (name, colour, shape), left in zip(kinds, np.cumsum([0, *widths[:-1]]), strict=True):
+        at = {"y": {"value": y}, "x": {"value": {"expr": f"{left + 5:.0f} * {shrink}"}}}
+        after = {**at, "x": {"value": {"expr": f"{left + 14:.0f} * {shrink}"}}}
+        if dashes is not None:
+            along = {"value": {"expr": f"{left + 11:.0f} * {shrink}"}}
+            after["x"] = {"value": {"expr": f"{left + 15:.0f} * {shrink}"}}
+            dash = list(dashes.get(name, ()))
+            rule = {"type": "rule", "color": colour, "strokeWidth": 2, "strokeDash": dash, "tooltip": None}
+            layers.append(_once(rule, {**at, "x": {"value": {"expr": f"{left - 1:.0f} * {shrink}"}}, "x2": along}))
+        mark = {"type": "point", "filled": True, "shape": shape, "color": colour, "opacity": 1, "tooltip": None}
+        layers.append(_once({**mark, "size": 48}, at))
+        text = {"type": "text", "align": "left", "baseline": "middle", "color": colour, "fontWeight": "bold"}
+        size = {"expr": f"max(8, 11.5 * {shrink})"}
+        layers.append(_once({**text, "fontSize": size, "tooltip": None}, {**after, "text": {"value": name}}))
+    return layers
+
+
+def _once(mark: dict[str, Any], encoding: dict[str, Any]) -> dict[str, Any]:
+    return {"data": {"name": "meta"}, "mark": mark, "encoding": encoding}
+
+
+def meta(**values: Any) -> pd.DataFrame:
+    """The one row of what expressions read: titles, domains, the last frame."""
+    return pd.DataFrame({name: [value] for name, value in values.items()})
+
+
+def plain_rule(**encoding: Any) -> dict[str, Any]:
+    """A quiet grey line."""
+    return {"data": {"name": "meta"}, "mark": {"type": "rule", "color": GREY, "opacity": 0.35}, "encoding": encoding}

@@ -1,0 +1,559 @@
+"""What a sweep over the size of the training set shows: each T has a column, evenly spaced, and below it its pictures.
+
+The pictures are drawn in the same chart as the curve, in pixels, so that each stands exactly below its T in any room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from toyviz.charts.chart import GREEN, GREY, VERMILLION, Chart, records, stacked
+from toyviz.charts.clock import LIVELY, SCHEMA, meta, unseen
+from toyviz.charts.geometry import limit
+from toyviz.charts.loss import FLOOR, SETS
+
+BLUE = "#0A84C6"
+DRAWN = 120  # vectors in a small picture, at most
+TOP = 10.0  # of the axis of the loss, unless a loss is higher
+CLOSE = 1.8  # rules that are closer than this ratio share one label
+TEXTS = {"label", "name", "told", "set"}  # columns of text
+SET_COLOURS = {"test": GREEN, "train": VERMILLION}
+SET_SHAPES = {"test": "circle", "train": "square"}
+SET_DASHES: dict[str, list[int]] = {"test": [], "train": [5, 3]}
+
+
+class Picture(NamedTuple):
+    """What one network looks like: its columns of W1 and its hidden vectors in the plane, and which seed it is."""
+
+    columns: np.ndarray  # (k, 2)
+    hidden: np.ndarray  # (j, 2)
+    seed: int = 0
+
+
+def over_sizes(
+    runs: pd.DataFrame,
+    baselines: Mapping[str, float],
+    regimes: pd.DataFrame,
+    sizes: Sequence[int],
+    pictures: Mapping[int, Picture] | None = None,
+    *,
+    peak: tuple[int, float] | None = None,
+    selected: int | None = None,
+    floor: Mapping[int, float] | None = None,
+    top: float = TOP,
+) -> Chart:
+    """Train and test loss over T, a column a T, and below each T its network: columns of W1, hidden vectors.
+
+    runs: columns n_samples, seed, train_loss, test_loss. baselines: loss by name, drawn as rules. regimes: columns
+    low, high (in T), name; none while the sweep is unfinished. sizes: every T of the sweep, trained or not. pictures:
+    by T, each on its own scale; a T without one has an empty frame. peak: the T of the highest mean test loss, and that
+    loss. floor: T -> the least train loss there can be. top: the upper end of the axis, which no result moves unless it
+    is higher. Clicking a point picks its n_samples and seed, clicking a picture those of its network.
+    """
+    sizes = sorted({*sizes})
+    place = {T: k for k, T in enumerate(sizes)}
+    runs = runs[runs["n_samples"].isin(place)]
+    pictures = {T: picture for T, picture in (pictures or {}).items() if T in place}
+    points = _points(runs, place)
+    mean = _means(points)
+    highest = float(points["shown"].max()) if len(points) else 0.0
+    data = {
+        "meta": meta(
+            count=max(len(sizes), 1),
+            selected=place.get(selected, -99) if selected is not None else -99,
+            low=FLOOR,
+            top=max(top, 1.4 * highest),
+            longest=max((len(short(T)) for T in sizes), default=1),
+        ),
+        "sizes": filled(_labelled(sizes, pictures)),
+        "points": filled(points),
+        "mean": filled(mean),
+        "baselines": filled(_rules(baselines)),
+        "regimes": filled(_bordered(regimes, sizes)),
+        "floor": filled(_floor(floor or {}, place)),
+        "peak": filled(_peak(peak, place)),
+        "vectors": filled(_small(pictures, place)),
+        "targets": filled(_targets(points, pictures, sizes)),
+    }
+    return Chart(_over_sizes(), data, _said(mean, peak))
+
+
+def short(T: int) -> str:
+    """A size as its column is labelled: "350", "2k", "1234"."""
+    return f"{T / 1000:g}k" if T >= 1000 and T % 100 == 0 else f"{T}"
+
+
+def places(T: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
+    """Where values of T lie among evenly spaced sizes: logarithmic between two, half a column off beyond the ends."""
+    at = np.interp(np.log(np.maximum(T, 1e-9)), np.log(sizes), np.arange(len(sizes)))
+    return np.where(sizes[0] > T, -0.5, np.where(sizes[-1] < T, len(sizes) - 0.5, at))
+
+
+def filled(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same, with one row of nothing where it has none: a data set without rows would have the chart built anew."""
+    return frame if len(frame) else pd.DataFrame({name: ["" if name in TEXTS else np.nan] for name in frame.columns})
+
+
+def _labelled(sizes: Sequence[int], pictures: Mapping[int, Picture]) -> pd.DataFrame:
+    rows = [{"place": k, "label": short(T), "trained": T in pictures} for k, T in enumerate(sizes)]
+    return records(rows, "place", "label", "trained")
+
+
+def _points(runs: pd.DataFrame, place: Mapping[int, int]) -> pd.DataFrame:
+    """One row for each network and set; "shown" is the loss, but not below FLOOR."""
+    parts = []
+    for name in SETS:
+        loss = runs[f"{name}_loss"].to_numpy(float)
+        there = np.isfinite(loss)
+        size, seed, loss = runs["n_samples"].to_numpy(int)[there], runs["seed"].to_numpy(int)[there], loss[there]
+        at = np.array([place[T] for T in size], dtype=int)
+        shown = np.maximum(loss, FLOOR)
+        parts.append({"place": at, "n_samples": size, "seed": seed, "set": name, "loss": loss, "shown": shown})
+    return stacked(parts, "place", "n_samples", "seed", "set", "loss", "shown")
+
+
+def _means(points: pd.DataFrame) -> pd.DataFrame:
+    """The mean, the lowest and the highest seed at each size and set."""
+    by = points.groupby(["set", "place", "n_samples"], as_index=False)
+    mean = by.agg(loss=("loss", "mean"), low=("shown", "min"), high=("shown", "max"))
+    return mean.assign(shown=mean["loss"].clip(lower=FLOOR))
+
+
+def _rules(baselines: Mapping[str, float]) -> pd.DataFrame:
+    """The baselines; those so close that their names would print over each other share one label."""
+    rows: list[dict[str, Any]] = []
+    for name, loss in sorted(baselines.items(), key=lambda each: -each[1]):
+        if rows and rows[-1]["loss"] < CLOSE * loss:
+            label, rows[-1]["label"] = f"{rows[-1]['label']} · {name}", ""
+        else:
+            label = name
+        rows.append({"loss": loss, "label": label})
+    return records(rows, "loss", "label")
+
+
+def _bordered(regimes: pd.DataFrame, sizes: Sequence[int]) -> pd.DataFrame:
+    """Regimes with the places where they begin and end."""
+    if regimes.empty or not sizes:
+        return records([], "start", "end", "name")
+    low, high = (places(regimes[end].to_numpy(float), sizes) for end in ("low", "high"))
+    return pd.DataFrame({"start": low, "end": high, "name": regimes["name"].to_numpy()})
+
+
+def _floor(floor: Mapping[int, float], place: Mapping[int, int]) -> pd.DataFrame:
+    """The floor at each T, not drawn below FLOOR; "last" is where it carries its name."""
+    there = sorted(T for T in floor if T in place)
+    rows = [{"place": place[T], "shown": max(floor[T], FLOOR), "last": there[-1] == T} for T in there]
+    return records(rows, "place", "shown", "last")
+
+
+def _peak(peak: tuple[int, float] | None, place: Mapping[int, int]) -> pd.DataFrame:
+    there = peak is not None and peak[0] in place
+    rows = [{"place": place[peak[0]], "loss": peak[1], "label": f"peak {peak[1]:.3g}"}] if there and peak else []
+    return records(rows, "place", "loss", "label")
+
+
+def _small(pictures: Mapping[int, Picture], place: Mapping[int, int]) -> pd.DataFrame:
+    """The vectors of all pictures, each on its own scale from -1 to 1: row 0 rays as one path, row 1 dots."""
+    parts = []
+    for T, picture in pictures.items():
+        columns = picture.columns[_chosen(np.argsort(-np.hypot(*picture.columns.T), kind="stable"), longest=True)]
+        path = np.zeros((2 * len(columns) + 1, 2))
+        path[1::2] = columns / limit(picture.columns)
+        hidden = picture.hidden[_chosen(np.arange(len(picture.hidden)))] / limit(picture.hidden)
+        for row, drawn in enumerate((path, hidden)):
+            at = {"place": place[T], "row": row, "order": np.arange(len(drawn))}
+            parts.append(at | {"u": drawn[:, 0].astype(np.float32), "v": drawn[:, 1].astype(np.float32)})
+    return stacked(parts, "place", "row", "order", "u", "v")
+
+
+def _chosen(order: np.ndarray, longest: bool = False) -> np.ndarray:
+    """DRAWN of them: the first, or evenly spaced."""
+    if len(order) <= DRAWN:
+        return order
+    return order[:DRAWN] if longest else order[np.linspace(0, len(order) - 1, DRAWN).astype(int)]
+
+
+def _targets(points: pd.DataFrame, pictures: Mapping[int, Picture], sizes: Sequence[int]) -> pd.DataFrame:
+    """What can be pointed at and clicked: every point, and both pictures of every T."""
+    rows = [
+        {
+            "place": at,
+            "n_samples": T,
+            "seed": seed,
+            "shown": shown,
+            "row": -1,
+            "told": f"T = {T:,}, seed {seed}: {name} loss {loss:.4g}",
+        }
+        for at, T, seed, name, loss, shown in points[["place", "n_samples", "seed", "set", "loss", "shown"]].itertuples(
+            index=False
+        )
+    ]
+    for k, T in enumerate(sizes):
+        seed = pictures[T].seed if T in pictures else 0
+        for row, what in enumerate(("columns of W1", "hidden vectors")):
+            there = what if T in pictures else "not trained yet"
+            rows.append(
+                {
+                    "place": k,
+                    "n_samples": T,
+                    "seed": seed,
+                    "shown": 1.0,
+                    "row": row,
+                    "told": f"T = {T:,}, seed {seed}: {there}",
+                }
+            )
+    return records(rows, "place", "n_samples", "seed", "shown", "row", "told").astype({"shown": float})
+
+
+def _said(mean: pd.DataFrame, peak: tuple[int, float] | None) -> str:
+    test = mean[mean["set"] == "test"]
+    if not len(test):
+        return "Train and test loss over the size of the training set; nothing is trained yet."
+    first, last = test.iloc[0], test.iloc[-1]
+    rises = f" rises to a peak of {peak[1]:.3g} at T = {peak[0]:,}, and" if peak else ""
+    return (
+        f"Mean test loss over the size of the training set: it is {first['loss']:.3g} at T = {first['n_samples']:,},"
+        f"{rises} is {last['loss']:.3g} at T = {last['n_samples']:,}."
+    )
+
+
+# Pixels. A cell is as wide as its column, but both rows of cells take no more than a share of the height.
+ROOM = 0.38  # of the height, at most, for labels and pictures
+LABELS = 20  # height of the row of labels
+COLUMNS: list[dict[str, Any]] = [
+    {"name": "count", "expr": "data('meta')[0].count"},
+    {"name": "column", "expr": "width / count"},
+    # Where not every label has room, every second has, or every third, ...; that of the selected T always.
+    {"name": "every", "expr": "ceil((6.4 * data('meta')[0].longest + 7) / column)"},
+]
+CENTRE = "(datum.place + 0.5) * column"
+LABELLED = (
+    "datum.place == data('meta')[0].selected || "
+    "(datum.place % every == 0 && abs(datum.place - data('meta')[0].selected) >= every)"
+)
+
+
+def x_of_places(field: str = "place") -> dict[str, Any]:
+    """The axis that all charts over T share: evenly spaced columns."""
+    scale = {"domain": {"expr": "[-0.5, data('meta')[0].count - 0.5]"}, "nice": False, "zero": False}
+    return {"field": field, "type": "quantitative", "title": None, "axis": None, "scale": scale}
+
+
+def selected_column(height: str = "height") -> dict[str, Any]:
+    """A broad, quiet stripe through the T that is looked into."""
+    at = {"expr": "(data('meta')[0].selected + 0.5) * column"}
+    width = {"expr": "data('meta')[0].selected < 0 ? 0 : min(column, 120)"}
+    mark = {"type": "rect", "color": GREY, "opacity": 0.17, "cornerRadius": 6, "tooltip": None, "width": width}
+    mark["height"] = {"expr": height}
+    return {
+        "data": {"name": "meta"},
+        "mark": mark,
+        "encoding": {"x": {"value": at}, "y": {"value": {"expr": f"({height}) / 2"}}},
+    }
+
+
+def size_labels(y: str) -> dict[str, Any]:
+    """The label of each column. y: an expression in pixels."""
+    mark = {"type": "text", "color": GREY, "fontSize": 11, "baseline": "middle", "tooltip": None}
+    mark["fontWeight"] = {"expr": "datum.place == data('meta')[0].selected ? 'bold' : 'normal'"}
+    return {
+        "data": {"name": "sizes"},
+        "mark": mark,
+        "encoding": {
+            "x": {"value": {"expr": CENTRE}},
+            "y": {"value": {"expr": y}},
+            "text": {"field": "label", "type": "nominal"},
+            "opacity": {"condition": {"test": LABELLED, "value": 1}, "value": 0},
+        },
+    }
+
+
+@cache
+def _over_sizes() -> dict[str, Any]:
+    x = x_of_places()
+    y = {
+        "field": "shown",
+        "type": "quantitative",
+        "title": None,
+        "scale": {
+            "type": "log",
+            "nice": False,
+            "domain": {"expr": "[data('meta')[0].low, data('meta')[0].top]"},
+            "range": [{"expr": "curve"}, 0],
+        },
+        "axis": {
+            "labelExpr": f"datum.value <= {FLOOR} ? '≤ ' + {FLOOR} : format(datum.value, '~r')",
+            "values": [10.0**k for k in range(-3, 7)],
+            "gridOpacity": 0.5,
+            "domain": False,
+            "ticks": False,
+            "labelFontSize": 11,
+            "labelOverlap": True,
+            "minExtent": 44,
+            "maxExtent": 44,
+        },
+    }
+    params = [
+        *COLUMNS,
+        {"name": "cell", "expr": f"max(2, min(column - 3, ({ROOM} * height - {LABELS}) / 2 - 3))"},
+        {"name": "curve", "expr": f"height - {LABELS} - 2 * (cell + 3)"},
+    ]
+    color = _by_set(SET_COLOURS)
+    shape, dash = _by_set(SET_SHAPES), _by_set({name: dashes or [1, 0] for name, dashes in SET_DASHES.items()})
+    middle = f"curve + {LABELS} + (datum.row + 0.5) * (cell + 3)"
+    drawn = {
+        "x": {"value": {"expr": f"{CENTRE} + datum.u * cell / 2"}},
+        "y": {"value": {"expr": f"{middle} - datum.v * cell / 2"}},
+    }
+    low, top = "data('meta')[0].low", "data('meta')[0].top"
+    log = f"curve * log({top} / max({{0}}, {low})) / log({top} / {low})"  # where a loss lies, in pixels
+    quiet = {"color": GREY, "tooltip": None}
+    layers = [
+        selected_column(),
+        {
+            "data": {"name": "floor"},
+            "mark": {"type": "line", "color": VERMILLION, "strokeWidth": 8, "opacity": 0.25, "tooltip": None},
+            "encoding": {"x": x, "y": y},
+        },
+        {
+            "data": {"name": "floor"},
+            "transform": [{"filter": "datum.last"}],
+            "mark": {
+                "type": "text",
+                "color": VERMILLION,
+                "align": {"expr": "datum.place > count / 2 ? 'right' : 'left'"},
+                "dx": {"expr": "datum.place > count / 2 ? 0 : 7"},
+                "dy": {"expr": "datum.place > count / 2 ? 14 : 0"},
+                "baseline": "middle",
+                "fontSize": 10,
+                "tooltip": None,
+                "text": {"expr": "width < 420 ? 'rank floor' : 'rank floor of the train loss'"},
+            },
+            "encoding": {"x": x, "y": y},
+        },
+        {
+            "data": {"name": "regimes"},
+            "transform": [{"filter": "datum.start > -0.5"}],
+            "mark": {"type": "rule", **quiet, "opacity": 0.6},
+            "encoding": {
+                "x": x_of_places("start"),
+                "y": {"value": 0},
+                "y2": {"value": {"expr": "curve"}},
+            },
+        },
+        {
+            "data": {"name": "regimes"},
+            "mark": {"type": "text", **quiet, "fontSize": 11, "baseline": "middle"},
+            "encoding": {
+                "x": {"value": {"expr": "((datum.start + datum.end) / 2 + 0.5) * column"}},
+                "y": {"value": -9},
+                "text": {"field": "name", "type": "nominal"},
+                "opacity": {
+                    "condition": {"test": "(datum.end - datum.start) * column > 5.4 * length(datum.name)", "value": 1},
+                    "value": 0,
+                },
+            },
+        },
+        {
+            "data": {"name": "baselines"},
+            "mark": {"type": "rule", **quiet, "strokeDash": [2, 3]},
+            "encoding": {"y": {**y, "field": "loss"}},
+        },
+        {
+            "data": {"name": "baselines"},
+            "mark": {
+                "type": "text",
+                **quiet,
+                "fontSize": 10,
+                "align": "left",
+                "dy": 10,
+                "limit": {"expr": "width / 3"},
+            },
+            "encoding": {
+                "x": {"value": 3},
+                "y": {**y, "field": "loss"},
+                "text": {"field": "label", "type": "nominal"},
+            },
+        },
+        {
+            "data": {"name": "mean"},
+            "mark": {"type": "area", "opacity": 0.12, "tooltip": None},
+            "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": color},
+        },
+        {
+            "data": {"name": "points"},
+            "mark": {"type": "line", "opacity": 0.3, "strokeWidth": 1, "tooltip": None},
+            "encoding": {
+                "x": x,
+                "y": y,
+                "color": color,
+                "strokeDash": dash,
+                "detail": {"field": "seed", "type": "nominal"},
+            },
+        },
+        {
+            "data": {"name": "mean"},
+            "mark": {"type": "line", "strokeWidth": 2.5, "tooltip": None},
+            "encoding": {"x": x, "y": y, "color": color, "strokeDash": dash},
+        },
+        {
+            "data": {"name": "points"},
+            "mark": {"type": "point", "filled": True, "opacity": 0.85, "tooltip": None},
+            "encoding": {
+                "x": x,
+                "y": y,
+                "color": color,
+                "shape": shape,
+                "size": {"value": {"expr": "clamp(column, 14, 40)"}},
+            },
+        },
+        {
+            "data": {"name": "peak"},
+            "mark": {
+                "type": "text",
+                "color": GREEN,
+                "fontSize": 12,
+                "fontWeight": "bold",
+                "tooltip": None,
+                "align": {"expr": "datum.place < 1 ? 'left' : datum.place > count - 2 ? 'right' : 'center'"},
+            },
+            "encoding": {
+                "x": x,
+                "y": {"value": {"expr": f"max(8, {log.format('datum.loss')} - 13)"}},
+                "text": {"field": "label", "type": "nominal"},
+            },
+        },
+        {
+            "data": {"name": "meta"},
+            "mark": {"type": "rule", "color": GREY, "opacity": 0.6},
+            "encoding": {"y": {"value": {"expr": "curve"}}},
+        },
+        size_labels(f"curve + {LABELS} / 2"),
+        *(
+            {
+                "data": {"name": "sizes"},
+                "mark": {
+                    "type": "rect",
+                    "filled": False,
+                    "color": GREY,
+                    "cornerRadius": 3,
+                    "strokeWidth": 1,
+                    "strokeDash": {"expr": "datum.trained ? [1, 0] : [2, 3]"},
+                    "tooltip": None,
+                    "width": {"expr": "cell"},
+                    "height": {"expr": "cell"},
+                },
+                "encoding": {
+                    "x": {"value": {"expr": CENTRE}},
+                    "y": {"value": {"expr": middle.replace("datum.row", str(row))}},
+                    "opacity": {"value": 0.4},
+                },
+            }
+            for row in (0, 1)
+        ),
+        {
+            "data": {"name": "vectors"},
+            "transform": [{"filter": "datum.row == 0"}],
+            "mark": {
+                "type": "line",
+                "color": BLUE,
+                "strokeWidth": {"expr": "clamp(cell / 60, 0.5, 1)"},
+                "strokeJoin": "round",
+                "opacity": 0.7,
+                "tooltip": None,
+            },
+            "encoding": {
+                **drawn,
+                "detail": {"field": "place", "type": "nominal"},
+                "order": {"field": "order", "type": "quantitative"},
+            },
+        },
+        {
+            "data": {"name": "vectors"},
+            "transform": [{"filter": "datum.row == 1"}],
+            "mark": {"type": "circle", "color": VERMILLION, "opacity": 0.8, "tooltip": None},
+            "encoding": {**drawn, "size": {"value": {"expr": "clamp(cell / 5, 3, 14)"}}},
+        },
+        *(
+            {
+                "data": {"name": "meta"},
+                "mark": {
+                    "type": "text",
+                    "color": colour,
+                    "fontSize": 10,
+                    "align": "right",
+                    "baseline": "middle",
+                    "tooltip": None,
+                    "lineBreak": "|",
+                },
+                "encoding": {
+                    "x": {"value": -4},
+                    "y": {
+                        "value": {
+                            "expr": middle.replace("datum.row", str(row))
+                            + (" + (cell < 28 ? 2 : -6)" if row else " - (cell < 28 ? 3 : 0)")
+                        }
+                    },
+                    "text": {"value": {"expr": name}},
+                },
+            }
+            for row, (name, colour) in enumerate(
+                (("'W1'", BLUE), ("cell < 28 ? 'hidden' : 'hidden|vectors'", VERMILLION))
+            )
+        ),
+        *_set_names(),
+        {
+            "data": {"name": "targets"},
+            "params": [
+                {
+                    "name": "pick",
+                    "select": {
+                        "type": "point",
+                        "fields": ["n_samples", "seed"],
+                        "toggle": False,
+                        "nearest": True,
+                    },
+                }
+            ],
+            "mark": {"type": "point", "opacity": 0, "size": 20},
+            "encoding": {
+                "x": {"value": {"expr": CENTRE}},
+                "y": {"value": {"expr": f"datum.row < 0 ? {log.format('datum.shown')} : {middle}"}},
+                "tooltip": {"field": "told", "type": "nominal"},
+            },
+        },
+    ]
+    title = {"expr": "width < 400 ? 'Loss over T' : 'Loss over the number of training samples T'"}
+    return {
+        "$schema": SCHEMA,
+        "title": {"text": title, "anchor": "start", "frame": "group", "fontSize": 13, "offset": -11},
+        "params": params,
+        "layer": [*unseen("meta"), *layers],
+        **LIVELY,
+    }
+
+
+def _by_set(values: Mapping[str, Any]) -> dict[str, Any]:
+    scale = {"domain": list(values), "range": list(values.values())}
+    return {"field": "set", "type": "nominal", "scale": scale, "legend": None}
+
+
+def _set_names() -> list[dict[str, Any]]:
+    """The names of both lines with a piece of each, at the right of the title, where nothing can print over them."""
+    layers: list[dict[str, Any]] = []
+    for name, left in (("test", 112), ("train", 54)):
+        at = {"y": {"value": -29}, "x": {"value": {"expr": f"width - {left}"}}}
+        rule = {"type": "rule", "color": SET_COLOURS[name], "strokeWidth": 2, "strokeDash": SET_DASHES[name]}
+        ends = {**at, "x2": {"value": {"expr": f"width - {left - 18}"}}}
+        point = {"type": "point", "filled": True, "color": SET_COLOURS[name], "shape": SET_SHAPES[name], "opacity": 1}
+        middle = {**at, "x": {"value": {"expr": f"width - {left - 9}"}}}
+        text = {"type": "text", "color": SET_COLOURS[name], "align": "left", "fontSize": 12, "fontWeight": "bold"}
+        after = {**at, "x": {"value": {"expr": f"width - {left - 23}"}}, "text": {"value": name}}
+        for mark, encoding in ((rule, ends), ({**point, "size": 42}, middle), ({**text, "baseline": "middle"}, after)):
+            layers.append({"data": {"name": "meta"}, "mark": {**mark, "tooltip": None}, "encoding": encoding})
+    return layers
