@@ -76,6 +76,10 @@ GROUPS = [
     charts.Group("W1 x", HISTORY, np.arange(6), KIN, "#E69F00", "triangle-up"),
     charts.Group("b1", HISTORY[:, :1], np.arange(1), [","], "#A3629A", "diamond", rays=True, ring=True, size=4),
 ]
+RATES = RUNS.assign(line=["1", "1", "1", "0.1", "0.1", "0.1"], loss=RUNS["test_loss"])
+DROP = (np.array([1, 10, 100]), np.array([1.0, 0.5, 0.0]))
+ROWS = [charts.Kind("never active", "#0A84C6"), charts.Kind("active", "#D55E00", "triangle-up", ring=True, size=2)]
+PANELS = [charts.Panel("T = 10", 10, {"active": POINTS, "never active": POINTS / 9}, "uniform", 0.2)]
 PICTURES = {10: charts.Picture(COLUMNS, HIDDEN, 1)}
 
 
@@ -84,6 +88,13 @@ def closeup(values, kind, **options):
 
 
 FIGURES = {
+    "clock_curve": charts.clock_curve({"": DROP}, np.array([0, 10, 100]), 1000),
+    "clock_curve, several": charts.clock_curve({"a": DROP, "b": (DROP[0], DROP[1] / 2)}, np.array([100]), 100),
+    "clock_curve, no steps yet": charts.clock_curve({"": (np.empty(0), np.empty(0))}, np.array([0]), 1000),
+    "lines_over_sizes": charts.lines_over_sizes(RATES, ["1", "0.1"], (3, 10, 100), baselines=BASELINES, selected=10),
+    "lines_over_sizes, nothing yet": charts.lines_over_sizes(RATES[:0], ["1", "0.1"], (3, 10, 100)),
+    "panels_over_sizes": charts.panels_over_sizes(PANELS, ROWS, "Starts", rows=("uniform",), scale_by="never active"),
+    "panels_over_sizes, none": charts.panels_over_sizes([], ROWS, "Starts"),
     "plane": charts.plane(
         HISTORY, "columns of W1", np.arange(6), 9, KIN, "#0A84C6", about={"length": np.ones(6)}, labels=np.eye(6)[2] > 0
     ),

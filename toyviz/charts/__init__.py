@@ -4,9 +4,10 @@ A figure is a specification that never changes, built once with Altair against n
 moment. So drawing again sends new data to a chart that stands, and costs no building and no checking.
 """
 
-from toyviz.charts.chart import RAYS, Chart
-from toyviz.charts.clock import POSITIONS
-from toyviz.charts.dictionary import Side, bars, cosine_histograms, lines, matrices, planes, size_map
+from toyviz.charts.chart import AMBER, BLUE, COLOUR_WORDS, GREEN, GREY, PURPLE, RAYS, VERMILLION, Chart
+from toyviz.charts.clock import POSITIONS, Kind
+from toyviz.charts.curves import clock_curve, lines_over_sizes
+from toyviz.charts.dictionary import bars, cosine_histograms, lines, matrices, planes
 from toyviz.charts.final_layer import (
     CLASSES,
     logit_plane,
@@ -21,29 +22,43 @@ from toyviz.charts.fish import FISH, components, fish_shapes, over_hidden_size, 
 from toyviz.charts.geometry import FEATURES, SAMPLES, closeup, dimensionality, limit, panels
 from toyviz.charts.limits import IMPORTANCES, predictions, residuals
 from toyviz.charts.loss import loss_close_to_one, loss_over_samples, norms_over_samples
+from toyviz.charts.maps import Side, size_map
 from toyviz.charts.mlp_block import Lift, horseshoe, starts
 from toyviz.charts.neurons import neuron_weights, spread, stacks
 from toyviz.charts.overlap import norm_bars, overlaps, summary
+from toyviz.charts.pictures import LIFT_KINDS, START_KINDS, Panel, panels_over_sizes
 from toyviz.charts.sizes import Picture, over_sizes
 from toyviz.charts.superposition import by_start, dimensions_per_feature, phases
 from toyviz.charts.training import training_curve
 from toyviz.charts.vectors import Group, outstanding, plane, planes_of_kinds
 
 __all__ = [
+    "AMBER",
+    "BLUE",
     "CLASSES",
+    "COLOUR_WORDS",
     "FEATURES",
     "FISH",
+    "GREEN",
+    "GREY",
     "IMPORTANCES",
+    "LIFT_KINDS",
     "POSITIONS",
+    "PURPLE",
     "RAYS",
     "SAMPLES",
+    "START_KINDS",
+    "VERMILLION",
     "Chart",
     "Group",
+    "Kind",
     "Lift",
+    "Panel",
     "Picture",
     "Side",
     "bars",
     "by_start",
+    "clock_curve",
     "closeup",
     "components",
     "cosine_histograms",
@@ -53,6 +68,7 @@ __all__ = [
     "horseshoe",
     "limit",
     "lines",
+    "lines_over_sizes",
     "logit_plane",
     "logit_stages",
     "loss_close_to_one",
@@ -67,6 +83,7 @@ __all__ = [
     "over_sizes",
     "overlaps",
     "panels",
+    "panels_over_sizes",
     "phases",
     "plane",
     "planes",

@@ -11,6 +11,16 @@ import pandas as pd
 
 # Colours that keep their contrast on a light and on a dark page (Okabe and Ito's palette, and a mid-grey).
 GREEN, VERMILLION, GREY = "#009E73", "#D55E00", "#8A8F98"
+BLUE, AMBER, PURPLE = "#0A84C6", "#E69F00", "#A3629A"
+# The word for each, as one sees it on the screen: no text may use another.
+COLOUR_WORDS = {
+    BLUE: "blue",  # columns of W1, features
+    VERMILLION: "orange",  # hidden vectors, samples, training loss
+    GREEN: "green",  # test loss
+    AMBER: "yellow",  # before the bias
+    PURPLE: "purple",  # the bias
+    GREY: "grey",
+}
 RAYS = 200  # columns or samples drawn at most in one small panel
 CLOSE_RAYS = 1000  # and in the large one
 
@@ -68,6 +78,7 @@ def count(what: str, shown: int, total: int) -> str:
 
 # Ticks of a logarithmic axis at 1, 2 and 5 times a power of ten.
 DECADES = "indexof([1, 2, 5], round(datum.value / pow(10, floor(log(datum.value) / LN10 + 1e-9)) * 1e6) / 1e6) >= 0"
+POWERS = DECADES.replace("[1, 2, 5]", "[1]")
 SAMPLE_TICKS = f"{DECADES} ? format(datum.value, '~s') : ''"
 
 
@@ -89,9 +100,14 @@ def selected_rule(x: alt.X) -> alt.Chart:
     return rule.encode(x=x)
 
 
-def powers(small: float = 1e-3) -> str:
-    """A label expression: plain numbers, and powers of ten where they are small."""
-    return f"format(datum.value, datum.value < {small} ? '.0e' : '~r')"
+def powers() -> str:
+    """A label expression of a logarithmic y axis: powers of ten alone where it is wide, 1, 2 and 5 where it is not.
+
+    Over less than a factor of 5 every tick has its number. Small numbers are powers: "1e-5", but 10 is "10".
+    """
+    plain = "format(datum.value, datum.value < 1e-3 ? '.0e' : '~r')"
+    width = "domain('y')[1] / domain('y')[0]"
+    return f"{width} >= 100 ? {POWERS} ? {plain} : '' : {width} < 5 || {DECADES} ? {plain} : ''"
 
 
 def squares(layers: Any, kinds: Sequence[str], size: int) -> dict[str, Any]:

@@ -7,8 +7,8 @@ share what the pointer is on: pointing at it in one of them lights it in all. A 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import altair as alt
 import numpy as np
@@ -47,14 +47,25 @@ SCALED: list[dict[str, Any]] = [
 ]
 
 
+class Kind(NamedTuple):
+    """How vectors of one kind are drawn."""
+
+    name: str
+    colour: str
+    shape: str = "circle"
+    ring: bool = False  # as an outline, so that what lies below is seen
+    size: float = 1.0  # of the area of its marks
+    rays: bool = False  # with lines from the origin, in a plane
+
+
 def frame_at(position: int, frames: int) -> int:
     """The frame, of so many, that is seen at this position of the clock: round(position (frames - 1) / 39)."""
     return (2 * position * (frames - 1) + POSITIONS - 1) // (2 * (POSITIONS - 1))  # no tie can be: 39 is odd
 
 
 def position_of(frame: int, frames: int) -> int:
-    """The position of the clock at which this frame is seen: round(39 frame / (frames - 1)), 0 where there is one."""
-    return round((POSITIONS - 1) * frame / (frames - 1)) if frames > 1 else 0
+    """The position of the clock at which this frame is seen: round(39 frame / (frames - 1)); alone the newest."""
+    return round((POSITIONS - 1) * frame / (frames - 1)) if frames > 1 else POSITIONS - 1
 
 
 def packed(history: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -81,31 +92,27 @@ def heading(offset: int) -> dict[str, Any]:
     return {"text": text, "anchor": "start", "frame": "group", "fontSize": 13, "offset": offset}
 
 
-def legend(
-    kinds: Sequence[tuple[str, str, str]], y: float = -9, dashes: Mapping[str, Sequence[int]] | None = None
-) -> list[dict[str, Any]]:
+def legend(kinds: Sequence[tuple[str, str, str]], y: float = -9) -> list[dict[str, Any]]:
     """The names of kinds in one line above the plot, each after its mark; smaller where the line would be too long.
 
-    kinds: (name, colour, shape) each. y: in pixels from the top of the plot. dashes: for kinds that are lines.
+    kinds: (name, colour, shape) each. y: in pixels from the top of the plot.
     """
-    widths = [sum(3.6 if letter in " 1iljtfr.,:" else 7.3 for letter in name) + 28 for name, _, _ in kinds]
+    widths = [width_of(name) for name, _, _ in kinds]
     shrink = f"min(1, width / {sum(widths):.0f})"
     layers: list[dict[str, Any]] = []
     for (name, colour, shape), left in zip(kinds, np.cumsum([0, *widths[:-1]]), strict=True):
-        at = {"y": {"value": y}, "x": {"value": {"expr": f"{left + 5:.0f} * {shrink}"}}}
-        after = {**at, "x": {"value": {"expr": f"{left + 14:.0f} * {shrink}"}}}
-        if dashes is not None:
-            along = {"value": {"expr": f"{left + 11:.0f} * {shrink}"}}
-            after["x"] = {"value": {"expr": f"{left + 15:.0f} * {shrink}"}}
-            dash = list(dashes.get(name, ()))
-            rule = {"type": "rule", "color": colour, "strokeWidth": 2, "strokeDash": dash, "tooltip": None}
-            layers.append(_once(rule, {**at, "x": {"value": {"expr": f"{left - 1:.0f} * {shrink}"}}, "x2": along}))
+        at, after = ({"y": {"value": y}, "x": {"value": {"expr": f"{left + gap:.0f} * {shrink}"}}} for gap in (5, 14))
         mark = {"type": "point", "filled": True, "shape": shape, "color": colour, "opacity": 1, "tooltip": None}
         layers.append(_once({**mark, "size": 48}, at))
         text = {"type": "text", "align": "left", "baseline": "middle", "color": colour, "fontWeight": "bold"}
         size = {"expr": f"max(8, 11.5 * {shrink})"}
         layers.append(_once({**text, "fontSize": size, "tooltip": None}, {**after, "text": {"value": name}}))
     return layers
+
+
+def width_of(name: str) -> float:
+    """About how many pixels a bold name of a legend takes, with its mark and the gap behind it."""
+    return sum(3.6 if letter in " 1iljtfr.,:" else 7.3 for letter in name) + 28
 
 
 def _once(mark: dict[str, Any], encoding: dict[str, Any]) -> dict[str, Any]:

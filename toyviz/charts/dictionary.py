@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.chart import GREY, VERMILLION, Chart, compiled, named, powers, records, stretched
+from toyviz.charts.chart import GREY, Chart, compiled, named, powers, records, stretched
 
 BINS = np.linspace(-1, 1, 41)  # of the cosines
-TOLD = {  # what the tooltip of a map's cell tells beside its value, where it is known
-    "floor": alt.Tooltip("floor:Q", title="lowest possible", format=".4~g"),
-    "share": alt.Tooltip("share:Q", title="over that of the best constant output", format=".4~g"),
-    "recovered": alt.Tooltip("recovered:Q", title="one-hots recovered", format=".4~g"),
-    "seed": alt.Tooltip("seed:N", title="seed"),
-    "seeds": alt.Tooltip("seeds:Q", title="seeds"),
-}
 
 
 def matrices(panels: Sequence[tuple[str, np.ndarray]], rows: str = "row", columns: str = "column") -> Chart:
@@ -76,61 +69,6 @@ def bars(values: Mapping[str, np.ndarray], title: str, entries: str) -> Chart:
     rows = pd.concat(frames, ignore_index=True) if frames else records([], "vector", "entry", "value")
     said = "; ".join(f"{name} from {v.min():.2g} to {v.max():.2g}" for name, v in values.items()) or "none"
     return Chart(_bars(title, entries, tuple(values)), {"bars": rows.astype({"value": float})}, f"{title}: {said}.")
-
-
-class Side(NamedTuple):
-    """One side of a map: the column that lies along it, its title, and its values, () for those of the cells."""
-
-    field: str
-    title: str
-    values: tuple[int, ...] = ()
-
-
-HIDDEN_SIZE, TRAINING_SIZE = Side("n_hidden", "hidden size m"), Side("training_size", "training samples")
-
-
-def size_map(
-    cells: pd.DataFrame,
-    title: str,
-    legend: str,
-    *,
-    logarithmic: bool = True,
-    x: Side = HIDDEN_SIZE,
-    y: Side = TRAINING_SIZE,
-    ends: tuple[float, float] | None = None,
-    selected: Mapping[str, int] | None = None,
-    digits: int | None = None,
-    possible: Callable[[int, int], bool] = lambda x, y: True,
-) -> Chart:
-    """A number of each network over two sizes, as coloured cells; clicking one picks its two sizes.
-
-    cells: columns for x and y, and value; for the tooltip also some of TOLD. Where a value is exactly 0 its logarithm
-    is none: such a cell is white and says 0. ends: of the colours, else the lowest and the highest value. selected: the
-    sizes of the cell that is looked into. digits: of the numbers in the cells. possible(x, y): which cells are grey
-    until they are there, not left out.
-    """
-    drawn = cells.assign(zero=cells["value"] == 0)
-    positive = drawn[~drawn["zero"]]["value"] if logarithmic else drawn["value"]
-    low, high = ends or ((float(positive.min()), float(positive.max())) if len(positive) else (0.1, 1.0))
-    wide = logarithmic and high > 20 * low
-    digits = digits or (1 if wide else 2)  # the wider the range, the fewer tell the cells apart
-    drawn["text"] = [f"{value:.{digits}g}" for value in cells["value"]]
-    shades = np.log(np.maximum(drawn["value"].astype(float), 1e-30)) if logarithmic else drawn["value"].astype(float)
-    bottom, top = (np.log(low), np.log(high)) if logarithmic else (0.0, 1.0)
-    drawn["bright"] = (shades - bottom) / max(top - bottom, 1e-12) > 0.55  # dark text on a bright cell
-    data = {
-        "cells": drawn,
-        "frame": pd.DataFrame(
-            [{x.field: i, y.field: j} for i in x.values for j in y.values if possible(i, j)], columns=[x.field, y.field]
-        ),
-        "selected": records([dict(selected)] if selected else [], x.field, y.field),
-    }
-    said = f"{title}: from {low:.2g} to {high:.2g} over {len(cells)} networks, {int(drawn['zero'].sum())} of them 0."
-    if cells.empty:
-        said = f"{title}: no network yet."
-    told = tuple(name for name in TOLD if name in cells.columns)
-    spec = _size_map(title, legend, logarithmic, low, high if high > low else low * 1.01, x, y, told)
-    return Chart(spec, data, said)
 
 
 def cosine_histograms(panels: Sequence[tuple[str, str, np.ndarray]], row_title: str, column_title: str) -> Chart:
@@ -249,75 +187,6 @@ def _bars(title: str, entries: str, order: tuple[str, ...]) -> dict[str, Any]:
         )
     )
     return stretched(chart, title, 130)
-
-
-@cache
-def _size_map(
-    title: str,
-    legend: str,
-    logarithmic: bool,
-    low: float,
-    high: float,
-    across: Side,
-    up: Side,
-    told: tuple[str, ...],
-) -> dict[str, Any]:
-    x = alt.X(
-        f"{across.field}:O", title=across.title, axis=alt.Axis(labelAngle=0, ticks=False), scale=_domain(across.values)
-    )
-    y = alt.Y(
-        f"{up.field}:O", title=up.title, sort="descending", axis=alt.Axis(ticks=False), scale=_domain(up.values[::-1])
-    )
-    scale = (
-        alt.Scale(type="log", scheme="viridis", domain=[low, high], clamp=True)
-        if logarithmic
-        else alt.Scale(scheme="viridis", domain=[0, 1])
-    )
-    color = alt.Color(
-        "value:Q",
-        title=legend,
-        scale=scale,
-        legend=alt.Legend(
-            orient="top",
-            gradientLength=160,
-            values=[low, high] if logarithmic else [0, 0.5, 1],
-            labelExpr="format(datum.value, datum.value < 1e-3 ? '.1e' : '.2~r')" if logarithmic else "datum.label",
-            format="" if logarithmic else "%",
-        ),
-    )
-    tooltip = [
-        alt.Tooltip(f"{up.field}:O", title=up.title),
-        alt.Tooltip(f"{across.field}:O", title=across.title),
-        alt.Tooltip("value:Q", title=legend, format=".4~g"),
-        *(TOLD[name] for name in told),
-    ]
-    pick = alt.selection_point(name="pick", fields=[across.field, up.field], toggle=False, empty=False)
-    base = alt.Chart(named("cells")).encode(x=x, y=y, tooltip=tooltip)
-    positive = base.mark_rect().encode(color=color)
-    if logarithmic:
-        positive = positive.transform_filter("!datum.zero")
-    layers = [
-        alt.Chart(named("frame")).mark_rect(fill=GREY, opacity=0.12, tooltip=None).encode(x=x, y=y),
-        positive.add_params(pick),
-        base.transform_filter("datum.zero && datum.value == 0").mark_rect(fill="white", stroke=GREY, strokeWidth=0.5)
-        if logarithmic
-        else base.mark_rect(opacity=0),
-        base.mark_text(fontSize=10).encode(
-            text="text:N",
-            color=alt.condition(
-                "datum.bright || (datum.zero && " + ("true" if logarithmic else "false") + ")",
-                alt.value("#222"),
-                alt.value("#fff"),
-            ),
-        ),
-        alt.Chart(named("selected")).mark_rect(fillOpacity=0, stroke=VERMILLION, strokeWidth=3).encode(x=x, y=y),
-    ]
-    return stretched(alt.layer(*layers), title, 230)
-
-
-def _domain(values: tuple[int, ...]) -> Any:
-    """The scale of a side of a map whose values are known before the cells are there."""
-    return alt.Scale(domain=list(values)) if values else alt.Undefined
 
 
 @cache

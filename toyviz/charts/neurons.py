@@ -10,7 +10,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.chart import GREEN, GREY, Chart, compiled, named, records, selected_rule, stretched
+from toyviz.charts.chart import GREEN, GREY, Chart, compiled, named, powers, records, selected_rule, stretched
 
 DRAWN = 0.02  # a weight smaller than this is no block: it would be a sliver
 BLOCK = ("neuron", "feature", "weight", "start", "end", "superposition", "name")
@@ -172,7 +172,7 @@ def _spread() -> dict[str, Any]:
         "ratio:Q",
         title="test loss / lowest",
         scale=alt.Scale(type="log", nice=False),
-        axis=alt.Axis(gridOpacity=0.5, tickCount=5, format="~g"),
+        axis=alt.Axis(gridOpacity=0.5, tickCount=5, labelExpr=powers()),
     )
     pick = alt.selection_point(name="pick", fields=["density", "seed"], toggle=False, empty=False, nearest=True)
     tooltip = [

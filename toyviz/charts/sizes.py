@@ -12,16 +12,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.chart import GREEN, GREY, VERMILLION, Chart, records, stacked
+from toyviz.charts.chart import BLUE, GREEN, GREY, VERMILLION, Chart, records, stacked
 from toyviz.charts.clock import LIVELY, SCHEMA, meta, unseen
 from toyviz.charts.geometry import limit
 from toyviz.charts.loss import FLOOR, SETS
 
-BLUE = "#0A84C6"
 DRAWN = 120  # vectors in a small picture, at most
 TOP = 10.0  # of the axis of the loss, unless a loss is higher
 CLOSE = 1.8  # rules that are closer than this ratio share one label
-TEXTS = {"label", "name", "told", "set"}  # columns of text
+TEXTS = {"label", "short", "name", "told", "set", "kind", "scale"}  # columns of text
 SET_COLOURS = {"test": GREEN, "train": VERMILLION}
 SET_SHAPES = {"test": "circle", "train": "square"}
 SET_DASHES: dict[str, list[int]] = {"test": [], "train": [5, 3]}
@@ -73,7 +72,7 @@ def over_sizes(
         "sizes": filled(_labelled(sizes, pictures)),
         "points": filled(points),
         "mean": filled(mean),
-        "baselines": filled(_rules(baselines)),
+        "baselines": filled(close_rules(baselines)),
         "regimes": filled(_bordered(regimes, sizes)),
         "floor": filled(_floor(floor or {}, place)),
         "peak": filled(_peak(peak, place)),
@@ -124,7 +123,7 @@ def _means(points: pd.DataFrame) -> pd.DataFrame:
     return mean.assign(shown=mean["loss"].clip(lower=FLOOR))
 
 
-def _rules(baselines: Mapping[str, float]) -> pd.DataFrame:
+def close_rules(baselines: Mapping[str, float]) -> pd.DataFrame:
     """The baselines; those so close that their names would print over each other share one label."""
     rows: list[dict[str, Any]] = []
     for name, loss in sorted(baselines.items(), key=lambda each: -each[1]):
@@ -273,6 +272,34 @@ def size_labels(y: str) -> dict[str, Any]:
     }
 
 
+def baseline_rules(y: dict[str, Any]) -> list[dict[str, Any]]:
+    """Dotted rules at the baselines, named below their left ends, where no line of a sweep runs."""
+    return [
+        {
+            "data": {"name": "baselines"},
+            "mark": {"type": "rule", "color": GREY, "tooltip": None, "strokeDash": [2, 3]},
+            "encoding": {"y": {**y, "field": "loss"}},
+        },
+        {
+            "data": {"name": "baselines"},
+            "mark": {
+                "type": "text",
+                "color": GREY,
+                "tooltip": None,
+                "fontSize": 10,
+                "align": "left",
+                "dy": 10,
+                "limit": {"expr": "width / 3"},
+            },
+            "encoding": {
+                "x": {"value": 3},
+                "y": {**y, "field": "loss"},
+                "text": {"field": "label", "type": "nominal"},
+            },
+        },
+    ]
+
+
 @cache
 def _over_sizes() -> dict[str, Any]:
     x = x_of_places()
@@ -359,27 +386,7 @@ def _over_sizes() -> dict[str, Any]:
                 },
             },
         },
-        {
-            "data": {"name": "baselines"},
-            "mark": {"type": "rule", **quiet, "strokeDash": [2, 3]},
-            "encoding": {"y": {**y, "field": "loss"}},
-        },
-        {
-            "data": {"name": "baselines"},
-            "mark": {
-                "type": "text",
-                **quiet,
-                "fontSize": 10,
-                "align": "left",
-                "dy": 10,
-                "limit": {"expr": "width / 3"},
-            },
-            "encoding": {
-                "x": {"value": 3},
-                "y": {**y, "field": "loss"},
-                "text": {"field": "label", "type": "nominal"},
-            },
-        },
+        *baseline_rules(y),
         {
             "data": {"name": "mean"},
             "mark": {"type": "area", "opacity": 0.12, "tooltip": None},

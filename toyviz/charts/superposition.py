@@ -10,7 +10,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.chart import GREEN, GREY, Chart, named, records, selected_rule, stretched
+from toyviz.charts.chart import GREEN, GREY, Chart, named, powers, records, selected_rule, stretched
 
 BELOW = ("triangle", "square antiprism")  # their names stand under their lines, since another is close above
 DOTS = 40  # features drawn at most at one density
@@ -107,7 +107,7 @@ def _density_x() -> alt.X:
 def _by_start(what: str, starts: tuple[str, ...]) -> dict[str, Any]:
     title, unit, logarithmic = START_SUMMARIES[what]
     if logarithmic:
-        y = alt.Y("value:Q", title=unit, scale=alt.Scale(type="log"), axis=alt.Axis(format="~r", tickCount=5))
+        y = alt.Y("value:Q", title=unit, scale=alt.Scale(type="log"), axis=alt.Axis(labelExpr=powers(), tickCount=5))
     else:
         y = alt.Y("value:Q", title=unit, scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=5))
     legend = alt.Legend(title=None, orient="top", columns=3, symbolOpacity=1)

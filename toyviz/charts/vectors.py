@@ -20,6 +20,7 @@ from toyviz.charts.clock import (
     POINT,
     SCALED,
     SCHEMA,
+    Kind,
     heading,
     legend,
     meta,
@@ -47,6 +48,11 @@ class Group(NamedTuple):
     size: float = 1.0  # of the area of its marks
     about: Mapping[str, np.ndarray] = {}  # (k,) each: more for the tooltip
     labels: np.ndarray | None = None  # (k,) bool: which carry their number
+
+    @classmethod
+    def of(cls, kind: Kind, history: np.ndarray, numbers: np.ndarray, kin: Sequence[str]) -> Group:
+        """Vectors drawn as this kind is drawn."""
+        return cls(kind.name, history, numbers, kin, kind.colour, kind.shape, kind.rays, kind.ring, kind.size)
 
 
 def plane(
@@ -108,22 +114,11 @@ def planes_of_kinds(groups: Sequence[Group], title: str, centred: bool = True) -
         "scales": pd.DataFrame({"unit": units, "half": halves, "x": middle[:, 0], "y": middle[:, 1]}),
         "meta": meta(title=title, last=len(history) - 1, half=half, x=x, y=y),
     }
-    kinds = tuple(_Kind(g.name, g.colour, g.shape, g.rays, g.ring, g.size) for g in groups)
+    kinds = tuple(Kind(g.name, g.colour, g.shape, g.ring, g.size, g.rays) for g in groups)
     said = f"{title} in the plane, over {len(history)} frames of the training."
     if len(history) == 1:
         said = f"{title} in the plane."
     return Chart(_plane(kinds, told), data, said, square=True)
-
-
-class _Kind(NamedTuple):
-    """How a group is drawn: what of it is in the specification."""
-
-    name: str
-    colour: str
-    shape: str
-    rays: bool
-    ring: bool
-    size: float
 
 
 def outstanding(dimensionality: np.ndarray) -> np.ndarray:
@@ -189,7 +184,7 @@ def _axis(name: str, length: str, other: str) -> dict[str, Any]:
 
 
 @cache
-def _plane(kinds: tuple[_Kind, ...], told: tuple[str, ...]) -> dict[str, Any]:
+def _plane(kinds: tuple[Kind, ...], told: tuple[str, ...]) -> dict[str, Any]:
     x, y, zero = _axis("x", "width", "height"), _axis("y", "height", "width"), {"datum": 0}
     dimmed = {"test": ANY, "value": DIMMED}
     lit = {"test": LIT, "value": 1}

@@ -1,0 +1,374 @@
+"""Charts that are not built anew: one specification for all data; clock and pointing are the browser's."""
+
+import colorsys
+import json
+import math
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from toyviz import charts
+from toyviz.charts.chart import COLOUR_WORDS
+from toyviz.charts.clock import LARGEST, POSITIONS, frame_at, packed, position_of
+from toyviz.charts.loss import FLOOR
+from toyviz.charts.sizes import DRAWN, places, short
+from toyviz.charts.ticks import MOST, log_range
+
+RNG = np.random.default_rng(0)
+SIZES = (3, 10, 100)
+
+
+def runs(sizes, seeds=2, factor=1.0):
+    rows = [
+        {"n_samples": T, "seed": seed, "train_loss": factor * T / 100 + seed * 0.1, "test_loss": factor * (3 + seed)}
+        for T in sizes
+        for seed in range(seeds)
+    ]
+    return pd.DataFrame(rows, columns=["n_samples", "seed", "train_loss", "test_loss"])
+
+
+def plane(frames, vectors, what="columns of W1", **options):
+    history = RNG.normal(size=(frames, vectors, 2))
+    kin = [f",{k}," for k in range(vectors)]
+    return charts.plane(history, what, np.arange(vectors), 1000, kin, charts.BLUE, rays=True, **options)
+
+
+def groups(frames, vectors):
+    return [
+        charts.Group.of(
+            kind, RNG.normal(size=(frames, vectors, 2)) + place, np.arange(vectors), [f",{k}," for k in range(vectors)]
+        )
+        for place, kind in enumerate(charts.LIFT_KINDS)
+    ]
+
+
+def pictures(sizes):
+    return {T: charts.Picture(RNG.normal(size=(300, 2)), RNG.normal(size=(T, 2)), seed=1) for T in sizes}
+
+
+def regimes(*names):
+    return pd.DataFrame({"low": [1.0, 20.0][: len(names)], "high": [20.0, 400.0][: len(names)], "name": names})
+
+
+def over_sizes(done, sizes=SIZES, **options):
+    return charts.over_sizes(runs(done), {"output 0": 1.0}, regimes(), sizes, pictures(done), **options)
+
+
+def curve(steps, frames, names=("",)):
+    at = np.unique(np.geomspace(1, 1000, steps).astype(int))
+    return charts.clock_curve(
+        dict.fromkeys(names, (at, 1 / at)) if steps else {"": (np.empty(0), np.empty(0))},
+        np.linspace(0, 1000, frames).astype(int),
+        1000,
+    )
+
+
+def rates(done, names=("1", "0.1")):
+    rows = pd.concat([runs(done).assign(line=name) for name in names]).assign(loss=lambda rows: rows["test_loss"])
+    return charts.lines_over_sizes(rows, names, SIZES, baselines={"output 0": 1.0})
+
+
+def small(done, vectors=20):
+    panels = [
+        charts.Panel(f"T = {T}", T, {kind.name: RNG.normal(size=(vectors, 2)) for kind in charts.LIFT_KINDS})
+        for T in done
+    ]
+    return charts.panels_over_sizes(panels, charts.LIFT_KINDS, "The bias", selected=10)
+
+
+def cells(done, accuracy=False):
+    table = runs(done, 1).assign(n_hidden=2, value=lambda rows: rows["train_loss"])
+    side = charts.Side("n_samples", "training samples T", tuple(done))
+    return charts.size_map(table, f"{len(done)} sizes", "loss", logarithmic=not accuracy, x=side, y=HIDDEN)
+
+
+HIDDEN = charts.Side("n_hidden", "hidden size m", (2, 4))
+MADE = {  # from nothing to everything, with all that may change while one looks
+    "plane": [plane(1, 0), plane(1, 5), plane(40, 300, about={}, labels=np.arange(300) < 3)],
+    "planes_of_kinds": [
+        charts.planes_of_kinds(groups(1, 2), "2 samples"),
+        charts.planes_of_kinds(groups(9, 30), "30 samples", centred=False),
+    ],
+    "over_sizes": [
+        over_sizes(()),
+        over_sizes((3, 10), peak=(10, 4.0), selected=10),
+        over_sizes(SIZES, (*SIZES, 350, 5000), floor={3: 0.1, 10: 0.2}, top=100),
+    ],
+    "clock_curve": [curve(0, 1), curve(9, 1), curve(300, 40), curve(30, 9, ("1", "0.1", "0.01"))],
+    "lines_over_sizes": [rates(()), rates((3, 10)), rates(SIZES, ("a", "b", "c"))],
+    "panels_over_sizes": [small(()), small((3,), 0), small(SIZES)],
+    "size_map": [cells(()), cells((3,)), cells((*SIZES, 350))],
+}
+each = pytest.mark.parametrize("made", MADE.values(), ids=MADE.keys())
+
+
+def walk(spec):
+    """Every value in it, with its name."""
+    for name, value in spec.items() if isinstance(spec, dict) else enumerate(spec):
+        yield name, value
+        if isinstance(value, dict | list):
+            yield from walk(value)
+
+
+@each
+def test_one_specification_serves_all_data_so_that_no_chart_is_built_anew(made):
+    assert all(chart.spec is made[0].spec or chart.spec == made[0].spec for chart in made)
+    assert len({tuple(chart.data) for chart in made}) == 1
+
+
+@each
+def test_every_data_set_has_a_row_and_always_the_same_kind_of_columns(made):
+    for chart in made:
+        assert min(map(len, chart.data.values())) > 0
+        assert len(chart.data["meta"]) == 1
+
+
+@each
+def test_it_says_what_is_seen_and_only_the_data_know_it(made):
+    assert len({chart.alt for chart in made}) > 1
+    for chart in made:
+        assert chart.alt not in json.dumps(chart.spec)
+        assert chart.alt.endswith(".")
+
+
+@each
+def test_every_signal_that_an_expression_reads_from_data_is_there(made):
+    for chart in made:
+        text = json.dumps(chart.spec)
+        for name, column in re.findall(r"data\('(\w+)'\)\[0\]\.(\w+)", text):
+            assert column in chart.data[name]
+        assert set(re.findall(r"data\('(\w+)'\)", text)) <= set(chart.data)
+
+
+@pytest.mark.parametrize("made", [v for k, v in MADE.items() if k != "size_map"])
+def test_it_fills_the_room_that_it_gets_on_a_canvas(made):
+    assert not {"width", "height"} & set(made[0].spec)
+    assert made[0].spec["usermeta"]["embedOptions"]["renderer"] == "canvas"
+    assert made[0].spec["config"] == {"aria": False}
+
+
+@each
+def test_every_colour_has_a_word(made):
+    used = {v for _, v in walk(made[0].spec) if isinstance(v, str) and re.fullmatch(r"#[0-9A-Fa-f]{6}", v)}
+    scale = {c.upper() for c in charts.maps.VIRIDIS} | {charts.maps.DARK, charts.maps.BRIGHT.upper()}
+    assert {colour.upper() for colour in used} <= set(COLOUR_WORDS) | scale
+
+
+def test_the_word_for_a_colour_is_the_one_that_its_hue_has():
+    hues = {"orange": (15, 38), "yellow": (38, 65), "green": (90, 170), "blue": (190, 250), "purple": (270, 330)}
+    for colour, word in COLOUR_WORDS.items():
+        red, green, blue = (int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5))
+        hue, _, saturation = colorsys.rgb_to_hls(red, green, blue)
+        if word == "grey":
+            assert saturation < 0.1
+        else:
+            assert hues[word][0] <= 360 * hue < hues[word][1]
+
+
+# the clock
+
+
+def test_the_clock_goes_from_the_first_frame_to_the_last_and_passes_each():
+    for frames in range(1, POSITIONS + 1):
+        seen = [frame_at(p, frames) for p in range(POSITIONS)]
+        assert seen == sorted(seen)
+        assert set(seen) == set(range(frames))
+        assert [frame_at(position_of(f, frames), frames) for f in range(frames)] == list(range(frames))
+
+
+def test_python_and_the_browser_round_alike():
+    for frames in range(1, POSITIONS + 1):  # Math.round rounds a half up
+        browser = [math.floor(p * (frames - 1) / (POSITIONS - 1) + 0.5) for p in range(POSITIONS)]
+        assert browser == [frame_at(p, frames) for p in range(POSITIONS)]
+    assert f"round(toNumber(clock) * last / {POSITIONS - 1})" in json.dumps(MADE["plane"][0].spec)
+
+
+def test_a_click_on_the_loss_curve_gives_a_position_not_a_frame():
+    frames = curve(300, 9).data["frames"]
+    assert frames["position"].tolist() == [0, 5, 10, 15, 20, 24, 29, 34, 39]
+    assert curve(300, 1).data["frames"]["position"].item() == POSITIONS - 1  # the newest alone: one goes on following
+    jump = next(v for _, v in walk(curve(3, 3).spec) if isinstance(v, dict) and v.get("name") == "jump")
+    assert jump["select"]["fields"] == ["position"]
+
+
+def test_more_frames_than_positions_are_refused():
+    with pytest.raises(ValueError, match="41 frames"):
+        plane(41, 3)
+    with pytest.raises(ValueError, match="41 frames"):
+        curve(300, 41)
+
+
+def test_sixteen_bits_hold_each_frame_to_a_part_in_sixty_thousand_of_its_own_largest():
+    history = RNG.normal(size=(5, 30, 2)) * 10.0 ** np.arange(-4, 1)[:, None, None]
+    columns, units = packed(history)
+    for f in range(5):
+        back = np.stack([columns[f"x{f}"], columns[f"y{f}"]], axis=1) * units[f]
+        assert np.abs(back - history[f]).max() <= np.abs(history[f]).max() / LARGEST / 2 * (1 + 1e-9)
+        assert columns[f"x{f}"].dtype == np.int16
+
+
+def test_a_plane_holds_every_vector_of_the_whole_history_and_of_each_frame():
+    history = RNG.normal(size=(4, 20, 2)) * np.arange(1, 5)[:, None, None] + 3
+    numbers, kin = np.arange(20), [","] * 20
+    for centred in (True, False):
+        group = charts.Group("W1 x", history, numbers, kin, charts.BLUE)
+        data = charts.planes_of_kinds([group], "T = 20", centred).data
+        whole, own = data["meta"].iloc[0], data["scales"]
+        assert np.abs(history - [whole["x"], whole["y"]]).max() < whole["half"]
+        for f in range(4):
+            assert np.abs(history[f] - own.loc[f, ["x", "y"]].to_numpy(float)).max() < own.loc[f, "half"]
+        assert (whole["x"] == 0) == centred
+
+
+def test_the_longest_columns_have_rays_and_those_that_stand_out_their_number():
+    history = RNG.normal(size=(2, 500, 2))
+    history[0, 7] = 50.0  # long at first, not at the end
+    dimensionality = np.zeros(500)
+    dimensionality[[3, 8]] = 0.5, 0.1
+    chart = charts.plane(
+        history, "columns", np.arange(500), 500, [","] * 500, charts.BLUE, rays=True,
+        labels=charts.outstanding(dimensionality),
+    )  # fmt: skip
+    dots = chart.data["dots"]
+    assert dots["ray"].sum() == charts.RAYS
+    assert dots.loc[7, "ray"]
+    assert dots.loc[dots["label"] != "", "label"].tolist() == ["3"]
+
+
+def test_the_mark_stands_on_the_curve_at_the_step_of_its_frame():
+    chart = charts.clock_curve({"": (np.array([1, 100]), np.array([1.0, 0.0001]))}, np.array([0, 10, 100]), 100)
+    assert chart.data["dots"]["step"].tolist() == [1, 10, 100]
+    assert chart.data["dots"]["loss"].tolist() == pytest.approx([1, 0.50005, 0.0001])
+
+
+# axes
+
+
+def test_a_logarithmic_axis_holds_its_values_and_has_two_numbers_or_more():
+    for _ in range(3000):
+        low = 10 ** RNG.uniform(-12, 5)
+        high = low * 10 ** (RNG.uniform() ** 3 * 14)
+        start, end, ticks = log_range(low, high)
+        assert 0 < start <= low * (1 + 1e-6)
+        assert end >= high * (1 - 1e-6)
+        assert 2 <= len(ticks) <= MOST
+        assert ticks.min() >= start * (1 - 1e-6)
+        assert ticks.max() <= end * (1 + 1e-6)
+
+
+def test_a_wide_axis_is_marked_at_evenly_spaced_powers_and_a_narrow_one_evenly():
+    assert log_range(3e-7, 1.0)[2].tolist() == pytest.approx([1e-6, 1e-4, 1e-2, 1])
+    assert log_range(1, 80)[2].tolist() == [1, 10, 100]
+    assert log_range(0.971, 0.993)[2].tolist() == pytest.approx([0.97, 0.98, 0.99])
+    with pytest.raises(ValueError, match="low and high are 0 and 1"):
+        log_range(0, 1)
+
+
+def test_an_axis_moves_seldom_while_a_loss_falls():
+    lows = {log_range(low, 1.0)[0] for low in np.geomspace(1e-5, 1, 500)}
+    assert len(lows) < 30
+
+
+# over T
+
+
+def test_columns_are_evenly_spaced_and_a_border_lies_between_its_two_sizes():
+    assert places(np.array([3, 10, 100]), SIZES).tolist() == [0, 1, 2]
+    assert places(np.array([1, 1000]), SIZES).tolist() == [-0.5, 2.5]
+    assert places(np.sqrt([30.0, 1000.0]), SIZES) == pytest.approx([0.5, 1.5])
+
+
+def test_each_picture_stands_in_the_column_of_its_size_and_fits_its_cell():
+    chart = over_sizes((10, 100), (3, 10, 35, 100))
+    vectors = chart.data["vectors"]
+    assert set(vectors["place"]) == {1, 3}
+    assert vectors[["u", "v"]].abs().to_numpy().max() < 1
+    assert chart.data["sizes"]["trained"].tolist() == [False, True, False, True]
+    rays = vectors[(vectors["row"] == 0) & (vectors["place"] == 1)]
+    assert len(rays) == 2 * DRAWN + 1
+    assert not rays[["u", "v"]].to_numpy()[::2].any()
+
+
+def test_every_point_and_every_picture_can_be_clicked():
+    targets = over_sizes((10,)).data["targets"]
+    assert set(targets["n_samples"]) == set(SIZES)
+    assert len(targets) == 2 * 2 + 2 * 3  # two sets of two seeds; two pictures a size, trained or not
+    pictured = targets[(targets["n_samples"] == 10) & (targets["row"] >= 0)]
+    assert set(pictured["seed"]) == {1}
+
+
+def test_the_axis_of_the_loss_stands_still_until_a_loss_is_above_it():
+    tops = [over_sizes(done, top=50.0).data["meta"]["top"].item() for done in ((), (3,), SIZES)]
+    assert tops == [50.0] * 3
+    high = charts.over_sizes(runs(SIZES, factor=1000.0), {}, regimes(), SIZES)
+    assert high.data["meta"]["top"].item() > 4000
+
+
+def test_a_memorised_loss_is_drawn_at_the_floor_and_told_as_it_is():
+    chart = charts.over_sizes(runs((3,), 1).assign(train_loss=1e-9), {}, regimes(), SIZES)
+    train = chart.data["points"].query("set == 'train'")
+    assert train[["loss", "shown"]].to_numpy().tolist() == [[1e-9, FLOOR]]
+    assert "train loss 1e-09" in " ".join(chart.data["targets"]["told"])
+
+
+def test_the_mean_and_its_band_are_those_of_the_seeds():
+    mean = over_sizes((3,)).data["mean"].set_index("set")
+    assert mean.loc["test", ["loss", "low", "high"]].tolist() == [3.5, 3, 4]
+
+
+def test_names_of_rules_that_are_close_stand_on_one_line_and_others_apart():
+    chart = charts.over_sizes(runs(()), {"output 0": 1.0, "best constant": 0.98, "far": 0.1}, regimes(), SIZES)
+    assert chart.data["baselines"]["label"].tolist() == ["", "output 0 · best constant", "far"]
+
+
+def test_a_size_is_labelled_as_it_was_typed():
+    assert [short(T) for T in (3, 350, 1000, 2500, 1234)] == ["3", "350", "1k", "2.5k", "1234"]
+
+
+def test_small_pictures_hold_all_their_vectors_or_what_one_kind_needs():
+    shown = small((3, 10)).data["dots"]
+    assert len(shown) == 2 * 4 * 20
+    assert shown[["u", "v"]].abs().to_numpy().max() <= 1
+    never, active = RNG.uniform(-1, 1, (400, 2)), np.array([[0.5, 0.5], [90.0, 0.0]])
+    panel = charts.Panel("T = 5", 5, {"never active": never, "active": active}, square=1.0)
+    chart = charts.panels_over_sizes([panel], charts.START_KINDS, "Starts", scale_by="never active")
+    assert (chart.data["dots"]["kind"] == "active").sum() == 1  # what lies far beyond is left out
+    assert chart.data["frames"]["square"].item() == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_common_scale_keeps_what_is_larger_larger():
+    panels = [charts.Panel(f"T = {T}", T, {"active": np.full((1, 2), 1.0 * T)}) for T in (1, 10)]
+    kinds = charts.START_KINDS
+    own = charts.panels_over_sizes(panels, kinds, "Starts", scale_by="active").data["dots"]["u"]
+    common = charts.panels_over_sizes(panels, kinds, "Starts", scale_by="active", common_scale=True).data["dots"]["u"]
+    assert own[0] == pytest.approx(own[1])
+    assert common[1] == pytest.approx(10 * common[0])
+
+
+# maps
+
+
+def test_the_better_the_darker_in_every_map():
+    scales = [
+        next(v for _, v in walk(cells(SIZES, accuracy).spec) if isinstance(v, dict) and "interpolate" in v)
+        for accuracy in (False, True)
+    ]
+    assert [scale["reverse"] for scale in scales] == [False, True]
+
+
+def test_an_accuracy_of_0_has_a_colour_and_a_missing_cell_an_outline():
+    table = pd.DataFrame({"n_samples": [3, 10], "n_hidden": 2, "value": [0.0, 1.0]})
+    side = charts.Side("n_samples", "T", (3, 10, 100))
+    chart = charts.size_map(table, "Accuracy", "accuracy", logarithmic=False, x=side, y=HIDDEN)
+    assert chart.data["cells"]["shade"].tolist() == [0, 1]
+    assert chart.data["cells"]["bright"].tolist() == [True, False]
+    assert len(chart.data["frame"]) == 6
+    assert "white" not in json.dumps(chart.spec)
+
+
+def test_numbers_in_cells_are_written_as_one_reads_them():
+    assert [charts.maps.rounded(v, 1) for v in (28.6, 10.0, 0.04, 0.0, 2e-6, 1234.0)] == [
+        "30", "10", "0.04", "0", "2e-06", "1000",
+    ]  # fmt: skip
