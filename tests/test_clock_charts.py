@@ -13,7 +13,7 @@ from toyviz import charts
 from toyviz.charts.chart import COLOUR_WORDS
 from toyviz.charts.clock import LARGEST, POSITIONS, frame_at, packed, position_of
 from toyviz.charts.loss import FLOOR
-from toyviz.charts.sizes import DRAWN, places, short
+from toyviz.charts.sizes import DRAWN, FINE, borders, short
 from toyviz.charts.ticks import MOST, log_range
 
 RNG = np.random.default_rng(0)
@@ -275,16 +275,15 @@ def test_an_axis_moves_seldom_while_a_loss_falls():
 
 
 def test_columns_are_evenly_spaced_and_a_border_lies_between_its_two_sizes():
-    assert places(np.array([3, 10, 100]), SIZES).tolist() == [0, 1, 2]
-    assert places(np.array([1, 1000]), SIZES).tolist() == [-0.5, 2.5]
-    assert places(np.sqrt([30.0, 1000.0]), SIZES) == pytest.approx([0.5, 1.5])
+    assert borders(np.array([1, 3, 10, 100, 1000]), SIZES).tolist() == [-0.5, -0.5, 1, 2.5, 2.5]
+    assert borders(np.sqrt([30.0, 1000.0]), SIZES) == pytest.approx([0.5, 1.5])
 
 
 def test_each_picture_stands_in_the_column_of_its_size_and_fits_its_cell():
     chart = over_sizes((10, 100), (3, 10, 35, 100))
     vectors = chart.data["vectors"]
     assert set(vectors["place"]) == {1, 3}
-    assert vectors[["u", "v"]].abs().to_numpy().max() < 1
+    assert FINE / 2 < vectors[["u", "v"]].abs().to_numpy().max() < FINE
     assert chart.data["sizes"]["trained"].tolist() == [False, True, False, True]
     rays = vectors[(vectors["row"] == 0) & (vectors["place"] == 1)]
     assert len(rays) == 2 * DRAWN + 1

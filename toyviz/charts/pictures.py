@@ -88,7 +88,7 @@ def panels_over_sizes(
     across = max(places.values())
     columns = ("place", "line", "label", "short", "n_samples", "selected", "trained", "scale", "zero_u", "zero_v")
     data = {
-        "dots": filled(stacked(dots, "place", "line", "kind", "u", "v")),
+        "dots": filled(stacked(dots, "place", "line", "kind", "u", "v").astype({"place": np.int16, "line": np.int8})),
         "frames": filled(records(frames, *columns, "square")),
         "rows": pd.DataFrame({"line": range(len(lines)), "name": lines}),
         "meta": meta(title=title, count=max(across, 1), lines=len(rows), named=bool(rows)),

@@ -18,6 +18,7 @@ from toyviz.charts.geometry import limit
 from toyviz.charts.loss import FLOOR, SETS
 
 DRAWN = 120  # vectors in a small picture, at most
+FINE = 127  # of the whole numbers that they are sent as: half a pixel
 TOP = 10.0  # of the axis of the loss, unless a loss is higher
 CLOSE = 1.8  # rules that are closer than this ratio share one label
 TEXTS = {"label", "short", "name", "told", "set", "kind", "scale"}  # columns of text
@@ -87,10 +88,10 @@ def short(T: int) -> str:
     return f"{T / 1000:g}k" if T >= 1000 and T % 100 == 0 else f"{T}"
 
 
-def places(T: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
-    """Where values of T lie among evenly spaced sizes: logarithmic between two, half a column off beyond the ends."""
+def borders(T: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
+    """Where values of T lie among evenly spaced columns, logarithmic between two; at an end: the end of the axis."""
     at = np.interp(np.log(np.maximum(T, 1e-9)), np.log(sizes), np.arange(len(sizes)))
-    return np.where(sizes[0] > T, -0.5, np.where(sizes[-1] < T, len(sizes) - 0.5, at))
+    return np.where(sizes[0] >= T, -0.5, np.where(sizes[-1] <= T, len(sizes) - 0.5, at))
 
 
 def filled(frame: pd.DataFrame) -> pd.DataFrame:
@@ -139,7 +140,7 @@ def _bordered(regimes: pd.DataFrame, sizes: Sequence[int]) -> pd.DataFrame:
     """Regimes with the places where they begin and end."""
     if regimes.empty or not sizes:
         return records([], "start", "end", "name")
-    low, high = (places(regimes[end].to_numpy(float), sizes) for end in ("low", "high"))
+    low, high = (borders(regimes[end].to_numpy(float), sizes) for end in ("low", "high"))
     return pd.DataFrame({"start": low, "end": high, "name": regimes["name"].to_numpy()})
 
 
@@ -157,7 +158,7 @@ def _peak(peak: tuple[int, float] | None, place: Mapping[int, int]) -> pd.DataFr
 
 
 def _small(pictures: Mapping[int, Picture], place: Mapping[int, int]) -> pd.DataFrame:
-    """The vectors of all pictures, each on its own scale from -1 to 1: row 0 rays as one path, row 1 dots."""
+    """The vectors of all pictures, each on its own scale from -FINE to FINE: row 0 rays as one path, row 1 dots."""
     parts = []
     for T, picture in pictures.items():
         columns = picture.columns[_chosen(np.argsort(-np.hypot(*picture.columns.T), kind="stable"), longest=True)]
@@ -166,8 +167,9 @@ def _small(pictures: Mapping[int, Picture], place: Mapping[int, int]) -> pd.Data
         hidden = picture.hidden[_chosen(np.arange(len(picture.hidden)))] / limit(picture.hidden)
         for row, drawn in enumerate((path, hidden)):
             at = {"place": place[T], "row": row, "order": np.arange(len(drawn))}
-            parts.append(at | {"u": drawn[:, 0].astype(np.float32), "v": drawn[:, 1].astype(np.float32)})
-    return stacked(parts, "place", "row", "order", "u", "v")
+            parts.append(at | {"u": np.rint(FINE * drawn[:, 0]), "v": np.rint(FINE * drawn[:, 1])})
+    small = {"place": np.int16, "row": np.int8, "order": np.int16, "u": np.int8, "v": np.int8}
+    return stacked(parts, *small).astype(small)
 
 
 def _chosen(order: np.ndarray, longest: bool = False) -> np.ndarray:
@@ -334,8 +336,8 @@ def _over_sizes() -> dict[str, Any]:
     shape, dash = _by_set(SET_SHAPES), _by_set({name: dashes or [1, 0] for name, dashes in SET_DASHES.items()})
     middle = f"curve + {LABELS} + (datum.row + 0.5) * (cell + 3)"
     drawn = {
-        "x": {"value": {"expr": f"{CENTRE} + datum.u * cell / 2"}},
-        "y": {"value": {"expr": f"{middle} - datum.v * cell / 2"}},
+        "x": {"value": {"expr": f"{CENTRE} + datum.u / {FINE} * cell / 2"}},
+        "y": {"value": {"expr": f"{middle} - datum.v / {FINE} * cell / 2"}},
     }
     low, top = "data('meta')[0].low", "data('meta')[0].top"
     log = f"curve * log({top} / max({{0}}, {low})) / log({top} / {low})"  # where a loss lies, in pixels

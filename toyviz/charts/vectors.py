@@ -195,6 +195,7 @@ def _plane(kinds: tuple[Kind, ...], told: tuple[str, ...]) -> dict[str, Any]:
         return {"field": "group", "type": "nominal", "scale": scale, "legend": None}
 
     color, shape = by_kind([kind.colour for kind in kinds]), by_kind([kind.shape for kind in kinds])
+    outline = by_kind([kind.colour if kind.ring else "transparent" for kind in kinds])
     fill = by_kind(["transparent" if kind.ring else kind.colour for kind in kinds])
     tooltip = [
         *([{"field": "group", "type": "nominal", "title": " "}] if len(kinds) > 1 else []),
@@ -224,7 +225,7 @@ def _plane(kinds: tuple[Kind, ...], told: tuple[str, ...]) -> dict[str, Any]:
         "encoding": {
             "x": x,
             "y": y,
-            "stroke": color,
+            "stroke": outline,
             "fill": fill,
             "shape": shape,
             "opacity": {"condition": [lit, dimmed], "value": 0.75},
