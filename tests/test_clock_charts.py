@@ -224,7 +224,7 @@ def test_a_plane_holds_every_vector_of_the_whole_history_and_of_each_frame():
 
 def test_the_longest_columns_have_rays_and_those_that_stand_out_their_number():
     history = RNG.normal(size=(2, 500, 2))
-    history[0, 7] = 50.0  # long at first, not at the end
+    history[:, 7] = [[50.0, 0.0], [0.0, 0.0]]  # long at first, nothing at the end
     dimensionality = np.zeros(500)
     dimensionality[[3, 8]] = 0.5, 0.1
     chart = charts.plane(
@@ -330,7 +330,7 @@ def test_small_pictures_hold_all_their_vectors_or_what_one_kind_needs():
     shown = small((3, 10)).data["dots"]
     assert len(shown) == 2 * 4 * 20
     assert shown[["u", "v"]].abs().to_numpy().max() <= 1
-    never, active = RNG.uniform(-1, 1, (400, 2)), np.array([[0.5, 0.5], [90.0, 0.0]])
+    never, active = RNG.uniform(-1, 1, (400, 2)), np.array([[0.5, 0.5], [4.0, 0.0]])
     panel = charts.Panel("T = 5", 5, {"never active": never, "active": active}, square=1.0)
     chart = charts.panels_over_sizes([panel], charts.START_KINDS, "Starts", scale_by="never active")
     assert (chart.data["dots"]["kind"] == "active").sum() == 1  # what lies far beyond is left out
