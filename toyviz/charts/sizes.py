@@ -275,7 +275,7 @@ def size_labels(y: str) -> dict[str, Any]:
 
 
 def baseline_rules(y: dict[str, Any]) -> list[dict[str, Any]]:
-    """Dotted rules at the baselines, named below their left ends, where no line of a sweep runs."""
+    """Dotted rules at the baselines, named at their left ends, below, where no line of a sweep runs."""
     return [
         {
             "data": {"name": "baselines"},
@@ -290,7 +290,7 @@ def baseline_rules(y: dict[str, Any]) -> list[dict[str, Any]]:
                 "tooltip": None,
                 "fontSize": 10,
                 "align": "left",
-                "dy": 10,
+                "dy": {"expr": "curve - scale('y', datum.loss) < 18 ? -8 : 10"},  # above, where there is no room below
                 "limit": {"expr": "width / 3"},
             },
             "encoding": {

@@ -67,18 +67,20 @@ def plane(
     about: Mapping[str, np.ndarray] | None = None,
     labels: np.ndarray | None = None,
     shape: str = "circle",
+    noun: str = "number",
 ) -> Chart:
     """Vectors in the plane over the frames of a training, on one scale, with equal axes in any room.
 
     history: (f, k, 2). numbers: (k,) int, which of a total these are. kin: for each the numbers of its features, each
     between commas; what shares one is lit together. rays: lines from the origin to the RAYS longest. about: more for
-    the tooltips, (k,) each. labels: (k,) bool, which carry their number; see outstanding.
+    the tooltips, (k,) each. labels: (k,) bool, which carry their number; see outstanding. noun: what
+    a number is called in a tooltip, "feature" or "sample".
     """
     group = Group(what, history, numbers, kin, colour, shape, rays, about=about or {}, labels=labels)
-    return planes_of_kinds([group], count(what, len(numbers), total))
+    return planes_of_kinds([group], count(what, len(numbers), total), noun=noun)
 
 
-def planes_of_kinds(groups: Sequence[Group], title: str, centred: bool = True) -> Chart:
+def planes_of_kinds(groups: Sequence[Group], title: str, centred: bool = True, noun: str = "number") -> Chart:
     """Vectors of several kinds in one plane over the frames of a training; the kinds are named where there are two.
 
     centred: the origin is in the middle, else all that is drawn is.
@@ -118,7 +120,7 @@ def planes_of_kinds(groups: Sequence[Group], title: str, centred: bool = True) -
     said = f"{title} in the plane, over {len(history)} frames of the training."
     if len(history) == 1:
         said = f"{title} in the plane."
-    return Chart(_plane(kinds, told), data, said, square=True)
+    return Chart(_plane(kinds, told, noun), data, said, square=True)
 
 
 def outstanding(dimensionality: np.ndarray) -> np.ndarray:
@@ -184,7 +186,7 @@ def _axis(name: str, length: str, other: str) -> dict[str, Any]:
 
 
 @cache
-def _plane(kinds: tuple[Kind, ...], told: tuple[str, ...]) -> dict[str, Any]:
+def _plane(kinds: tuple[Kind, ...], told: tuple[str, ...], noun: str) -> dict[str, Any]:
     x, y, zero = _axis("x", "width", "height"), _axis("y", "height", "width"), {"datum": 0}
     dimmed = {"test": ANY, "value": DIMMED}
     lit = {"test": LIT, "value": 1}
@@ -199,7 +201,7 @@ def _plane(kinds: tuple[Kind, ...], told: tuple[str, ...]) -> dict[str, Any]:
     fill = by_kind(["transparent" if kind.ring else kind.colour for kind in kinds])
     tooltip = [
         *([{"field": "group", "type": "nominal", "title": " "}] if len(kinds) > 1 else []),
-        {"field": "number", "type": "quantitative", "title": "number"},
+        {"field": "number", "type": "quantitative", "title": noun},
         {"field": "x", "type": "quantitative", "format": ".3f"},
         {"field": "y", "type": "quantitative", "format": ".3f"},
         *({"field": f"about{k}", "type": "quantitative", "title": t, "format": ".3~g"} for k, t in enumerate(told)),
