@@ -141,6 +141,18 @@ def test_what_is_stored_already_is_not_trained_again(jobs, kept):
     assert kept == [TINY.with_(seed=1)]
 
 
+def test_what_is_stored_is_trained_once_more_where_it_is_asked_for_anew(jobs, kept):
+    jobs.store.put(train(TINY))
+    kept.clear()
+    jobs.submit([TINY], "ada", anew=True)
+    ended(jobs, TINY)
+    assert kept == [TINY]
+    jobs.submit([TINY], "ada")
+    jobs.submit([TINY], "ada", anew=True)
+    ended(jobs, TINY)
+    assert kept == [TINY, TINY]
+
+
 def test_the_same_experiment_asked_twice_by_anyone_is_one_job(jobs, kept):
     jobs.submit([ENDLESS], "ada")
     live(jobs, ENDLESS)

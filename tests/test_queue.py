@@ -35,7 +35,8 @@ class Driver:
 
     def submit(self, visitor, experiments, **options):
         wanted = {each.key: each for each in experiments}
-        return self.do(self.queue.submit, visitor, wanted, set(), set(wanted), **options)
+        first = {each.key for each in options.pop("first", ())}
+        return self.do(self.queue.submit, visitor, wanted, set(), set(wanted), first=first, **options)
 
     def cancel(self, visitor, experiments):
         return self.do(self.queue.cancel, [each.key for each in experiments], visitor)
@@ -99,6 +100,16 @@ def test_the_smallest_work_of_a_visitor_comes_first_and_work_of_one_size_in_the_
     for turn in range(5):
         driver.finish(driver.trained[turn][1])
     assert [experiment for _, experiment in driver.trained[1:]] == [*seeds(3), asked[-1], LARGE]
+
+
+def test_what_a_visitor_looks_at_comes_before_all_the_rest_that_they_want():
+    driver = Driver().warm()
+    driver.submit("ada", [TINY.with_(seed=99)])
+    driver.submit("ada", [*seeds(3), LARGE], first=[LARGE])
+    driver.submit("ada", [*seeds(3), LARGE], first=[TINY.with_(seed=2)])
+    for turn in range(4):
+        driver.finish(driver.trained[turn][1])
+    assert [experiment for _, experiment in driver.trained[1:]] == [TINY.with_(seed=2), *seeds(2), LARGE]
 
 
 def test_positions_say_who_is_served_when():

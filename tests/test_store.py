@@ -1003,3 +1003,18 @@ for seed in range(6):
         key, weights = line.split()
         (result,) = [store.get(LARGE.with_(seed=seed)) for seed in range(6) if LARGE.with_(seed=seed).key == key]
         assert result.parameters["W1"].tobytes().hex()[:64] == weights
+
+
+def test_a_history_that_was_trained_here_comes_before_the_short_one_that_is_shipped(tmp_path, result):
+    shipped = tmp_path / "gallery"
+    shipped.mkdir()
+    (shipped / f"{result.experiment.key}.safetensors").write_bytes(pack(result, display=True))
+    assert Store(tmp_path / "runs", shipped).whole(result.experiment).shortened
+    trained = Store(tmp_path / "runs", shipped)
+    assert trained.put(result)
+    trained.close()
+    later = Store(tmp_path / "runs", shipped)
+    assert later.get(result.experiment).shortened
+    assert not later.whole(result.experiment).shortened
+    assert not later.get(result.experiment).shortened
+    assert later.whole(result.experiment.with_(seed=99)) is None

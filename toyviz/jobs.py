@@ -60,11 +60,21 @@ class Jobs:
         self._feed(self._queue.open)
         self._clock.start()
 
-    def submit(self, experiments: Iterable[Experiment], visitor: str, *, again: bool = False) -> None:
+    def submit(
+        self,
+        experiments: Iterable[Experiment],
+        visitor: str,
+        *,
+        again: bool = False,
+        anew: bool = False,
+        first: Iterable[Experiment] = (),
+    ) -> None:
         """Queue what is neither stored nor under way, and mark this visitor's interest in all of it.
 
-        What failed stays failed, since the same training fails the same way, unless again is true. Raises Busy, and
-        queues nothing, if it is too much; ValueError for an experiment out of bounds, or over what the owner allows.
+        What failed stays failed, since the same training fails the same way, unless again is true. anew trains what is
+        stored once more: for its whole history, where the stored one is short. first: what the visitor looks at, and
+        so wants before all the rest. Raises Busy, and queues nothing, if it is too much; ValueError for an experiment
+        out of bounds, or over what the owner allows.
         """
         wanted = {each.key: each for each in map(_checked, experiments)}
         stored: set[str] = set()
@@ -72,11 +82,12 @@ class Jobs:
         for key, experiment in wanted.items():
             job = self._queue.job(key)
             if not (job and (job.active or job.state == "failed")):
-                (missing if self.store.get(experiment) is None else stored).add(key)
+                (missing if anew or self.store.get(experiment) is None else stored).add(key)
         for key, experiment in wanted.items():
             if key in missing:
                 cost.refuse(experiment)
-        self._feed(lambda now: self._queue.submit(visitor, wanted, stored, missing, now, again))
+        looked_at = {each.key for each in first}
+        self._feed(lambda now: self._queue.submit(visitor, wanted, stored, missing, now, again, looked_at))
 
     def status(self, experiment: Experiment) -> Status | None:
         """Where the experiment's newest job stands; None if it never was one, such as for a stored result."""

@@ -93,6 +93,7 @@ class Job:
     watchers: dict[str, float] = field(default_factory=dict)  # visitor -> when their interest lapses
     state: str = "queued"
     starts: int = 0
+    first: bool = False  # somebody looks at it
     excused: int = 0  # starts that do not count, since the worker was hung before it had the job
     error: str | None = None
     step: int = 0
@@ -110,9 +111,9 @@ class Job:
         return self.state in ("queued", "running")
 
     @property
-    def rank(self) -> tuple[int, int]:
-        """Small work first, and work of about the same size in the order in which it was asked for."""
-        return math.floor(math.log(max(self.seconds, 1e-3), SAME_SIZE)), self.id
+    def rank(self) -> tuple[bool, int, int]:
+        """What is looked at first, then small work, and work of about the same size in the order asked for."""
+        return not self.first, math.floor(math.log(max(self.seconds, 1e-3), SAME_SIZE)), self.id
 
     def start(self) -> None:
         self.state, self.starts, self.step, self.seconds_left = "running", self.starts + 1, 0, None
@@ -211,11 +212,13 @@ class Queue:
         missing: Collection[str],
         now: float,
         again: bool = False,
+        first: Collection[str] = (),
     ) -> list[Instruction]:
         """Queue what is neither stored nor under way, and mark the visitor's interest in all of it, by key.
 
         stored and missing are what the store had, and had not, when it was asked. What failed stays failed, since the
-        same training fails the same way, unless again. Raises Busy, and queues nothing, over a limit.
+        same training fails the same way, unless again. first: what this visitor looks at, and so wants before all the
+        rest. Raises Busy, and queues nothing, over a limit.
         """
         if self.closed:
             raise Busy("the app is about to stop, and starts no training")
@@ -233,6 +236,8 @@ class Queue:
         for job in revived:
             job.state = "running"
         self._mark(wanted, visitor, now + WATCHED_FOR)
+        for job in self._open.get(visitor, {}).values():
+            job.first = job.key in first
         self._forget()
         return self._settle(now)
 

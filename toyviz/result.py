@@ -33,6 +33,7 @@ class Result:
     frames: Parameters  # each parameter with a leading axis of frames, (f, ...)
     metrics: dict[str, float | None]  # train_loss, test_loss, train_accuracy, test_accuracy; {} while it trains
     frame_metrics: dict[str, np.ndarray] = field(default_factory=dict, kw_only=True)  # (f,) float64 each: FRAME_METRICS
+    shortened: bool = field(default=False, kw_only=True)  # some frames were left out when it was written, for its size
     provenance: dict[str, Any] = field(default_factory=dict, kw_only=True)  # engine, versions, seconds, notes
 
     @property

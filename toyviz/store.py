@@ -143,6 +143,17 @@ class Store:
             self._remember(result)
         return result
 
+    def whole(self, experiment: Experiment) -> Result | None:
+        """The same, with its whole history where this machine has trained it: what is shipped has a short one."""
+        result = self.get(experiment)
+        if result is None or not result.shortened:
+            return result
+        trained = self._from_runs(experiment)
+        if trained is None or trained.shortened:
+            return result
+        self._remember(trained)
+        return trained
+
     def put(self, result: Result, *, display: bool = False) -> bool:
         """Keep the result, and say if it can be read back from disk: if not, problem says why, and memory has it.
 
@@ -827,6 +838,7 @@ def _assemble(experiment: Experiment, about: dict[str, Any], arrays: dict[str, n
         frames=frames,
         metrics=dict(about["metrics"]),
         frame_metrics={name: arrays[f"frame_metrics.{name}"] for name in measured},
+        shortened=bool(about["display"]),
         provenance=dict(about["provenance"]),
     )
 
