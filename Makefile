@@ -8,7 +8,7 @@ BIN := .venv/bin
 SECOND ?= $(shell for version in 3.14 3.13 3.12; do \
 	for python in python$$version $$HOME/.pyenv/versions/$$version.*/bin/python; do \
 	$$python -c '' 2> /dev/null && echo $$python && exit; done; done)
-QUICK := data experiment metrics model theory schedules probe tables house store queue jobs load
+QUICK := data experiment metrics model theory schedules probe tables view live studies house store queue jobs load
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import importlib
 import os
 import re
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,15 +18,20 @@ os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "
 import numpy as np
 import pytest
 import streamlit as st
+from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
 
 import toyviz.charts
-from toyviz import runtime, ui
+from toyviz import runtime, settings, ui
 from toyviz.experiment import Experiment
 from toyviz.jobs import Jobs
 from toyviz.model import initial_parameters
+from toyviz.queue import LiveFrame, Status, too_large
 from toyviz.result import Result
 from toyviz.store import Store
+from toyviz.train import train
+from toyviz.ui import stage
+from toyviz.view import Figure
 
 ROOT = Path(__file__).parents[1]
 
@@ -121,6 +128,8 @@ class Untrained:
             )
         return self.wanted[experiment]
 
+    whole = get
+
 
 class NoJobs:
     """A queue in which nothing waits."""
@@ -135,6 +144,132 @@ class NoJobs:
 
     def leave(self, visitor):
         """A session has ended."""
+
+
+class StandIn:
+    """The queue as pages see it: what is submitted runs until finish(), which trains it on the spot.
+
+    Like the real one it has a status only of what was asked for, and forgets none of it unless it is told to.
+    """
+
+    def __init__(self, store):
+        self.store, self.statuses, self.wanted, self.busy = store, {}, {}, None
+        self.submitted, self.cancelled, self.touched = [], [], []
+        self.begins = "running"  # what is submitted
+
+    def submit(self, experiments, visitor, *, again=False, anew=False, first=()):
+        if self.busy:
+            raise self.busy
+        self.submitted.append([each.key for each in experiments])
+        for each in experiments:
+            failed = self.statuses.get(each.key, (None,))[0] == "failed"
+            if (anew or self.store.get(each) is None) and (again or not failed):
+                self.wanted[each.key] = each
+                self.set(self.begins, each, position=len(self.wanted))
+
+    def set(self, state, experiment, error=None, steps=(10,), position=None):
+        """Where a job stands, and of which steps its worker has sent the network: as it was before the first one."""
+        start = initial_parameters(experiment)
+        history = tuple(LiveFrame(step, start, {}) for step in (steps if state == "running" else ()))
+        losses = (np.array([1, 10]), np.array([1.0, 0.5], np.float32))
+        if state == "queued":
+            losses = (np.empty(0, int), np.empty(0, np.float32))
+        large = too_large(experiment)
+        step, left = (0, None) if state == "queued" else (10, 3.0)
+        self.statuses[experiment.key] = Status(
+            state, step, experiment.steps, 0.5, left, position, error, () if large else history, losses, too_large=large
+        )
+
+    def finish(self, count=None):
+        for key in list(self.wanted)[:count]:
+            self.store.put(train(self.wanted.pop(key)))
+            self.statuses.pop(key)
+
+    def fail(self, error):
+        for each in self.wanted.values():
+            self.set("failed", each, error)
+
+    def forget(self):
+        """As a queue that was started again: it knows of nothing."""
+        self.statuses.clear()
+        self.wanted.clear()
+
+    def status(self, experiment):
+        return self.statuses.get(experiment.key)
+
+    def result(self, experiment):
+        return self.store.get(experiment)
+
+    def touch(self, experiments, visitor):
+        self.touched.append([each.key for each in experiments])
+
+    def leave(self, visitor):
+        """A session has ended."""
+
+    def cancel(self, experiments, visitor):
+        for each in experiments:
+            self.cancelled.append(each.key)
+            if self.statuses.get(each.key, ("",))[0] in ("queued", "running"):
+                self.set("cancelled", each)
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    """A queue that trains when it is told to, and experiments of a few steps."""
+    jobs = StandIn(Store(None))
+    monkeypatch.setattr(runtime, "store", lambda: jobs.store)
+    monkeypatch.setattr(runtime, "jobs", lambda: jobs)
+    for name, setting in settings.EXPERIMENTS.items():
+        short = {"steps": 12} | ({"warmup": 3} if setting.quick.warmup else {})
+        changed = replace(setting, quick=setting.quick.with_(**short), paper=setting.paper.with_(**short, lr=2e-3))
+        monkeypatch.setitem(settings.EXPERIMENTS, name, changed)
+    monkeypatch.setitem(settings.PLAIN_RECIPE, "steps", 12)
+    st.cache_resource.clear()
+    return jobs
+
+
+def again(app):
+    """One more run of the whole page, without an exception."""
+    app.run()
+    assert not app.exception, [each.message for each in app.exception]
+    return app
+
+
+def text(app):
+    """All that is said on a page."""
+    return "\n".join(str(each.value) for each in [*app.markdown, *app.caption, *app.warning, *app.title])
+
+
+def button(app, label):
+    """The one button whose label begins so."""
+    (found,) = (each for each in app.button if each.label.startswith(label))
+    return found
+
+
+def dataset(charts, title, name):
+    """A data set of the one chart with this title."""
+    (chart,) = (chart for chart in charts if f'"title": "{title}"' in chart.spec)
+    (found,) = (each.data.data for each in chart.datasets if each.name == name)
+    return convert_arrow_bytes_to_pandas_df(found)
+
+
+@pytest.fixture
+def add_view(tmp_path, monkeypatch):
+    """Adds a file with a view to the double descent page."""
+    folder = importlib.import_module("toyviz.studies.double_descent")
+    monkeypatch.setattr(folder, "__path__", [*folder.__path__, str(tmp_path)])
+    added = []
+
+    def add(name, text):
+        (tmp_path / f"{name}.py").write_text(text)
+        importlib.invalidate_caches()
+        added.append(name)
+
+    yield add
+    for name in added:
+        sys.modules.pop(f"toyviz.studies.double_descent.{name}", None)
+        if hasattr(folder, name):
+            delattr(folder, name)
 
 
 @pytest.fixture(scope="session")
@@ -152,7 +287,7 @@ def no_jobs():
 class Drawn(NamedTuple):
     """A chart as a page has drawn it."""
 
-    key: str  # of ui.draw
+    key: str  # of ui.draw, or the id of a view's block
     chart: str  # the function of toyviz.charts that made it
     networks: tuple[Experiment, ...]  # that the page has looked up since it drew the chart before
 
@@ -203,13 +338,24 @@ def _open(patch, page, address):
         seen.append(experiment)
         return plain_get(experiment)
 
-    plain_draw, plain_get = ui.draw, store.get
+    def draw_block(block, *rest, **options):
+        drawn.append(Drawn(block.id, made.get(id(block.chart), ("",))[0], tuple(seen)))
+        plain_block(block, *rest, **options)
+
+    def judge(id, results, judged_here=False):
+        claims[id] = results
+
+    plain_draw, plain_get, plain_block = ui.draw, store.get, stage._figure
     with patch.context() as patched:
         patched.setattr(store, "get", get)
+        patched.setattr(store, "whole", get)
         patched.setattr(runtime, "store", lambda: store)
         patched.setattr(runtime, "jobs", NoJobs)
-        patched.setattr(ui, "claim", claims.__setitem__)  # none is judged: nobody has trained these networks
+        for of in (ui, stage):
+            patched.setattr(of, "claim", judge)  # none is judged: nobody has trained these networks
         patched.setattr(ui, "draw", draw)
+        patched.setattr(stage, "_figure", draw_block)
+        patched.setitem(stage.DRAW, Figure, draw_block)
         for name in toyviz.charts.__all__:
             function = getattr(toyviz.charts, name)
             if callable(function) and not isinstance(function, type):

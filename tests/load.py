@@ -15,6 +15,7 @@ import math
 import os
 import platform
 import random
+import re
 import socket
 import subprocess
 import sys
@@ -43,6 +44,8 @@ MANY = "double_descent", {"sparsity": 0.98, "seeds": 8}  # page and address of 1
 FLOOD = "privileged_basis", {"n_features": 5, "n_hidden": 2}  # of 800
 WATCHED = {"n_samples": 5000, "seeds": 1, "sparsity": 0.95, "n_hidden": 8}  # one network that takes a while
 SETTINGS = [(n, s) for n in (100, 200, 500) for s in (0.9, 0.95, 0.98, 0.995, 0.998)]  # features, sparsity: not shipped
+NOT_TRAINED = "Not trained yet"
+STATUS = re.compile(rf"(?::material/\w+: )?(\**(?:Training:|Waiting\b|{NOT_TRAINED}).*)")  # of a page or a view
 HAS_PROC = Path("/proc/self/stat").exists()
 
 
@@ -308,8 +311,9 @@ async def behind(stage: Stage, page: str, address: dict[str, Any], changes: int)
         stage.told["alone, s"] = [round(each, 2) for each in stage.tally.trainings]
         stage.tally.trainings.clear()
         await first.open(page, **address)
-        if "train" in first.screen.buttons:
-            await first.press("train")
+        for button in ("train", "act"):  # of a page, of a view
+            if button in first.screen.buttons and status(first) == NOT_TRAINED:
+                await first.press(button)
         stage.told["the first visitor reads"] = status(first)
         for value in ("0.9", "0.95", "0.98")[:changes]:
             await second.move("sparsity", value)
@@ -319,8 +323,10 @@ async def behind(stage: Stage, page: str, address: dict[str, Any], changes: int)
 
 
 def status(visitor: Visitor) -> str:
-    """What the page says of its training."""
-    return next((text for text in visitor.screen.said if text.startswith(("Training", "Waiting"))), "nothing")
+    """What the page says of its training, without its icon and the number of networks that are missing."""
+    told = (STATUS.match(text) for text in visitor.screen.said)
+    found = next((match[1].replace("*", "") for match in told if match), "nothing")
+    return NOT_TRAINED if found.startswith(NOT_TRAINED) else found
 
 
 async def come_and_go(stage: Stage) -> None:

@@ -1,5 +1,6 @@
 """Every address opens: whatever a parameter of a page says, what makes no sense counts as if it were not there."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,14 +9,15 @@ from conftest import app_at
 from streamlit.proto.LabelVisibility_pb2 import LabelVisibility as LabelVisibilityMessage
 from streamlit.runtime.state.query_params import QueryParams
 
-from toyviz import runtime, ui
+from toyviz import runtime, studies, ui
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("pages/*/*.py"))
+OF_VIEWS = studies.pages()
+PAGES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("pages/*/*.py") if path.stem not in OF_VIEWS)
+VIEWS = {f"{page.id}-{view.id}": (page, view) for page in OF_VIEWS.values() for view in page.views}
 NONSENSE = ("no such thing", "9" * 400, "-7", "1e400", "nan", "[1]", "\x00")  # unknown, huge, other types
 FREE = ("words", "feature", "sample")  # a text and two numbers, which are taken as far as they go
 ONCE = {  # an empty value of each was an exception
-    "double_descent": {"descent", "seeds", "map_seeds"},
     "superposition": {"superposition", "look"},
     "limits": {"limits"},
     "privileged_basis": {"look", "starts"},
@@ -87,3 +89,27 @@ def test_what_makes_no_sense_in_an_address_counts_as_if_it_were_not_there(path, 
         for value in NONSENSE if free else ():
             says(dict.fromkeys(free, value), [])
     assert tried >= ONCE.get(Path(path).stem, set())
+
+
+@pytest.mark.parametrize(("home", "view"), VIEWS.values(), ids=VIEWS)
+def test_what_makes_no_sense_in_the_address_of_a_view_is_said_and_its_default_is_shown(home, view, opens):
+    (path,) = (path.relative_to(ROOT).as_posix() for path in ROOT.glob(f"pages/*/{home.id}.py"))
+    names = [*(control.id for control in view.every_control), "step"]
+    for said in (*NONSENSE, "", [*NONSENSE, *NONSENSE]):
+        app, _ = opens(path, {"view": view.id, "v": "2"} | dict.fromkeys(names, said))
+        visit = app.session_state[f"visit of {home.id}"]
+        assert (visit.view, visit.choice(view)) == (view.id, view.default()), said
+        (line,) = (each.value for each in app.markdown if each.value.startswith(":material/link_off:"))
+        assert [name for name in names if not re.search(rf"\b{name}\b.*; shown: ", line, re.I)] == [], said
+        opens(path, dict.fromkeys(names, said))  # as the first addresses were
+
+
+@pytest.mark.parametrize("home", OF_VIEWS.values(), ids=OF_VIEWS)
+def test_an_address_of_a_view_that_is_not_there_opens_the_first_and_says_so(home, opens):
+    (path,) = (path.relative_to(ROOT).as_posix() for path in ROOT.glob(f"pages/*/{home.id}.py"))
+    for said in NONSENSE:
+        app, _ = opens(path, {"view": said, "v": said, said.replace("\x00", "?"): said})
+        assert app.session_state[f"visit of {home.id}"].view == home.views[0].id
+        (line,) = (each.value for each in app.markdown if each.value.startswith(":material/link_off:"))
+        assert f"shown: {home.views[0].id}" in line
+        assert "nothing here is called" in line

@@ -1,11 +1,15 @@
-"""The app in a real browser: a control is moved, networks form, a point is clicked, in light and in dark."""
+"""The app in a real browser: what is on the screen, what moves, and what is sent while it does."""
 
 import contextlib
 import re
 import shutil
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from conftest import serve
+
+from toyviz import studies
+from toyviz.charts import POSITIONS
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -17,6 +21,56 @@ pytestmark = [
     pytest.mark.skipif(BROWSER is None, reason="no chromium or google-chrome on this machine"),
     pytest.mark.filterwarnings("default"),
 ]
+
+
+SIZES = {"1440 x 900": (1440, 900), "1280 x 720": (1280, 720)}
+PAGE = studies.page("double_descent")
+SMALL = "n_features=200&seeds=1&v=2"  # networks that are not shipped, and soon trained
+# Notes from now on how far each part of the stage is from where it was at first, and how many canvases are made there.
+WATCH = """() => {
+  const places = {}, moved = window.moved = {}
+  const parts = '[class*=st-key-at-], .st-key-clock, .st-key-stage, .st-key-line'
+  window.made = 0
+  const look = () => {
+    document.querySelectorAll(parts).forEach((part) => {
+      const name = [...part.classList].find((each) => each.startsWith('st-key')), box = part.getBoundingClientRect()
+      const place = [box.x, box.y, box.width, box.height], first = (places[name] ??= place)
+      moved[name] = Math.max(moved[name] ?? 0, ...place.map((value, k) => Math.abs(value - first[k])))
+    })
+    requestAnimationFrame(look)
+  }
+  look()
+  const drawn = (node) => node.nodeName === 'CANVAS' || node.querySelector?.('canvas')
+  new MutationObserver((changes) => changes.forEach(({ addedNodes, target }) => addedNodes.forEach((node) => {
+    if (target.closest?.('.st-key-stage') && drawn(node)) window.made++
+  }))).observe(document.body, { childList: true, subtree: true })
+}"""
+PICTURE = """name => {
+  const chart = document.querySelector(`.st-key-at-${name} :is(canvas, svg.marks)`)
+  return chart?.toDataURL?.() ?? chart?.innerHTML
+}"""
+SET_CLOCK = """async (value) => {
+  const clock = document.querySelector('#clock')
+  clock.value = value
+  clock.dispatchEvent(new Event('input'))
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))
+}"""
+SCROLLED = "() => document.querySelector('[data-testid=stMain]').scrollTop"
+
+
+class Wire:
+    """Counts what goes over the websocket of a tab, either way."""
+
+    def __init__(self, tab):
+        self.messages = 0
+        tab.on("websocket", self._listen)
+
+    def _listen(self, socket):
+        socket.on("framesent", self._count)
+        socket.on("framereceived", self._count)
+
+    def _count(self, _):
+        self.messages += 1
 
 
 @pytest.fixture(scope="session")
@@ -33,10 +87,11 @@ def address(tmp_path_factory):
 
 
 @contextlib.contextmanager
-def tab_at(browser, address, scheme, path=""):
+def tab_at(browser, address, scheme="light", path="", size=(1440, 900)):
     """A browser tab on a page; at the end nothing must have gone wrong or left this machine."""
-    context = browser.new_context(color_scheme=scheme, viewport={"width": 1300, "height": 1000})
+    context = browser.new_context(color_scheme=scheme, viewport={"width": size[0], "height": size[1]})
     tab = context.new_page()
+    tab.wire = Wire(tab)
     wrong, outside = [], []
     tab.on("console", lambda message: wrong.append(message.text) if _is_wrong(message) else None)
     tab.on("pageerror", lambda error: wrong.append(str(error)))
@@ -51,14 +106,6 @@ def tab_at(browser, address, scheme, path=""):
     assert outside == []
 
 
-@pytest.fixture(params=["light", "dark"])
-def visit(request, browser, address):
-    """A browser tab on the start page."""
-    with tab_at(browser, address, request.param) as tab:
-        tab.get_by_role("heading", name="toyviz").wait_for()
-        yield tab
-
-
 def _is_wrong(message):
     """An error, other than Streamlit's own way to find its base path from the address of a page."""
     return message.type == "error" and not re.search(r"/\w+/_stcore/(health|host-config)$", message.location["url"])
@@ -70,22 +117,50 @@ def go(tab, title):
     tab.get_by_role("heading", name=title, exact=True).wait_for()
 
 
-def finished(tab, networks):
-    tab.locator(".st-key-status").get_by_text(f"{networks} networks.").wait_for()
+def staged(tab, networks=""):
+    """Waits until so many networks are trained, and the stage stands still."""
+    tab.locator(".st-key-status").get_by_text(f"{networks} network").wait_for()
+    tab.locator(".st-key-status").get_by_text("trained and kept").wait_for()
+    tab.locator(".st-key-at-curve canvas").first.wait_for()
     tab.locator("[data-testid='stApp'][data-test-script-state='notRunning']").wait_for(state="attached")
+    tab.get_by_role("button", name="Play").wait_for()
+    settled(tab)
 
 
-def figure(tab, said):
-    """The drawn chart whose description begins like this."""
-    found = tab.get_by_label(re.compile(f"^{said}")).first
-    found.locator("svg.marks, canvas").first.wait_for()
-    return found
+def settled(tab):
+    """Waits until nothing comes any more, and two looks at the stage, a while apart, see the same."""
+    before = None
+    while before != (before := (tab.wire.messages, [tab.evaluate(PICTURE, figure) for figure in figures(tab)])):
+        tab.wait_for_timeout(1000)
+
+
+def figures(tab):
+    """The ids of the figures on the stage."""
+    classes = tab.locator(".st-key-stage [class*=st-key-at-]").evaluate_all("all => all.map((each) => each.className)")
+    return [re.search(r"st-key-at-(\S+)", each).group(1) for each in classes]
+
+
+def said(tab):
+    """What stands beside the clock about the frame of now."""
+    return tab.locator(".st-key-player output").inner_text()
+
+
+def at(tab):
+    """Where the clock is."""
+    return int(tab.locator("#clock").input_value())
+
+
+def type_into(tab, label, value):
+    box = tab.get_by_role("combobox", name=label)
+    box.click()
+    box.fill(value)
+    box.press("Enter")
 
 
 FIRST = {  # each is the very first thing that a fresh server is asked for
     "/double_descent": "Double descent",
     "/superposition?superposition=Phases&seeds=1": "Superposition",
-    "/double_descent?descent=": "Double descent",
+    "/double_descent?descent=What+the+bias+does": "Double descent",
 }
 
 
@@ -100,49 +175,249 @@ def test_a_fresh_server_that_is_first_asked_for_a_page_shows_it_without_a_dialog
             assert tab.get_by_role("radio", name="Phases").is_checked()
 
 
-def test_shipped_results_are_there_at_once_and_a_clicked_point_shows_its_geometry(visit):
-    go(visit, "Superposition")
-    finished(visit, 28)
-    figure(visit, "Heat maps of W1'W1 with the bias beside it, 7 of 20 by 20 features")
-    go(visit, "Double descent")
-    finished(visit, 52)
-    figure(visit, "10 hidden vectors in the plane")
-    loss = figure(visit, "Mean test loss over the size of the training set")
-    loss.scroll_into_view_if_needed()
-    point = loss.locator("path[aria-label*='samples T: 2000;'][aria-label*='set: test; seed']").first.bounding_box()
-    visit.mouse.click(point["x"] + point["width"] / 2, point["y"] + point["height"] / 2)
-    figure(visit, "1,000 of 2,000 hidden vectors in the plane")
-    assert "T=2000" in visit.url
+@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
+def test_all_that_moves_is_on_one_screen_in_every_view(size, browser, address):
+    with tab_at(browser, address, path="/double_descent", size=size) as tab:
+        for view in PAGE.views:
+            tab.get_by_role("radio", name=view.title, exact=True).click()
+            tab.wait_for_function(f"location.search.includes('view={view.id}') || '{view.id}' === '{PAGE.views[0].id}'")
+            staged(tab)
+            shown = [tab.locator(f".st-key-at-{each}") for each in figures(tab)]
+            assert len(shown) >= 4
+            for part in [*shown, *map(tab.locator, (".st-key-line", ".st-key-player", "#clock"))]:
+                box = part.bounding_box()
+                assert min(box["x"], box["y"]) >= 0
+                assert box["x"] + box["width"] <= size[0]
+                assert box["y"] + box["height"] <= size[1]
+                assert box["width"] >= 100
+            assert tab.evaluate(SCROLLED) == 0
 
 
-def test_a_moved_control_trains_networks_that_are_seen_forming(visit, address):
-    key = {"light": "ArrowLeft", "dark": "ArrowRight"}[visit.evaluate(SCHEME)]  # other networks for each
-    visit.goto(f"{address}/double_descent?seeds=2&T=1000")
-    finished(visit, 26)
-    slider = visit.get_by_role("slider", name="Sparsity S")
-    slider.focus()
-    slider.press(key)
-    live = visit.locator(".st-key-live")
-    live.get_by_text("In training").wait_for()
-    frame = figure(live, "200 of 1,000 columns of W1").inner_html()
-    visit.wait_for_function(
-        "old => { const now = document.querySelector('.st-key-live [role=graphics-document]');"
-        " return !now || now.innerHTML != old }",
-        arg=frame,
+def test_on_a_phone_the_clock_stays_at_hand_and_nothing_scrolls_sideways(browser, address):
+    with tab_at(browser, address, "dark", "/double_descent", size=(390, 844)) as tab:
+        staged(tab)
+        for scrolled in (0, 400):
+            tab.evaluate("top => document.querySelector('[data-testid=stMain]').scrollTo(0, top)", scrolled)
+            box = tab.locator("#clock").bounding_box()
+            assert 700 < box["y"] < 844
+            assert box["width"] > 300
+        assert tab.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
+
+
+@pytest.mark.parametrize(("size", "scheme"), [*zip(SIZES.values(), ("light", "dark"), strict=True)], ids=SIZES)
+def test_nothing_moves_from_the_change_of_a_control_to_the_end_of_training(size, scheme, browser, address):
+    sparsity = f"0.96{size[0] // 160}"  # other networks each time
+    with tab_at(browser, address, scheme, f"/double_descent?T=1000&sparsity=0.9&{SMALL}", size) as tab:
+        staged(tab, 13)
+        tab.evaluate("() => document.querySelector('[data-testid=stMain]').scrollTo(0, 60)")
+        tab.evaluate(WATCH)
+        before = tab.evaluate(PICTURE, "loss")
+        type_into(tab, "Sparsity S", sparsity)
+        tab.locator(".st-key-status").get_by_text("Training:").wait_for()
+        tab.wait_for_function(f"before => ({PICTURE})('loss') !== before", arg=before)
+        staged(tab, 13)
+        moved = tab.evaluate("window.moved")
+        assert len(moved) >= 7
+        assert max(moved.values()) <= 2, moved
+        assert tab.evaluate("window.made") == 0
+        assert tab.evaluate(SCROLLED) == 60
+        assert f"sparsity={sparsity}" in tab.url
+
+
+def test_the_clock_moves_pictures_marker_and_numbers_and_sends_nothing(browser, address):
+    with tab_at(browser, address, path=f"/double_descent?T=1000&{SMALL}") as tab:
+        staged(tab, 13)
+        end = {each: tab.evaluate(PICTURE, each) for each in ("columns", "hidden", "curve")}, said(tab)
+        quiet = tab.wire.messages
+        for position in (0, 7, 20, 33):
+            tab.evaluate(SET_CLOCK, position)
+            now = {each: tab.evaluate(PICTURE, each) for each in end[0]}
+            assert all(now[each] != end[0][each] for each in now), position
+            assert said(tab) != end[1]
+        tab.evaluate(SET_CLOCK, 0)
+        assert said(tab).startswith("step 0 of 5,000")
+        tab.get_by_role("button", name="Play").click()
+        tab.wait_for_function(f"+document.querySelector('#clock').value === {POSITIONS - 1}")
+        tab.get_by_role("button", name="Play").wait_for()
+        settled(tab)
+        assert said(tab) == end[1]
+        for each in ("columns", "hidden"):  # the curve is drawn anew in part alone, and so a shade apart
+            assert tab.evaluate(PICTURE, each) == end[0][each]
+        assert tab.wire.messages == quiet
+
+
+def test_the_curve_and_the_keys_move_the_clock_and_the_step_is_in_the_address(browser, address):
+    with tab_at(browser, address, path=f"/double_descent?T=1000&{SMALL}") as tab:
+        staged(tab, 13)
+        quiet = tab.wire.messages
+        box = tab.locator(".st-key-at-curve canvas").first.bounding_box()
+        tab.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        tab.wait_for_function(f"+document.querySelector('#clock').value < {POSITIONS - 1}")
+        tab.wait_for_function("location.search.includes('step=')")
+        step = re.search(r"step=(\d+)", tab.url).group(1)
+        assert said(tab).startswith(f"step {int(step):,} of")
+        before = at(tab)
+        tab.keyboard.press("ArrowRight")
+        assert at(tab) == before + 1
+        tab.keyboard.press("ArrowLeft")
+        assert at(tab) == before
+        tab.keyboard.press("Home")
+        assert said(tab).startswith("step 0 of")
+        tab.keyboard.press("Space")
+        tab.wait_for_function("+document.querySelector('#clock').value > 1")
+        tab.keyboard.press("Space")
+        tab.keyboard.press("End")
+        assert at(tab) == POSITIONS - 1
+        tab.wait_for_function("!location.search.includes('step=')")
+        assert tab.wire.messages == quiet
+        tab.goto(f"{tab.url}&step={step}")
+        staged(tab, 13)
+        assert said(tab).startswith(f"step {int(step):,} of")
+
+
+def test_what_the_pointer_is_on_is_marked_in_the_other_pictures(browser, address):
+    with tab_at(browser, address, path=f"/double_descent?T=10&{SMALL}") as tab:
+        staged(tab, 13)
+        before, quiet = tab.evaluate(PICTURE, "columns"), tab.wire.messages
+        box = tab.locator(".st-key-at-hidden canvas").first.bounding_box()
+        for k in range(20 * 20):  # until it is on one of the ten samples
+            tab.mouse.move(
+                box["x"] + box["width"] * (k % 20 + 0.5) / 20, box["y"] + box["height"] * (k // 20 + 0.5) / 20
+            )
+            if tab.locator("#pointed").input_value():
+                break
+        features = tab.locator("#pointed").input_value()
+        assert re.fullmatch(r",(\d+,)+", features)
+        tab.wait_for_function(f"before => ({PICTURE})('columns') !== before", arg=before)
+        tab.mouse.move(5, 5)
+        tab.wait_for_function(f"before => ({PICTURE})('columns') === before", arg=before)
+        assert tab.wire.messages == quiet
+
+
+def test_a_cell_that_the_pointer_is_on_is_marked_in_the_other_map(browser, address):
+    with tab_at(browser, address, path="/double_descent?view=sizes&v=2") as tab:
+        staged(tab, 30)
+        before, quiet = tab.evaluate(PICTURE, "test_accuracy"), tab.wire.messages
+        box = tab.locator(".st-key-at-test_loss :is(canvas, svg.marks)").first.bounding_box()
+        tab.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.45)
+        tab.wait_for_function("document.querySelector('#pointed').value !== ''")
+        assert re.fullmatch(r"n_samples=\d+ n_hidden=\d+", tab.locator("#pointed").input_value())
+        tab.wait_for_function(f"before => ({PICTURE})('test_accuracy') !== before", arg=before)
+        assert tab.wire.messages == quiet
+
+
+def test_a_clicked_point_opens_its_network_and_a_copied_link_opens_the_same_again(browser, address):
+    with tab_at(browser, address, path=f"/double_descent?T=10&{SMALL}") as tab:
+        staged(tab, 13)
+        box = tab.locator(".st-key-at-loss canvas").first.bounding_box()
+        for x in (0.985, 0.97, 0.95):  # the small pictures of the largest T
+            tab.mouse.click(box["x"] + box["width"] * x, box["y"] + box["height"] * 0.9)
+            tab.wait_for_timeout(500)
+            if "T=2000" in tab.url:
+                break
+        tab.wait_for_function("location.search.includes('T=2000')")
+        staged(tab, 13)
+        tab.evaluate(SET_CLOCK, 12)
+        tab.wait_for_function("location.search.includes('step=')")
+        tab.get_by_role("button", name="Copy link").click()
+        tab.get_by_role("button", name="Copied").wait_for()
+        link, shown = tab.evaluate("window.copied"), said(tab)
+    wanted = {"view", "v", "step", *(each.id for each in PAGE.views[0].every_control)}
+    assert set(parse_qs(urlsplit(link).query)) == wanted
+    opened = PAGE.read(parse_qs(urlsplit(link).query))
+    assert (opened.view.id, opened.choice.T, opened.choice.n_features, opened.not_understood) == (
+        "over_t",
+        2000,
+        200,
+        (),
     )
-    finished(visit, 26)
-    live.wait_for(state="detached")
-    figure(visit, "1,000 hidden vectors in the plane")
-    assert re.search(r"sparsity=0.9(8|95)", visit.url)
+    with tab_at(browser, "", path=link) as tab:
+        staged(tab, 13)
+        assert said(tab) == shown
 
 
-def test_a_reloaded_page_finds_its_training_and_can_cancel_it(visit, address):
-    decay = {"light": "0", "dark": "0.1"}[visit.evaluate(SCHEME)]
-    visit.goto(f"{address}/double_descent?n_samples=5000&n_samples=2000&seeds=2&weight_decay={decay}")
-    status = visit.locator(".st-key-status")
-    status.get_by_text("Training: 0 of 4").wait_for()
-    visit.reload()
-    status.get_by_text("Training: 0 of 4").wait_for()
-    visit.get_by_role("button", name="Cancel").click()
-    status.get_by_text("Cancelled.").wait_for()
-    visit.get_by_role("button", name="Resume").wait_for()
+def test_back_and_forward_walk_through_views_and_choices(browser, address):
+    with tab_at(browser, address, path="/double_descent") as tab:
+        staged(tab, 52)
+        tab.get_by_role("radio", name="The bias").click()
+        staged(tab, 13)
+        tab.get_by_role("radio", name="The learning rate").click()
+        staged(tab, 42)
+        tab.go_back()
+        staged(tab, 13)
+        assert tab.get_by_role("radio", name="The bias").is_checked()
+        tab.go_back()
+        staged(tab, 52)
+        tab.go_forward()
+        staged(tab, 13)
+        assert "view=bias" in tab.url
+
+
+def test_an_own_value_is_taken_and_what_is_not_possible_is_refused_in_a_sentence(browser, address):
+    with tab_at(browser, address, path=f"/double_descent?T=10&n_samples=10,30&{SMALL}") as tab:
+        staged(tab, 2)
+        type_into(tab, "Hidden width m", "5")
+        staged(tab, 2)
+        assert "n_hidden=5" in tab.url
+        type_into(tab, "Hidden width m", "0")
+        tab.locator(".st-key-status").get_by_text("n_hidden=0 is not possible: 1 to 4096").wait_for()
+        assert "n_hidden=5" in tab.url
+        tab.goto(f"{address}/double_descent?n_hidden=0&T=10&n_samples=10,30&{SMALL}")
+        tab.locator(".st-key-status").get_by_text("shown: 2").wait_for()
+
+
+def test_who_goes_back_while_a_network_trains_sees_its_history_and_stays_there(browser, address):
+    long = "T=5000&n_samples=5000&steps=40000&n_features=1000&seeds=1&v=2"
+    with tab_at(browser, address, path=f"/double_descent?{long}") as tab:
+        status = tab.locator(".st-key-status")
+        status.get_by_text("Training: 0 of 1").wait_for()
+        tab.wait_for_function("document.querySelector('.st-key-at-curve canvas')")
+        tab.wait_for_function("+document.querySelector('#clock').value === 39")
+        tab.wait_for_timeout(3000)
+        newest = said(tab)
+        tab.evaluate(SET_CLOCK, 0)
+        tab.get_by_text("step 0 of 40,000").wait_for()
+        tab.wait_for_timeout(1500)
+        assert at(tab) == 0
+        tab.keyboard.press("End")
+        tab.wait_for_function("old => !document.body.innerText.includes(old)", arg=newest)
+        assert not said(tab).startswith("step 0 of")
+        tab.get_by_role("button", name="Cancel").click()
+        status.get_by_text("Cancelled.").wait_for()
+
+
+def test_a_reloaded_page_finds_its_training_and_can_cancel_it(browser, address):
+    long = "n_samples=2000,5000&T=5000&seeds=2&weight_decay=0.1&steps=20000&v=2"
+    with tab_at(browser, address, path=f"/double_descent?{long}") as tab:
+        status = tab.locator(".st-key-status")
+        status.get_by_text("Training: 0 of 4").wait_for()
+        tab.reload()
+        status.get_by_text("Training: 0 of 4").wait_for()
+        tab.get_by_role("button", name="Cancel").click()
+        status.get_by_text("Cancelled.").wait_for()
+        tab.get_by_role("button", name="Resume").wait_for()
+
+
+def test_a_shipped_history_can_be_trained_again_as_a_whole(browser, address):
+    with tab_at(browser, address, path="/double_descent") as tab:
+        staged(tab, 52)
+        tab.locator(".st-key-status").get_by_text("The opened one has").wait_for()
+        tab.evaluate(SET_CLOCK, 20)
+        assert "–" in said(tab)  # what was shipped was not measured in between
+        tab.get_by_role("button", name="Whole history").click()
+        tab.get_by_role("button", name="Whole history").wait_for(state="detached")
+        staged(tab, 52)
+        tab.evaluate(SET_CLOCK, 20)
+        assert "–" not in said(tab)
+
+
+def test_a_page_that_is_left_as_it_was_shows_its_shipped_results(browser, address):
+    with tab_at(browser, address) as tab:
+        tab.get_by_role("heading", name="toyviz").wait_for()
+        go(tab, "Superposition")
+        tab.locator(".st-key-status").get_by_text("28 networks.").wait_for()
+        tab.get_by_label(re.compile("^Heat maps of W1'W1 with the bias")).first.locator(
+            "canvas, svg.marks"
+        ).first.wait_for()
+        go(tab, "Double descent")
+        staged(tab, 52)

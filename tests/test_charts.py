@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from toyviz import charts, metrics, theory
-from toyviz.charts import loss
 from toyviz.charts.chart import CLOSE_RAYS, RAYS
 
 RNG = np.random.default_rng(0)
@@ -54,7 +53,6 @@ POINTS, SEEN = RNG.normal(size=(12, 2)), np.arange(12) % 3 > 0
 KINDS = {charts.FEATURES: (POINTS, SEEN), charts.CLASSES: (POINTS, SEEN)}
 ACCURACY = RUNS.assign(train_accuracy=1.0, test_accuracy=0.02)
 ANGLES = np.array([0.0, 45.0, 90.0])
-LIFT = charts.Lift(POINTS, np.ones(2), POINTS + 1, np.maximum(POINTS + 1, 0))
 NEURONS = ("T = 3", RNG.normal(size=(2, 3)), np.array([0.0, 0.5, 2.0]), ["mono", "poly"])
 SPREAD = pd.DataFrame(
     {"density": [1.0, 1.0], "seed": [0, 1], "loss": [1.0, 2.0], "ratio": [1.0, 2.0], "best": [True, False]}
@@ -104,8 +102,6 @@ FIGURES = {
         RUNS, BASELINES, REGIMES, (3, 10, 100), PICTURES, peak=(10, 4.0), selected=10, floor={3: 0.0, 10: 0.01}
     ),
     "over_sizes, nothing yet": charts.over_sizes(NOTHING, BASELINES, REGIMES[:0], (3, 10)),
-    "loss_over_samples": charts.loss_over_samples(RUNS, BASELINES, REGIMES, (3, 10, 100), (10, 4.0), 10),
-    "loss_over_samples, nothing yet": charts.loss_over_samples(NOTHING, BASELINES, REGIMES.iloc[:0], ()),
     "loss_close_to_one": charts.loss_close_to_one(RUNS, BASELINES, (3, 10, 100), 10),
     "training_curve": charts.training_curve(np.array([1, 10, 100]), np.array([1.0, 0.5, 0.0]), 0),
     "training_curve, no steps yet": charts.training_curve(np.empty(0), np.empty(0)),
@@ -144,11 +140,6 @@ FIGURES = {
     "stacks, none": charts.stacks([]),
     "spread": charts.spread(SPREAD, 1.0),
     "spread, nothing yet": charts.spread(SPREAD[:0]),
-    "horseshoe": charts.horseshoe([("T = 2", LIFT)]),
-    "horseshoe, many": charts.horseshoe([(f"T = {k}", LIFT) for k in range(9)]),
-    "horseshoe, none": charts.horseshoe([]),
-    "starts": charts.starts([("uniform", "T = 5", POINTS, POINTS, 0.4), ("normal", "T = 5", POINTS, POINTS, None)]),
-    "starts, none": charts.starts([]),
     "over_samples": charts.over_samples(ACCURACY, "loss", ("guess", 2.5), (3, 10, 100), 10),
     "over_samples, accuracy": charts.over_samples(ACCURACY, "accuracy", ("chance", 0.08), (3, 10, 100)),
     "over_samples, nothing yet": charts.over_samples(ACCURACY[:0], "loss", ("guess", 2.5), (3, 10)),
@@ -182,7 +173,8 @@ figures = pytest.mark.parametrize("figure", FIGURES.values(), ids=FIGURES.keys()
 def whole(figure):
     """The specification with its data in it, as a browser gets it."""
     data = {name: frame.to_dict("records") for name, frame in figure.data.items() if not nothing(frame)}
-    return {**figure.spec, "datasets": json.loads(json.dumps(data, default=lambda value: value.item()))}
+    written = json.dumps(data, default=lambda value: None if value is pd.NA else value.item())  # NA: it has none
+    return {**figure.spec, "datasets": json.loads(written)}
 
 
 def nothing(frame):
@@ -200,7 +192,7 @@ def nodes(spec):
 
 def test_every_public_chart_has_a_figure_here():
     made = {name.split(",")[0].split(" ")[0] for name in FIGURES}
-    assert made == {name for name in charts.__all__ if name.islower()} - {"limit", "outstanding"}
+    assert made == {name for name in charts.__all__ if name.islower()} - {"count", "limit", "outstanding"}
 
 
 @figures
@@ -290,24 +282,17 @@ def on_its_line(point, line):
 
 
 def test_the_specification_is_built_once():
-    again = charts.loss_over_samples(RUNS.iloc[:2], BASELINES, REGIMES, (3, 10))
-    assert again.spec is FIGURES["loss_over_samples"].spec
+    again = charts.over_sizes(RUNS.iloc[:2], BASELINES, REGIMES, (3, 10))
+    assert again.spec is FIGURES["over_sizes"].spec
 
 
-def test_the_mean_line_is_the_mean_over_seeds_and_its_band_reaches_from_the_lowest_to_the_highest():
-    mean = FIGURES["loss_over_samples"].data["mean"].set_index(["set", "n_samples"])
-    assert mean.loc[("test", 10), ["loss", "low", "high"]].tolist() == [4.0, 3.0, 5.0]
-
-
-def test_a_memorised_loss_is_drawn_at_the_floor_and_told_as_it_is():
-    points = FIGURES["loss_over_samples"].data["points"].query("set == 'train' and n_samples == 3 and seed == 0")
-    assert points["shown"].item() == loss.FLOOR
-    assert points["loss"].item() == 1e-9
-
-
-def test_the_axis_of_a_sweep_is_open_from_the_start():
-    first = charts.loss_over_samples(RUNS[RUNS["n_samples"] == 3], BASELINES, REGIMES, (3, 10, 100))
-    assert first.data["frame"]["n_samples"].tolist() == FIGURES["loss_over_samples"].data["frame"]["n_samples"].tolist()
+def test_a_chart_that_stands_alone_has_a_height_and_is_as_wide_as_the_page():
+    alone = charts.over_sizes(RUNS, BASELINES, REGIMES, (3, 10), height=330)
+    assert alone.spec["height"] == 330
+    assert alone.spec["autosize"] == {"type": "fit", "contains": "padding"}
+    assert alone.spec | FIGURES["over_sizes"].spec == alone.spec
+    panel = charts.Panel("T = 3", 3, {"active": POINTS})
+    assert not charts.panels_over_sizes([panel], charts.START_KINDS, "Starts", height=200).square
 
 
 def test_the_window_close_to_one_holds_the_lowest_loss():
@@ -324,9 +309,13 @@ def test_losses_that_are_not_positive_do_not_reach_a_logarithmic_axis():
 
 def test_the_rays_of_a_panel_go_out_to_each_column_and_back():
     drawn = FIGURES["panels"].data["vectors"]
-    ray = drawn[(drawn["mark"] == "ray")].sort_values("order")[["x", "y"]].to_numpy()
+    rays = drawn[drawn["mark"] == "ray"].sort_values("order")
+    ray = rays.loc[rays["kind"] == charts.FEATURES, ["x", "y"]].to_numpy()
     assert np.array_equal(ray[1::2], COLUMNS)
     assert not ray[::2].any()
+    assert rays.loc[rays["kind"] == charts.SAMPLES, ["x", "y"]].to_numpy().tolist() == [
+        [0, 0]
+    ]  # no line, but an extent
 
 
 def test_panels_have_equal_axes_that_hold_every_vector_and_one_scale_on_request():

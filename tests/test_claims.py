@@ -22,6 +22,7 @@ from toyviz.result import Result
 from toyviz.settings import EXPERIMENTS
 from toyviz.store import GALLERY, Store
 from toyviz.train import train
+from toyviz.ui import verdicts
 
 ROOT = Path(__file__).parents[1]
 TINY = Experiment(n_features=4, n_hidden=2, steps=2, batch_size=4)
@@ -501,7 +502,7 @@ def test_a_claim_is_found_by_its_number_in_the_post_and_a_story_is_called_one():
 @pytest.mark.parametrize("id", CLAIMS)
 def test_the_link_of_a_claim_leads_to_where_it_is_asked_of_its_networks(id, opened):
     claim = CLAIMS[id]
-    asked = opened(claim.page, claim.address).claims
+    asked = opened(claim.page, verdicts.address(claim)).claims
     assert id in asked
     with np.errstate(invalid="ignore"):  # a bias that nobody has trained is 0 and correlates with nothing
         assert claim.check(asked[id]) is not None

@@ -65,23 +65,23 @@ def curve(steps, frames, names=("",)):
     )
 
 
-def rates(done, names=("1", "0.1")):
+def rates(done, names=("1", "0.1"), **options):
     rows = pd.concat([runs(done).assign(line=name) for name in names]).assign(loss=lambda rows: rows["test_loss"])
-    return charts.lines_over_sizes(rows, names, SIZES, baselines={"output 0": 1.0})
+    return charts.lines_over_sizes(rows, names, SIZES, baselines={"output 0": 1.0}, **options)
 
 
-def small(done, vectors=20):
+def small(done, vectors=20, **options):
     panels = [
         charts.Panel(f"T = {T}", T, {kind.name: RNG.normal(size=(vectors, 2)) for kind in charts.LIFT_KINDS})
         for T in done
     ]
-    return charts.panels_over_sizes(panels, charts.LIFT_KINDS, "The bias", selected=10)
+    return charts.panels_over_sizes(panels, charts.LIFT_KINDS, "The bias", selected=10, **options)
 
 
-def cells(done, accuracy=False):
+def cells(done, accuracy=False, **options):
     table = runs(done, 1).assign(n_hidden=2, value=lambda rows: rows["train_loss"])
     side = charts.Side("n_samples", "training samples T", tuple(done))
-    return charts.size_map(table, f"{len(done)} sizes", "loss", logarithmic=not accuracy, x=side, y=HIDDEN)
+    return charts.size_map(table, f"{len(done)} sizes", "loss", logarithmic=not accuracy, x=side, y=HIDDEN, **options)
 
 
 HIDDEN = charts.Side("n_hidden", "hidden size m", (2, 4))
@@ -167,6 +167,60 @@ def test_the_word_for_a_colour_is_the_one_that_its_hue_has():
             assert hues[word][0] <= 360 * hue < hues[word][1]
 
 
+# pointing and clicking
+
+LINKED = {  # as they stand on a page with a clock
+    "over_sizes": over_sizes(SIZES, linked=True),
+    "lines_over_sizes": rates(SIZES, linked=True),
+    "panels_over_sizes": small(SIZES, linked=True),
+    "size_map": cells(SIZES, linked=True),
+}
+linked = pytest.mark.parametrize("name", LINKED)
+
+
+def parameters(spec):
+    return [v for _, v in walk(spec) if isinstance(v, dict) and "name" in v and {"select", "bind", "value"} & set(v)]
+
+
+def kin(chart):
+    return {name: set(frame["kin"]) for name, frame in chart.data.items() if "kin" in frame}
+
+
+@linked
+def test_what_is_pointed_at_is_told_and_heard_by_every_chart_of_a_page_with_a_clock(name):
+    found = parameters(LINKED[name].spec)
+    assert [each["select"]["fields"] for each in found if each["name"] == "on"] == [["kin"]]
+    assert {each["bind"]["element"] for each in found if "bind" in each} == {"#pointed"}
+    assert not [each for each in parameters(MADE[name][-1].spec) if "bind" in each]  # no clock, nothing to bind to
+
+
+@linked
+def test_a_network_is_never_taken_for_a_feature(name):
+    told = set.union(*kin(LINKED[name]).values())
+    assert len(told) == len(SIZES)
+    assert all(re.fullmatch(r"[^,]+=\d+.*", each) for each in told)
+    assert "indexof(pointed, ',') == 0" in json.dumps(MADE["plane"][0].spec)
+
+
+def test_charts_of_the_same_sizes_tell_each_other_the_same():
+    loss, lines, pictured = (kin(LINKED[name]) for name in ("over_sizes", "lines_over_sizes", "panels_over_sizes"))
+    assert loss["sizes"] == loss["targets"] == lines["sizes"] == lines["targets"] == pictured["frames"]
+    first = cells(SIZES, linked=True).data["cells"]["kin"].tolist()
+    assert cells(SIZES, accuracy=True, linked=True).data["cells"]["kin"].tolist() == first
+
+
+@linked
+def test_a_second_click_on_the_same_mark_is_another_selection(name):
+    layer = next(
+        v for _, v in walk(LINKED[name].spec) if isinstance(v, dict) and "params" in v and v is not LINKED[name].spec
+    )
+    pick = next(each for each in layer["params"] if each["name"] == "pick")
+    changing = layer["transform"][-1]
+    assert "pick" in changing["calculate"]
+    assert "now()" in changing["calculate"]
+    assert changing["as"] in pick["select"]["fields"]
+
+
 # the clock
 
 
@@ -220,6 +274,14 @@ def test_a_plane_holds_every_vector_of_the_whole_history_and_of_each_frame():
         for f in range(4):
             assert np.abs(history[f] - own.loc[f, ["x", "y"]].to_numpy(float)).max() < own.loc[f, "half"]
         assert (whole["x"] == 0) == centred
+
+
+def test_a_row_of_nothing_draws_nothing():
+    for chart, column in ((plane(1, 0), "number"), (small(()), "u")):
+        drawn = [v for _, v in walk(chart.spec) if isinstance(v, dict) and v.get("data") == {"name": "dots"}]
+        assert len(drawn) == 1
+        assert {"filter": f"isValid(datum.{column})"} in drawn[0]["transform"]
+        assert chart.data["dots"][column].isna().all()
 
 
 def test_the_longest_columns_have_rays_and_those_that_stand_out_their_number():
@@ -290,12 +352,15 @@ def test_each_picture_stands_in_the_column_of_its_size_and_fits_its_cell():
     assert not rays[["u", "v"]].to_numpy()[::2].any()
 
 
-def test_every_point_and_every_picture_can_be_clicked():
+def test_a_point_picks_its_seed_and_the_rest_of_a_column_its_size_alone():
     targets = over_sizes((10,)).data["targets"]
     assert set(targets["n_samples"]) == set(SIZES)
-    assert len(targets) == 2 * 2 + 2 * 3  # two sets of two seeds; two pictures a size, trained or not
-    pictured = targets[(targets["n_samples"] == 10) & (targets["row"] >= 0)]
-    assert set(pictured["seed"]) == {1}
+    on_point = targets["row"] == charts.sizes.ON_POINT
+    assert targets.loc[on_point, ["n_samples", "seed"]].to_numpy().tolist() == [[10, 0], [10, 1]] * 2  # two sets
+    assert targets.loc[~on_point, "seed"].isna().all()
+    assert (~on_point).sum() == 3 * 3  # a column and two pictures a size, trained or not
+    assert on_point.tolist() == sorted(on_point)  # the topmost are the last: what is below would be clicked in vain
+    assert "T = 10, seed 1: hidden vectors" in set(targets["told"])
 
 
 def test_the_axis_of_the_loss_stands_still_until_a_loss_is_above_it():
@@ -317,9 +382,35 @@ def test_the_mean_and_its_band_are_those_of_the_seeds():
     assert mean.loc["test", ["loss", "low", "high"]].tolist() == [3.5, 3, 4]
 
 
+def test_the_label_of_the_peak_stands_above_every_seed_near_it_and_between_the_borders_around_it():
+    named = regimes("memorising", "in between")
+    table = runs(SIZES).assign(test_loss=[1, 2, 9, 50, 3, 4])  # the highest seed is at T = 10
+    peak = charts.over_sizes(table, {}, named, SIZES, peak=(100, 3.5)).data["peak"]
+    assert peak[["place", "above"]].to_numpy().tolist() == [[2, 50]]
+    border = float(borders(np.array([20.0]), SIZES)[0])
+    assert peak[["left", "right"]].to_numpy().tolist() == [[border, 2.5]]
+    assert peak["label"].tolist() == ["peak 3.5"]
+
+
+def test_a_regime_knows_how_much_room_its_neighbours_leave():
+    found = charts.over_sizes(runs(SIZES), {}, regimes("memorising", "in between"), SIZES).data["regimes"]
+    width = (found["end"] - found["start"]).tolist()
+    assert found["left_width"].tolist() == [0, width[0]]
+    assert found["right_width"].tolist() == [width[1], 0]
+    assert found[["left_letters", "right_letters"]].to_numpy().tolist() == [[0, 10], [10, 0]]
+
+
 def test_names_of_rules_that_are_close_stand_on_one_line_and_others_apart():
     chart = charts.over_sizes(runs(()), {"output 0": 1.0, "best constant": 0.98, "far": 0.1}, regimes(), SIZES)
     assert chart.data["baselines"]["label"].tolist() == ["", "output 0 · best constant", "far"]
+
+
+def test_the_name_of_a_rule_stands_under_what_is_closely_below_it():
+    sizes = (1, 2, 3, 4, 5, 6, 7, 8)  # the names stand over the first two
+    near = runs(sizes, 1).assign(test_loss=5.0, train_loss=[0.7, 0.5, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3])
+    for factor, under in ((1, 0.5), (0.01, 1.0)):  # a line far below is not in the way
+        table = near.assign(train_loss=factor * near["train_loss"])
+        assert charts.over_sizes(table, {"output 0": 1.0}, regimes(), sizes).data["baselines"]["under"].item() == under
 
 
 def test_a_size_is_labelled_as_it_was_typed():
@@ -337,6 +428,31 @@ def test_small_pictures_hold_all_their_vectors_or_what_one_kind_needs():
     assert chart.data["frames"]["square"].item() == pytest.approx(0.5, abs=0.02)
 
 
+def test_one_mark_among_hundreds_is_drawn_on_top_with_its_ray_from_the_origin():
+    last = charts.LIFT_KINDS[-1]
+    assert (last.name, last.rays, last.ring) == ("b1", True, False)
+    vectors = {kind.name: RNG.normal(size=(300, 2)) + 3 for kind in charts.LIFT_KINDS} | {"b1": np.array([[1.0, 2.0]])}
+    panels = [charts.Panel(f"T = {T}", T, vectors) for T in (3, 10)]
+    chart = charts.panels_over_sizes(panels, charts.LIFT_KINDS, "The bias", selected=10)
+    assert chart.data["dots"]["kind"][chart.data["dots"]["place"] == 1].iloc[-1] == "b1"
+    rays = chart.data["rays"]
+    assert rays["place"].tolist() == [0, 1]
+    along = (rays[["u", "v"]].to_numpy() - rays[["zero_u", "zero_v"]].to_numpy()).astype(float)
+    assert along[:, 1] == pytest.approx(2 * along[:, 0])
+    layers = [each["data"]["name"] for each in chart.spec["layer"]]
+    assert layers.index("rays") + 1 == layers.index("dots")  # both above the frames
+
+
+@pytest.mark.parametrize("chart", [small((3,)), MADE["planes_of_kinds"][0]], ids=["pictures", "plane"])
+def test_a_legend_shows_hollow_what_is_drawn_hollow(chart):
+    named = {layer["mark"]["color"]: layer["mark"]["filled"] for layer in chart.spec["layer"] if of_legend(layer)}
+    assert named == {kind.colour: not kind.ring for kind in charts.LIFT_KINDS}
+
+
+def of_legend(layer):
+    return layer.get("mark", {}).get("type") == "point" and layer.get("encoding", {}).get("y") == {"value": -9}
+
+
 def test_a_common_scale_keeps_what_is_larger_larger():
     panels = [charts.Panel(f"T = {T}", T, {"active": np.full((1, 2), 1.0 * T)}) for T in (1, 10)]
     kinds = charts.START_KINDS
@@ -344,6 +460,19 @@ def test_a_common_scale_keeps_what_is_larger_larger():
     common = charts.panels_over_sizes(panels, kinds, "Starts", scale_by="active", common_scale=True).data["dots"]["u"]
     assert own[0] == pytest.approx(own[1])
     assert common[1] == pytest.approx(10 * common[0])
+
+
+def test_below_rows_those_of_the_selected_size_are_drawn_once_more():
+    panels = [
+        charts.Panel(f"T = {T}", T, {"active": np.full((3, 2), 1.0 * T)}, row) for row in ("a", "b") for T in (5, 30)
+    ]
+    chart = charts.panels_over_sizes(panels, charts.START_KINDS, "Starts", rows=["a", "b"], selected=30)
+    frames, dots = chart.data["frames"], chart.data["dots"]
+    assert frames.loc[frames["large"], ["label", "place"]].to_numpy().tolist() == [["T = 30, a", 0], ["T = 30, b", 1]]
+    assert len(frames) == 4 + 2
+    assert dots["large"].sum() == 2 * 3
+    assert "4 small pictures" in chart.alt
+    assert not charts.panels_over_sizes(panels, charts.START_KINDS, "Starts", selected=30).data["frames"]["large"].any()
 
 
 # maps
@@ -365,6 +494,25 @@ def test_an_accuracy_of_0_has_a_colour_and_a_missing_cell_an_outline():
     assert chart.data["cells"]["bright"].tolist() == [True, False]
     assert len(chart.data["frame"]) == 6
     assert "white" not in json.dumps(chart.spec)
+
+
+def test_small_shares_are_told_in_percent_and_their_colours_end_where_one_says():
+    table = pd.DataFrame({"n_samples": [3, 10, 100], "n_hidden": 2, "value": [0.0, 0.0023, 0.09]})
+    side = charts.Side("n_samples", "T", (3, 10, 100))
+    options = {"logarithmic": False, "x": side, "y": HIDDEN}
+    small = charts.size_map(table, "Accuracy", "accuracy", ends=(0, 0.09), **options)
+    whole = charts.size_map(table, "Accuracy", "accuracy", **options)
+    assert small.data["cells"]["text"].tolist() == ["0 %", "0.23 %", "9 %"]
+    assert whole.data["cells"]["text"].tolist() == ["0", "0.0023", "0.09"]
+    assert small.data["meta"][["low", "high"]].to_numpy().tolist() == [[0, 0.09]]
+    assert whole.data["meta"][["low", "high"]].to_numpy().tolist() == [[0, 1]]
+    assert small.data["cells"]["bright"].tolist() == [True, True, False]
+    kinds = {
+        next(v["type"] for _, v in walk(chart.spec) if isinstance(v, dict) and "interpolate" in v)
+        for chart in (small, whole, cells(SIZES))
+    }
+    assert kinds == {"sqrt", "linear", "log"}
+    assert "from 0 % to 9 %" in small.alt
 
 
 def test_numbers_in_cells_are_written_as_one_reads_them():

@@ -19,7 +19,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from toyviz import cost, data, export, settings
+from toyviz import cost, data, export, settings, studies
 from toyviz.__main__ import _Progress, main
 from toyviz.experiment import FIELD_NAMES, Experiment
 from toyviz.jobs import Jobs
@@ -28,6 +28,7 @@ from toyviz.train import Frame, TrainingFailed
 
 ROOT = Path(__file__).parents[1]
 SMALL = ["--set", "steps=6", "n_features=30", "n_samples=12", "sparsity=0.8"]  # of double_descent
+FIGURE_KEYS = ["id", "title", "page", "tab", "chart", "key", "experiments", "address", "view", "block"]
 METRICS = ["train_loss", "test_loss", "train_accuracy", "test_accuracy"]
 COLUMNS = ["key", "cached", "engine", "seconds", *METRICS, "error"]
 TINY = {  # --set for one experiment of each kind, so that it trains in no time
@@ -170,6 +171,18 @@ def test_every_named_experiment_can_be_trained_and_says_null_where_a_number_has_
     assert (metrics["test_loss"] is None) == (metrics["test_accuracy"] is None) == (quick.data != "sparse")
 
 
+@pytest.mark.parametrize("recipe", ["quick", "paper", "post", "plain"])
+@pytest.mark.parametrize("name", ["double_descent", "mlp"])
+def test_a_recipe_is_how_the_named_experiment_is_trained(name, recipe, answer):
+    words = ["--set", "steps=1", "warmup=0", "n_features=30", "n_samples=12", "sparsity=0.8"]
+    changed = {"steps": 1, "warmup": 0, "n_features": 30, "n_samples": 12, "sparsity": 0.8}
+    setting = settings.EXPERIMENTS[name]
+    expected = setting.at("paper" if recipe == "post" else recipe).with_(**changed)
+    assert answer("train", name, "--recipe", recipe, *words)["experiment"] == asdict(expected)
+    row = answer("sweep", name, "--recipe", recipe, *words, "--over", "seed=0", "--json")
+    assert (row["key"], row["cached"]) == (expected.key, True)
+
+
 def test_every_field_can_be_set_at_once_and_none_is_a_value(torch, answer):  # no kernel covers all of it
     values = asdict(
         Experiment(arch="mlp", task="small_fish", n_embed=5, n_hidden=3, n_features=9, steps=2, batch_size=4)
@@ -258,7 +271,25 @@ REFUSED = [
     ("train", "python -m toyviz train: the following arguments are required: NAME"),
     ("", "python -m toyviz: the following arguments are required: COMMAND"),
     ("tran mlp", "python -m toyviz: argument COMMAND: invalid choice: 'tran'"),
+    ("sweep", "python -m toyviz sweep: the following arguments are required: NAME, --over; see python -m toyviz sweep"),
     ("sweep mlp", "python -m toyviz sweep: the following arguments are required: --over"),
+    (
+        "train mlp --recipe slow",
+        "python -m toyviz train: argument --recipe: must be one of quick, paper, plain; got 's",
+    ),
+    ("train mlp --link double_descent", "--link and NAME cannot be given together"),
+    ("sweep mlp --link double_descent", "--link and NAME cannot be given together"),
+    ("train --link double_descent --recipe paper", "--link and --recipe cannot be given together"),
+    ("sweep --link double_descent --over seed=1", "--link and --over cannot be given together"),
+    ("sweep --link double_descent --seeds 2", "--link and --seeds cannot be given together"),
+    ("train --link nope", "'nope' is not a page; the pages are home, superposition, double_descent,"),
+    ("train --link double_descent --set step=5", "'step' is not a field of an experiment"),
+    ("train --link double_descent --set sparsity=1", "sparsity must be in [0, 1); got 1.0"),
+    (
+        "sweep --link double_descent?first_seed=2147483647&seeds=2&v=2",
+        "this link cannot be trained: seed must be between 0 and 2.14748e+09; got 2147483648",
+    ),
+    ("link", "python -m toyviz link: the following arguments are required: ADDRESS"),
     ("sweep mlp --over n_samples", "--over must be field=value; got 'n_samples'"),
     ("sweep mlp --over samples=3", "'samples' is not a field of an experiment; the fields are"),
     ("sweep mlp --over n_samples=3,,5", "n_samples must be a whole number or none; got ''"),
@@ -459,13 +490,26 @@ print(*sys.modules)
 """
 
 
-@pytest.mark.parametrize("words", ["list", "train nope", "train mlp --set lr=fast", "sweep mlp --over steps=0"])
-def test_a_refusal_and_a_list_come_without_loading_what_trains(words):
+def loaded_by(words):
+    """The modules that a command loads."""
     command = [sys.executable, "-c", LOADED, *words.split()]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    loaded = done.stdout.splitlines()[-1].split()
+    loaded = set(done.stdout.splitlines()[-1].split())
     assert "toyviz.experiment" in loaded
-    assert not {"numpy", "torch", "numba", "pandas", "streamlit", "altair", "joblib"} & set(loaded)
+    return loaded
+
+
+@pytest.mark.parametrize("words", ["train nope", "train mlp --set lr=fast", "sweep mlp --over steps=0"])
+def test_a_refusal_comes_without_loading_what_trains_or_draws(words):
+    assert not {"numpy", "torch", "numba", "pandas", "streamlit", "altair", "joblib"} & loaded_by(words)
+
+
+@pytest.mark.parametrize(
+    "words", ["list", "link double_descent", "train --link double_descent?view=nope --set lr=fast"]
+)
+def test_a_list_and_a_link_come_without_loading_what_trains_or_serves(words):
+    served = {"toyviz.jobs", "toyviz.queue", "toyviz.store", "toyviz.runtime"}
+    assert not ({"torch", "numba", "streamlit", "joblib", "diskcache"} | served) & loaded_by(words)
 
 
 # sweep
@@ -712,7 +756,12 @@ def test_list_names_every_experiment_page_and_figure(run, answer):
         assert (Experiment(**row["quick"]), Experiment(**row["paper"])) == (setting.quick, setting.paper)
     files = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("pages/*/*.py")}
     assert {row["path"] for row in listed["pages"]} == files
-    assert [row["id"] for row in listed["figures"]] == list(settings.FIGURES)
+    assert [row["id"] for row in listed["figures"]] == [f"F{number}" for number in range(1, 46)]
+    of_views = studies.pages()
+    for row in listed["pages"]:
+        views = of_views[row["name"]].views if row["name"] in of_views else ()
+        assert row["views"] == [{"id": view.id, "title": view.title} for view in views]
+    assert any(row["views"] for row in listed["pages"])
     code, lines, _ = run("list")
     assert code == 0
     for row in [*listed["experiments"], *listed["pages"], *listed["figures"]]:
@@ -727,7 +776,10 @@ def test_list_names_every_experiment_page_and_figure(run, answer):
 def test_every_figure_is_on_a_page_and_of_named_experiments(answer):
     listed = answer("list", "--json")
     for row in listed["figures"]:
-        assert list(row) == ["id", "title", "page", "tab", "chart", "key", "experiments", "address"]
+        assert list(row) == FIGURE_KEYS
+        of_view = row["view"] is not None
+        assert (row["view"], row["block"]) == ((row["tab"], row["key"]) if of_view else (None, None))
+        assert (row["chart"] is None) == of_view == (row["page"] == "double_descent")
     assert {row["page"] for row in listed["figures"]} <= {row["name"] for row in listed["pages"]}
     assert {name for row in listed["figures"] for name in row["experiments"]} <= set(settings.EXPERIMENTS)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toyviz import cost, settings
+from toyviz import cost, gallery, settings
 from toyviz.claims import CLAIMS, report
 from toyviz.cost import ALLOWANCES, Allowance, TooCostly
 from toyviz.experiment import Experiment, sweep
@@ -139,7 +139,7 @@ def test_a_small_training_is_expected_to_take_less_than_a_minute(name):
 def test_the_shipped_trainings_took_what_is_expected_but_for_how_fast_their_machine_was():
     """Of those over half a second nine in ten are within a factor of 3, and so is each kernel's sum."""
     store, ratios, sums = Store(None, GALLERY), [], {}
-    for experiment in settings.gallery():
+    for experiment in gallery.wanted():
         result = store.get(experiment)
         assert result is not None
         seconds, expected = float(result.provenance["seconds"]), cost.expected(experiment).seconds
@@ -159,7 +159,7 @@ def test_the_shipped_trainings_took_what_is_expected_but_for_how_fast_their_mach
 
 
 def test_everything_that_is_named_claimed_or_shipped_is_allowed():
-    every = {each.key: each for each in settings.gallery()}
+    every = {each.key: each for each in gallery.wanted()}
     for setting in settings.EXPERIMENTS.values():
         for base in (setting.quick, setting.paper):
             every |= {each.key: each for each in sweep(base, **setting.over)}

@@ -1,10 +1,18 @@
-"""The table of the post's figures against the pages: each is opened where its row says, with untrained networks."""
+"""The figures of the post against the pages: each is opened where its row says, with untrained networks."""
+
+from dataclasses import replace
 
 import pytest
 
-from toyviz import settings
+from toyviz import settings, studies
 from toyviz.experiment import FIELD_NAMES
-from toyviz.settings import FIGURES
+from toyviz.figures import TABS, figures
+from toyviz.sweep import Sweep
+from toyviz.view import Figure
+
+FIGURES = figures()
+ON_PAGES = {id: figure for id, figure in FIGURES.items() if figure.view is None}
+IN_VIEWS = {id: figure for id, figure in FIGURES.items() if figure.view is not None}
 
 
 def of(experiment, name):
@@ -15,14 +23,21 @@ def of(experiment, name):
     return any(all(getattr(experiment, f) == getattr(each, f) for f in same) for each in (setting.quick, setting.paper))
 
 
-@pytest.mark.parametrize("id", FIGURES)
+def at(figure):
+    """The view that has it, the choice at which it has it, and the networks of that."""
+    opened = studies.page(figure.page).read(figure.address)
+    assert opened.not_understood == ()
+    return opened.view, opened.choice, opened.view.plan(opened.choice)
+
+
+@pytest.mark.parametrize("id", ON_PAGES)
 def test_a_figure_is_drawn_in_the_view_of_its_page_that_the_table_names(id, opened):
     figure = FIGURES[id]
     drawn = [(each.key, each.chart) for each in opened(figure.page, figure.address).drawn]
     assert drawn.count((figure.key, figure.chart)) == 1
 
 
-@pytest.mark.parametrize("id", FIGURES)
+@pytest.mark.parametrize("id", ON_PAGES)
 def test_a_figure_shows_networks_of_the_experiments_that_the_table_names(id, opened):
     figure = FIGURES[id]
     view = opened(figure.page, figure.address)
@@ -31,7 +46,35 @@ def test_a_figure_shows_networks_of_the_experiments_that_the_table_names(id, ope
         assert any(of(experiment, name) for experiment in view.wanted), name
 
 
-@pytest.mark.parametrize("name", settings.TABS)
+@pytest.mark.parametrize("id", IN_VIEWS)
+def test_a_figure_is_a_block_of_the_view_that_its_address_opens(id, untrained):
+    figure, store = FIGURES[id], untrained()
+    view, choice, plan = at(figure)
+    assert (view.id, view.figures[id].block) == (figure.view, figure.block) == (figure.tab, figure.key)
+    blocks = [
+        *view.show(choice, plan, Sweep(map(store.get, plan.experiments), plan.experiments)),
+        *view.inside(choice, *map(store.get, plan.opened)),
+    ]
+    assert [block.id for block in blocks if isinstance(block, Figure)].count(figure.block) == 1
+
+
+@pytest.mark.parametrize("id", IN_VIEWS)
+def test_a_figure_in_a_view_is_of_the_experiments_that_the_view_names(id):
+    view, choice, plan = at(FIGURES[id])
+    assert FIGURES[id].experiments
+    assert view.named(choice) in FIGURES[id].experiments
+    for name in FIGURES[id].experiments:
+        assert any(of(experiment, name) for experiment in plan.experiments), name
+
+
+@pytest.mark.parametrize("id", IN_VIEWS)
+def test_the_address_of_a_figure_in_a_view_says_everything(id):
+    view, choice, _ = at(FIGURES[id])
+    assert set(FIGURES[id].address) == {"view", "v", *(each.id for each in view.every_control)}
+    assert choice == view.default(**view.figures[id].choice)
+
+
+@pytest.mark.parametrize("name", TABS)
 def test_the_views_that_the_table_names_are_different_views(name, opened):
     addresses = {figure.tab: figure.address for figure in FIGURES.values() if figure.page == name}
     views = [opened(name, address) for address in addresses.values()]
@@ -46,8 +89,19 @@ def test_no_two_figures_are_the_same_chart_of_the_same_view():
 
 def test_the_figures_are_all_of_the_post_in_its_order():
     assert list(FIGURES) == [f"F{number}" for number in range(1, 46)]
+    assert set(IN_VIEWS) == {f"F{number}" for number in (3, 4, 5, 11, 12, 13, 14, 15, 16, 17, 34, 35, 44)}
 
 
 def test_figures_differ_in_what_they_are_called():
     titles = [figure.title for figure in FIGURES.values()]
     assert len(set(titles)) == len(titles)
+
+
+def test_a_figure_has_one_place(monkeypatch):
+    page = studies.page("double_descent")
+    first, second, *others = page.views
+    (id, figure), *_ = first.figures.items()
+    twice = replace(second, figures=dict(second.figures) | {id: figure})
+    monkeypatch.setattr(studies, "pages", lambda: {page.id: replace(page, views=(first, twice, *others))})
+    with pytest.raises(ValueError, match=f"{id} is on double_descent and in double_descent, {second.id}: a figure has"):
+        figures()

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from toyviz import charts, data, metrics, probe, settings, tables, theory
+from toyviz import charts, data, gallery, metrics, probe, settings, tables, theory
 from toyviz.claims import CLAIMS, Finding
 from toyviz.claims import fish as checks
 from toyviz.model import shapes
@@ -165,8 +165,8 @@ def test_a_click_on_a_map_picks_its_two_sizes_and_the_cell_that_is_open_is_marke
     cells = pd.DataFrame({"n_embed": [8, 16], "n_hidden": [4, 4], "value": [0.5, 0.1]})
     sides = {"x": charts.Side("n_embed", "B", (8, 16)), "y": charts.Side("n_hidden", "H", (4, 32))}
     figure = charts.size_map(cells, "Error", "error", selected={"n_embed": 16, "n_hidden": 4}, **sides)
-    pick = next(each for each in figure.spec["params"] if each["name"] == "pick")
-    assert pick["select"]["fields"] == ["n_embed", "n_hidden"]
+    pick = next(each for layer in figure.spec["layer"] for each in layer.get("params", ()) if each["name"] == "pick")
+    assert pick["select"]["fields"] == ["n_embed", "n_hidden", "time"]
     assert figure.data["selected"].to_dict("records") == [{"n_embed": 16, "n_hidden": 4}]
     assert len(figure.data["frame"]) == 4
 
@@ -381,5 +381,5 @@ def test_all_six_claims_share_their_evidence_which_has_the_cells_that_they_ask_f
 
 def test_the_default_maps_are_shipped_and_take_less_than_six_megabytes_of_weights():
     shown = settings.fish(n_embed=settings.FISH_EMBEDS, n_hidden=settings.FISH_HIDDEN)
-    assert {e.key for e in shown} <= {e.key for e in settings.gallery()}
+    assert {e.key for e in shown} <= {e.key for e in gallery.wanted()}
     assert sum(4 * np.prod(shape) for e in shown for shape in shapes(e).values()) < 6e6

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from toyviz import gallery, metrics, probe, settings
+from toyviz import gallery, metrics, probe
 from toyviz.experiment import Experiment
 from toyviz.model import initial_parameters
 from toyviz.settings import EXPERIMENTS
@@ -15,7 +15,7 @@ from toyviz.train import train
 
 TINY = Experiment(n_features=7, n_hidden=2, n_samples=11, sparsity=0.6, steps=30, lr=0.01)
 EMPTY = TINY.with_(n_features=1, n_hidden=1, n_samples=1, sparsity=0.999)  # not one feature is active
-SHIPPED = {experiment.key: experiment for experiment in settings.gallery()}
+SHIPPED = {experiment.key: experiment for experiment in gallery.wanted()}
 
 
 def shipped(experiment):

@@ -2,20 +2,35 @@
 
 import ast
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from toyviz import settings
+from toyviz import live, settings, studies, view
 from toyviz.__main__ import _parser, pages
 from toyviz.experiment import ARCHS, FIELD_NAMES, TASKS
+from toyviz.sweep import Sweep
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SOURCES = sorted([ROOT / "app.py", *ROOT.glob("pages/**/*.py"), *ROOT.glob("toyviz/**/*.py")])
-PURE = ("data", "schedules", "model", "metrics", "theory", "charts")
+PURE = (
+    "data",
+    "schedules",
+    "model",
+    "metrics",
+    "theory",
+    "charts",
+    "control",
+    "view",
+    "sweep",
+    "studies",
+    "live",
+    "figures",
+)
 
 
 def module_name(path):
@@ -201,7 +216,33 @@ def test_the_readme_names_every_command_and_its_examples_can_be_read():
     examples = re.findall(r"^\$ python -m toyviz (.*)$", text, re.MULTILINE)
     assert len(examples) >= 5
     for example in examples:
-        assert _parser().parse_args(example.split()).run
+        assert _parser().parse_args(shlex.split(example)).run
+
+
+def test_the_links_in_the_readmes_examples_are_understood():
+    text = section("Command line")
+    addresses = re.findall(r'^\$ python -m toyviz .*"(.+?)"', text, re.MULTILINE)
+    assert len(addresses) >= 4
+    for name, address in map(view.link, addresses):
+        assert studies.page(name).read(address).not_understood == ()
+        assert address["v"] == [view.VERSION]
+
+
+def test_the_view_in_the_readme_is_one(add_view, untrained):
+    (code,) = re.findall(r"^```python\n(.*?)^```$", section("Adding a view"), re.MULTILINE | re.DOTALL)
+    add_view("of_the_readme", code)
+    shown = studies.page("double_descent").views[-1]
+    choice = shown.default(n_samples=(3, 5), features=50)
+    plan = shown.plan(choice)
+    store, waits = untrained(), live.unfinished(plan.opened[0], None)
+    assert [each.n_samples for each in plan.opened] == [choice.T]
+    for results, opened in ([], waits), ([store.get(each) for each in plan.experiments], store.get(plan.opened[0])):
+        blocks = list(shown.show(choice, plan, Sweep(results, plan.experiments)))
+        figures = {block.id for block in blocks if isinstance(block, view.Figure)}
+        assert figures == set(shown.stage) == {"losses"}
+        assert blocks[-1].markdown.startswith(f"{len(results)} of 4 networks")
+        inside = [block.id for block in shown.inside(choice, opened)]
+        assert inside[:3] == ["columns", "hidden", "curve"]
 
 
 def test_the_readme_names_every_make_target_and_no_other():

@@ -13,7 +13,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from tests import load
 from tests.visitor import FRAGMENT, PAGE, REMEMBERED, Screen, Tally, Visitor
-from toyviz import settings
+from toyviz import gallery
 from toyviz.__main__ import pages
 
 SCRIPT = """
@@ -37,13 +37,20 @@ def forming():
 
     st.fragment(view, run_every=0.05 if looks["left"] else None)()
 
+def boxed():
+    address = st.query_params.get("width", "2")
+    st.session_state.setdefault("boxed width", address)
+    written = chr(0x200b).__add__
+    st.query_params["width"] = st.selectbox("Width", ["2", "3", "4"], key="boxed width", format_func=written)
+    st.markdown("width " + st.session_state["boxed width"])
+
 def large():
     st.markdown("large " * 20_000)
 
 def wrong():
     raise ValueError("wrong on purpose")
 
-st.navigation([st.Page(forming), st.Page(large), st.Page(wrong)]).run()
+st.navigation([st.Page(forming), st.Page(boxed), st.Page(large), st.Page(wrong)]).run()
 """
 
 
@@ -84,6 +91,56 @@ def test_a_visitor_opens_pages_by_their_addresses_and_moves_a_slider(stage):
     assert (len(tally.pages), tally.errors) == (2, [])
     assert tally.messages > 4
     assert tally.bytes > tally.messages
+
+
+def test_a_visitor_chooses_from_a_list_and_the_page_writes_the_address(stage):
+    read = []
+
+    async def look(visitor):
+        read.append(([text for text in visitor.screen.said if text.startswith("width")], visitor.screen.address))
+
+    async def choose(visitor):
+        await visitor.move("width", "4")
+        await visitor.settled()
+
+    tally = visit(stage, lambda visitor: visitor.open("boxed", width=3), look, choose, look)
+    assert read == [(["width 3"], "width=3"), (["width 4"], "width=4")]
+    assert (len(tally.pages), tally.errors) == (2, [])
+
+
+@pytest.mark.parametrize(
+    ("said", "networks"),
+    [
+        (":material/check_circle: **1,234 networks.** Training took 3 s of computing", 1234),
+        (":material/check_circle: 52 networks, trained and kept.", 52),
+        (":material/check_circle: 1 network, trained and kept. 12 frames of this one's history are shipped.", 1),
+        (":material/model_training: **Training:** 2 of 52 networks, about 3 s left.", None),
+    ],
+)
+def test_a_screen_knows_when_all_networks_are_there(said, networks):
+    screen = Screen()
+    screen.said = ["52 networks", said]
+    assert screen.networks == networks
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ("Training: 1 of 4 networks done, about 3 s left", "Training: 1 of 4 networks done, about 3 s left"),
+        (
+            ":material/model_training: **Training:** 2 of 52 networks, nearly done.",
+            "Training: 2 of 52 networks, nearly done.",
+        ),
+        (":material/model_training: Waiting: 3 networks before this.", "Waiting: 3 networks before this."),
+        (":material/hourglass_empty: **Not trained yet.** It needs much.", load.NOT_TRAINED),
+        (":material/hourglass_empty: **Not trained yet:** 104 of 104 networks; about 3 min", load.NOT_TRAINED),
+        ("**Training loss** is what falls", "nothing"),
+    ],
+)
+def test_where_a_training_stands_is_read_from_what_the_page_says(said, status):
+    visitor = Visitor(0, Tally())
+    visitor.screen.said = ["A Training", said]
+    assert load.status(visitor) == status
 
 
 def test_a_fragment_with_a_timer_is_run_again_until_the_networks_are_there(stage):
@@ -303,7 +360,7 @@ def test_the_visitors_read_every_page_of_the_menu():
 def test_what_the_visitors_have_trained_is_as_much_as_is_said_and_not_shipped(opened, page, address, networks):
     wanted = opened(page, {name: str(value) for name, value in address.items()}).wanted
     assert len(wanted) == networks
-    assert not {each.key for each in wanted} & {each.key for each in settings.gallery()}
+    assert not {each.key for each in wanted} & {each.key for each in gallery.wanted()}
 
 
 def test_all_scenarios_together_fit_into_six_minutes_and_each_has_a_sentence():

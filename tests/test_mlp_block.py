@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from toyviz import charts, data, metrics, probe, settings, tables, theory
+from toyviz import charts, data, gallery, metrics, probe, settings, tables, theory
 from toyviz.claims import CLAIMS, judge, mlp_block
-from toyviz.experiment import Experiment
+from toyviz.experiment import Experiment, sweep
 from toyviz.model import initial_parameters
 from toyviz.result import Result
 from toyviz.train import train
@@ -98,17 +98,6 @@ def test_only_a_linear_output_has_a_rank_floor_and_a_trained_network_stays_above
     floor = tables.rank_floor(literal)
     assert 0 < floor <= literal.metrics["train_loss"]
     assert tables.rank_floor(result(SMALL)) is None
-
-
-# charts
-
-
-def test_the_square_that_theory_leaves_of_a_start_is_drawn_with_its_side():
-    points = np.array([[0.1, -0.2], [0.3, 0.4]])
-    dots = charts.starts([("uniform", "T = 5", points, points, 0.4)]).data["dots"]
-    square = dots[dots["kind"] == "square"]
-    assert len(square) == 5
-    assert set(np.abs(square[["x", "y"]].to_numpy()).ravel()) == {0.4}
 
 
 # claims: they hold for what they say, and fail for what contradicts it
@@ -506,10 +495,17 @@ def test_the_peak_at_the_rank_turns_at_its_thresholds(changes, said):
 # the gallery
 
 
-def test_the_gallery_has_the_default_of_every_view_of_the_double_descent_page():
-    shipped = {experiment.key for experiment in settings.gallery()}
-    assert {experiment.key for experiment in settings.descents()} <= shipped
-    assert len({e.arch for e in settings.descents()}) == len(settings.DESCENTS)
+def test_the_gallery_has_what_the_double_descent_page_has_shown_at_first_since_there_is_one():
+    quick = {name: settings.EXPERIMENTS[name].quick for name in settings.DESCENTS.values()}
+    peak = quick["double_descent"].with_(schedule="constant", warmup=0)
+    every = [e for base in quick.values() for e in sweep(base, seed=range(4), n_samples=settings.SAMPLE_SIZES)]
+    for name, scale in (("mlp", "linear"), ("mlp_relu_output", "xavier"), ("double_descent_untied", "xavier")):
+        inits = f"{scale}_uniform", f"{scale}_normal"
+        every += sweep(quick[name], init=inits, n_samples=(5, 30, 100, 500))
+    every += sweep(peak, lr=(0.01, 0.005), seed=range(2), n_samples=settings.SCHEDULE_SIZES)
+    every += sweep(quick["mlp_relu_output"], n_hidden=settings.MAP_WIDTHS, n_samples=settings.MAP_COLUMNS)
+    assert len({e.key for e in every}) == 273
+    assert {e.key for e in every} <= {e.key for e in gallery.wanted()}
 
 
 def test_the_evidence_of_the_privileged_basis_are_different_starts_for_each_seed():

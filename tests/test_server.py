@@ -53,21 +53,21 @@ class Browser:
         return message
 
     def open(self, page, address):
-        """What a page says, and the progress it shows, when it is opened or opened again."""
+        """What a page says when it is opened or opened again: its texts, and what its own parts are told."""
         self.send(rerun_script={"page_name": page, "query_string": address})
         said = []
         while True:
             message = self.hear()
             if message.HasField("delta"):
                 element = message.delta.new_element
-                said.append(element.markdown.body or element.progress.text)
+                said.append(element.markdown.body or element.bidi_component.json)
             if message.WhichOneof("type") == "script_finished" and not message.script_finished:
                 return "\n".join(said)
 
     def step_of_training(self):
-        """The step at which the training of LONG is, as its page tells; 0 before it begins."""
-        told = re.search(r"Step ([\d,]+) of", self.open("double_descent", LONG))
-        return int(told.group(1).replace(",", "")) if told else 0
+        """The step at which the training of LONG is, as the clock of its page is told; 0 before it begins."""
+        (told,) = re.findall(r'^{"steps": \[(\d+)\], .*"live": true', self.open("double_descent", LONG), re.M)
+        return int(told)
 
 
 @contextlib.contextmanager

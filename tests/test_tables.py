@@ -187,13 +187,6 @@ def test_vectors_are_the_columns_and_the_hidden_vectors(result):
     assert found.sample_dimensionality.sum() <= 2 + 1e-6
 
 
-def test_vectors_at_the_last_frame_are_those_at_the_end_and_at_the_first_those_of_the_start(result):
-    last = len(result.frame_steps) - 1
-    for name, values in tables.vectors(result)._asdict().items():
-        assert np.array_equal(getattr(tables.vectors_at(result, last), name), values)
-    assert np.array_equal(tables.vectors_at(result, 0).features, result.frames["W1"][0].T)
-
-
 def test_a_network_of_two_directions_keeps_all_lengths_in_its_plane():
     rng = np.random.default_rng(0)
     W1 = rng.normal(size=(7, 2)) @ rng.normal(size=(2, 30))

@@ -18,7 +18,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 REMEMBERED = 2  # page runs for which a browser keeps the large messages, so that they need not be sent again
-ALL_DONE = re.compile(r":material/check_circle: \*\*([\d,]+) networks?\.")  # how the app says that nothing is missing
+ALL_DONE = re.compile(  # how the app says that nothing is missing
+    r":material/check_circle: (?:\*\*)?([\d,]+) networks?(?:\.\*\*|, trained and kept\.)"
+)
+UNSEEN = "\u200b"  # which the app may write before a choice
 PAGE, FRAGMENT = "page", "fragment"  # what has come to its end
 
 
@@ -43,6 +46,7 @@ class Screen:
     page: str = ""  # the server's name for the page's script
     pages: dict[str, str] = field(default_factory=dict)  # path -> the server's name for its script
     sliders: dict[str, tuple[str, list[str]]] = field(default_factory=dict)  # key -> its id and its choices
+    boxes: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)  # the same of lists; how each is written
     buttons: dict[str, tuple[str, str]] = field(default_factory=dict)  # key -> its id and its fragment, "" if none
     timers: dict[str, float] = field(default_factory=dict)  # fragment -> seconds between two of its runs
     said: list[str] = field(default_factory=list)  # the texts of the newest run of page or fragment
@@ -97,6 +101,7 @@ class Screen:
             if self.page != message.new_session.page_script_hash:
                 self.page = message.new_session.page_script_hash
                 self.sliders.clear()
+                self.boxes.clear()
             self.runs += 1
             self.timers.clear()
             self.buttons.clear()
@@ -136,13 +141,16 @@ class Screen:
             case "slider" if element.slider.options:
                 slider = element.slider
                 self.sliders[_key(slider.id)] = slider.id, list(slider.options)
+            case "selectbox":
+                box = element.selectbox
+                self.boxes[_key(box.id)] = box.id, {each.strip(UNSEEN): each for each in box.options}
             case "button":
                 self.buttons[_key(element.button.id)] = element.button.id, delta.fragment_id
 
 
 def _key(name: str) -> str:
-    """The key that the app has given to an element; the server's name for it ends so."""
-    return name.rpartition("-")[2]
+    """The key that the app has given to an element, without its page; the server's name for it ends so."""
+    return name.rpartition("-")[2].rpartition(" ")[2]
 
 
 class Visitor:
@@ -158,7 +166,7 @@ class Visitor:
         self._asked: dict[str, float] = {}  # PAGE or FRAGMENT -> when the oldest request without an answer was sent
         self._asked_last = 0.0  # when the newest request for a page was sent
         self._runs_when_asked = 0
-        self._moved: dict[str, str] = {}  # id of a slider -> its value
+        self._moved: dict[str, tuple[str, bool]] = {}  # id of a control -> its value, and whether it is a slider
 
     async def __aenter__(self) -> Visitor:
         self._socket = await connect(
@@ -190,11 +198,16 @@ class Visitor:
         await self.settled()
 
     async def move(self, key: str, value: str) -> None:
-        """Move a slider, as far as the request for the page that it changes."""
-        name, choices = self.screen.sliders[key]
-        assert value in choices, f"{key} can be {choices}, not {value}"
-        self._moved[name] = value
-        self.screen.address = urlencode(parse_qs(self.screen.address) | {key: [value]}, doseq=True)
+        """Move a slider, or choose from a list, as far as the request for the page that it changes.
+
+        A slider's value goes into the address at once, as in a browser; what is in a list the app writes there itself.
+        """
+        is_slider = key in self.screen.sliders
+        name, choices = self.screen.sliders[key] if is_slider else self.screen.boxes[key]
+        assert value in choices, f"{key} can be {list(choices)}, not {value}"
+        self._moved[name] = value if is_slider else self.screen.boxes[key][1][value], is_slider
+        if is_slider:
+            self.screen.address = urlencode(parse_qs(self.screen.address) | {key: [value]}, doseq=True)
         await self._ask()
 
     async def press(self, key: str) -> None:
@@ -233,8 +246,12 @@ class Visitor:
         state.query_string, state.page_script_hash, state.page_name = self.screen.address, self.screen.page, path
         state.cached_message_hashes.extend(self.screen.cached)
         state.context_info.url = f"http://127.0.0.1:{self.port}/{path}"
-        for name, value in self._moved.items():
-            state.widget_states.widgets.add(id=name).string_array_value.data.append(value)
+        for name, (value, is_slider) in self._moved.items():
+            widget = state.widget_states.widgets.add(id=name)
+            if is_slider:
+                widget.string_array_value.data.append(value)
+            else:
+                widget.string_value = value
         if button:
             state.widget_states.widgets.add(id=button, trigger_value=True)
         state.fragment_id, state.is_auto_rerun = fragment, bool(fragment and not button)

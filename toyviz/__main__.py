@@ -21,14 +21,17 @@ from concurrent.futures import BrokenExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import urlencode
 
 from toyviz import cost, settings
 from toyviz.experiment import FIELD_NAMES, Experiment, parse, sweep
 
 if TYPE_CHECKING:
     from toyviz.claims import Claim
+    from toyviz.figures import Figure
     from toyviz.result import Result
     from toyviz.train import Frame
+    from toyviz.view import Opened, Page, Plan
 
 ROOT = Path(__file__).parents[1]
 ENGINES = ("auto", "fused", "reference")
@@ -109,7 +112,7 @@ def _write_error(text: str) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    experiment = _experiment(arguments)
+    experiment = _linked(arguments).opened[0] if arguments.link is not None else _experiment(arguments)
     _refuse_engine([experiment], arguments.engine)
     _refuse_unwritable(arguments.out)
     store = _Store(arguments)
@@ -212,21 +215,13 @@ class _Progress:
 
 
 def _sweep(arguments: argparse.Namespace) -> int:
-    base, values = _experiment(arguments), _swept(arguments)
-    count = math.prod(map(len, values.values())) * (arguments.seeds or 1)
-    _refuse_over("sweep_networks", count, "networks of a sweep")
-    if arguments.seeds is not None:
-        values["seed"] = range(base.seed, base.seed + arguments.seeds)
-    try:
-        experiments = sweep(base, count, **values)
-    except ValueError as error:
-        refuse(error)
+    swept, experiments = _of_link(arguments) if arguments.link is not None else _combinations(arguments)
     _refuse_engine(experiments, arguments.engine)
     _refuse_unwritable(arguments.out)
     _refuse_costly(experiments, arguments)
     rows: dict[str, dict[str, Any]] = {}
     told = 0
-    table = _Table(list(values), experiments, arguments.out, arguments.json)
+    table = _Table(swept, experiments, arguments.out, arguments.json)
     try:
         for key, outcome, cached in _outcomes(experiments, arguments):
             rows[key] = _row(key, outcome, cached)
@@ -241,6 +236,36 @@ def _sweep(arguments: argparse.Namespace) -> int:
 
 def _row(key: str, outcome: Result | str, cached: bool) -> dict[str, Any]:
     return {"key": key, "cached": cached, "error": outcome} if isinstance(outcome, str) else _answer(outcome, cached)
+
+
+def _combinations(arguments: argparse.Namespace) -> tuple[list[str], list[Experiment]]:
+    """The fields that are swept, and every network."""
+    if not arguments.over:
+        _require(arguments, *(["NAME"] if arguments.name is None else []), "--over")
+    base, values = _experiment(arguments), _swept(arguments)
+    count = math.prod(map(len, values.values())) * (arguments.seeds or 1)
+    _refuse_over("sweep_networks", count, "networks of a sweep")
+    if arguments.seeds is not None:
+        values["seed"] = range(base.seed, base.seed + arguments.seeds)
+    try:
+        return list(values), sweep(base, count, **values)
+    except ValueError as error:
+        refuse(error)
+
+
+def _of_link(arguments: argparse.Namespace) -> tuple[list[str], list[Experiment]]:
+    """The fields in which the networks of a link differ, and all of these."""
+    for option in ("over", "seeds"):
+        if getattr(arguments, option):
+            refuse(f"--link and --{option} cannot be given together: the link says what is swept")
+    experiments = list(_linked(arguments).experiments)
+    _refuse_over("sweep_networks", len(experiments), "networks of a sweep")
+    return _different(experiments), experiments
+
+
+def _different(experiments: Sequence[Experiment]) -> list[str]:
+    """The fields in which some networks differ."""
+    return [name for name in FIELD_NAMES if len({getattr(each, name) for each in experiments}) > 1]
 
 
 def _swept(arguments: argparse.Namespace) -> dict[str, Sequence[Any]]:
@@ -400,14 +425,18 @@ def _tell_claims(rows: Iterable[dict[str, Any]], as_json: bool) -> None:
         print(f"{row['verdict']:<7}{row['id']:<34}{seeds}, {row['size']}: {row['measured']}", flush=True)
 
 
-# ---- list, cache, bench, gallery
+# ---- list
 
 
 def _list(arguments: argparse.Namespace) -> int:
+    from toyviz import studies
+    from toyviz.figures import figures
+
+    of_views = studies.pages()
     listed = {
         "experiments": [{"name": name, **asdict(setting)} for name, setting in settings.EXPERIMENTS.items()],
-        "pages": pages(),
-        "figures": [_figure_row(name, figure) for name, figure in settings.FIGURES.items()],
+        "pages": [page | {"views": _view_rows(of_views.get(page["name"]))} for page in pages()],
+        "figures": [_figure_row(name, figure) for name, figure in figures().items()],
     }
     if arguments.json:
         print(json.dumps(listed))
@@ -421,9 +450,14 @@ def _list(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _figure_row(name: str, figure: settings.Figure) -> dict[str, Any]:
+def _view_rows(page: Page | None) -> list[dict[str, str]]:
+    """What is told of each view of a page; nothing where the page is not made of views."""
+    return [{"id": view.id, "title": view.title} for view in page.views] if page else []
+
+
+def _figure_row(name: str, figure: Figure) -> dict[str, Any]:
     """What is told of a figure: where it is, and the parameters of the address that open it there."""
-    told = ("title", "page", "tab", "chart", "key", "experiments", "address")
+    told = ("title", "page", "tab", "chart", "key", "experiments", "address", "view", "block")
     return {"id": name, **{field: getattr(figure, field) for field in told}}
 
 
@@ -436,6 +470,88 @@ def pages() -> list[dict[str, str]]:
             title = next(ast.literal_eval(keyword.value) for keyword in node.keywords if keyword.arg == "title")
             found.append({"name": Path(path).stem, "title": title, "path": path})
     return found
+
+
+# ---- links
+
+
+def _link(arguments: argparse.Namespace) -> int:
+    page, opened, plan = _opened(arguments.address)
+    address = page.write(opened.view, opened.choice, opened.step)
+    link = f"/{page.id}?{urlencode(address)}"
+    if arguments.json:
+        told = {
+            "page": page.id,
+            "view": opened.view.id,
+            "choice": {each.id: each.write(opened.choice[each.id]) for each in opened.view.every_control},
+            "step": opened.step,
+            "address": address,
+            "link": link,
+            "opened": [_keyed(each) for each in plan.opened],
+            "experiments": [_keyed(each) for each in plan.experiments],
+            "not_understood": list(opened.not_understood),
+        }
+        print(json.dumps(told, allow_nan=False))
+        return 0
+    differ = _different(plan.experiments)
+    print(f"page: {page.title}\nview: {opened.view.title}")
+    for each in opened.view.every_control:
+        print(f"  {each.label}: {each.write(opened.choice[each.id])}")
+    print(f"step: {'the end' if opened.step is None else opened.step}")
+    print(f"networks: {len(plan.experiments)}" + (f", by {', '.join(differ)}" if differ else ""))
+    for experiment in plan.opened:
+        values = [f"{name} {_cell(getattr(experiment, name))}" for name in differ]
+        print(f"opened: {', '.join([experiment.key, *values])}")
+    print(f"link: {link}")
+    for sentence in opened.not_understood:
+        print(f"not understood: {sentence}")
+    return 0
+
+
+def _keyed(experiment: Experiment) -> dict[str, Any]:
+    return {"key": experiment.key, "experiment": asdict(experiment)}
+
+
+def _opened(text: str) -> tuple[Page, Opened, Plan]:
+    """The page that a link leads to, what it opens there, and the networks of that."""
+    from toyviz import control, studies, view
+
+    try:
+        name, address = view.link(text)
+    except ValueError as error:
+        refuse(error)
+    of_views, every = studies.pages(), [page["name"] for page in pages()]
+    if name not in every:
+        refuse(f"{control.quotable(name)!r} is not a page; the pages are {', '.join(every)}")
+    if name not in of_views:
+        refuse(f"the links of {name} cannot be read yet: only those of {', '.join(of_views)} can")
+    page = of_views[name]
+    opened = page.read(address)
+    try:
+        return page, opened, opened.view.plan(opened.choice)
+    except ValueError as error:
+        refuse(f"this link cannot be trained: {error}")
+
+
+def _linked(arguments: argparse.Namespace) -> Plan:
+    """The networks of --link with the --set fields changed; refuses a link of which something was not understood."""
+    from toyviz.view import Plan
+
+    for given, option in ((arguments.name, "NAME"), (arguments.recipe, "--recipe")):
+        if given is not None:
+            refuse(f"--link and {option} cannot be given together: the link says which networks they are")
+    _, opened, plan = _opened(arguments.link)
+    if opened.not_understood:
+        refuse(f"this link is not understood: {'; '.join(opened.not_understood)}. To see what it opens: link ADDRESS")
+    arguments.name = opened.view.named(opened.choice)
+    values = _set(arguments)
+    try:
+        return Plan([each.with_(**values) for each in plan.experiments], [each.with_(**values) for each in plan.opened])
+    except ValueError as error:
+        refuse(error)
+
+
+# ---- cache, bench, gallery
 
 
 def _cache(arguments: argparse.Namespace) -> int:
@@ -480,14 +596,27 @@ def _gallery(arguments: argparse.Namespace) -> int:
 
 
 def _experiment(arguments: argparse.Namespace) -> Experiment:
-    """The named experiment at its quick size with the --set fields changed."""
+    """The named experiment, trained by its recipe, with the --set fields changed."""
+    if arguments.name is None:
+        _require(arguments, "NAME")
     if arguments.name not in settings.EXPERIMENTS:
         refuse(f"{arguments.name!r} is not a named experiment; the names are {', '.join(settings.EXPERIMENTS)}")
-    values = {name: _value(name, text) for name, text in _pairs("--set", arguments.set)}
+    values = _set(arguments)
     try:
-        return settings.EXPERIMENTS[arguments.name].quick.with_(**values)
+        return settings.EXPERIMENTS[arguments.name].at(arguments.recipe or "quick").with_(**values)
     except ValueError as error:
         refuse(error)
+
+
+def _require(arguments: argparse.Namespace, *missing: str) -> NoReturn:
+    """Refuse as argparse does where all of these are required, which --link makes them not."""
+    program = f"python -m toyviz {arguments.command}"
+    refuse(f"{program}: the following arguments are required: {', '.join(missing)}; see {program} --help")
+
+
+def _set(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Every --set field with its value."""
+    return {name: _value(name, text) for name, text in _pairs("--set", arguments.set)}
 
 
 def _pairs(option: str, texts: list[str]) -> list[tuple[str, str]]:
@@ -604,13 +733,17 @@ def _parser() -> argparse.ArgumentParser:
 
     def command(name: str, run: Callable[[argparse.Namespace], int], about: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=about, description=about)
-        added.set_defaults(run=run)
+        added.set_defaults(run=run, command=name)
         return added
 
     train = command("train", _train, "train one experiment, or take it from the store; one JSON object on stdout")
     over = command("sweep", _sweep, "train every combination of some values; a table on stdout")
     for each in (train, over):
-        each.add_argument("name", metavar="NAME", help="a named experiment, at its quick size: see list")
+        each.add_argument("name", metavar="NAME", nargs="?", help="a named experiment: see list")
+        each.add_argument("--link", metavar="ADDRESS", help="what a link of the app opens, instead of NAME")
+        each.add_argument(
+            "--recipe", type=_recipe, metavar="{quick,paper,plain}", help="how it is trained (default: quick)"
+        )
         each.add_argument(
             "--set",
             nargs="+",
@@ -623,7 +756,7 @@ def _parser() -> argparse.ArgumentParser:
         each.add_argument("--no-cache", action="store_true", help="neither read nor write the store")
     train.add_argument("--out", type=Path, metavar="FILE.npz", help="write the weights, X and the hidden vectors")
     over.add_argument(
-        "--over", nargs="+", action="extend", required=True, metavar="FIELD=A,B,C", help="fields and their values"
+        "--over", nargs="+", action="extend", default=[], metavar="FIELD=A,B,C", help="fields and their values"
     )
     over.add_argument("--seeds", type=_count, metavar="K", help="K seeds each, from the experiment's seed on")
     over.add_argument("--jobs", type=_count, default=1, metavar="N", help="train N at a time (default: 1)")
@@ -644,6 +777,11 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--published", action="store_true", help="tell what is published; nothing is trained")
     claims.set_defaults(engine="auto", no_cache=False, display=True)  # the store keeps a short history of evidence
     command("list", _list, "name the experiments, pages and figures").add_argument("--json", action="store_true")
+    link = command("link", _link, "read a link of the app: what it opens, and the networks of that")
+    link.add_argument(
+        "address", metavar="ADDRESS", help='as in the browser, or without the server: "double_descent?T=5"'
+    )
+    link.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     cache = command("cache", _cache, "look at the store, check every stored result, or empty it")
     cache.add_argument("action", choices=("info", "verify", "clear"))
     cache.add_argument("--json", action="store_true")

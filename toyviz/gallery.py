@@ -7,12 +7,14 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from toyviz import settings
-from toyviz.experiment import Experiment
-from toyviz.jobs import Jobs
-from toyviz.queue import Limits
-from toyviz.store import GALLERY, Store, pack
+from toyviz import settings, studies
+from toyviz.experiment import Experiment, sweep
+from toyviz.settings import EXPERIMENTS
+
+if TYPE_CHECKING:
+    from toyviz.jobs import Jobs
 
 ME = "gallery"  # the one visitor of its queue
 
@@ -20,27 +22,100 @@ ME = "gallery"  # the one visitor of its queue
 def build(
     force: bool = False,
     jobs: int | None = None,
-    folder: Path = GALLERY,
+    folder: Path | None = None,
     experiments: Iterable[Experiment] | None = None,
 ) -> int:
     """Train what is missing or outdated (all of it by force), remove what is no longer shown; return how many trained.
 
-    jobs is the number of workers. What is done stays if it is interrupted. Raises RuntimeError if a training fails.
+    jobs is the number of workers; folder is the project's own unless it is given. What is done stays if it is
+    interrupted. Raises RuntimeError if a training fails.
     """
-    wanted = settings.gallery() if experiments is None else list(experiments)
+    from toyviz.store import GALLERY, Store
+
+    every = wanted() if experiments is None else list(experiments)
+    folder = folder or GALLERY
     folder.mkdir(parents=True, exist_ok=True)
-    names = {file_name(experiment) for experiment in wanted}
+    names = {file_name(experiment) for experiment in every}
     for path in sorted(folder.glob("*.safetensors*")):
         if path.name not in names:
             print(f"gallery: {path.name} is no longer shown, and is removed", file=sys.stderr)
             path.unlink()
     shipped = Store(None, folder)
-    missing = [experiment for experiment in wanted if force or shipped.get(experiment) is None]
+    missing = [experiment for experiment in every if force or shipped.get(experiment) is None]
     if missing:
         _train(missing, jobs, folder)
     size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-    print(f"gallery: {len(wanted)} results, {size / 1e6:.1f} MB", file=sys.stderr)
+    print(f"gallery: {len(every)} results, {size / 1e6:.1f} MB", file=sys.stderr)
     return len(missing)
+
+
+def wanted() -> list[Experiment]:
+    """What is trained beforehand and shipped, each once: what views ask for, and what the other pages show at first."""
+    every = [
+        *(each for page in studies.pages().values() for view in page.views for each in view.shipped_experiments()),
+        *sweep(EXPERIMENTS["superposition"].quick, seed=range(4), sparsity=settings.SPARSITIES),
+        *sweep(EXPERIMENTS["superposition_linear"].quick, seed=range(4), sparsity=settings.SPARSITIES),
+        *(
+            experiment
+            for start, offset in settings.BIAS_STARTS.values()
+            for experiment in sweep(
+                EXPERIMENTS["superposition"].quick.with_(bias_init=start, bias_offset=offset),
+                seed=range(4),
+                sparsity=settings.SPARSITIES,
+            )
+            if (start, offset) != ("zeros", 0.0)
+        ),
+        *sweep(EXPERIMENTS["unembedding"].quick, seed=range(2), n_samples=settings.SAMPLE_SIZES),
+        *sweep(EXPERIMENTS["unembedding_soft"].quick, n_samples=settings.SAMPLE_SIZES),
+        *(EXPERIMENTS[name].quick for name in ("unembedding_xavier", "unembedding_tied")),
+        EXPERIMENTS["unembedding_sgd"].quick,
+        EXPERIMENTS["unembedding_sgd"].quick.with_(init="xavier_normal", bias_init="zeros"),
+        EXPERIMENTS["double_descent_untied"].quick.with_(n_samples=500),
+        *_limits(),
+        *_named("dimensions_per_feature"),
+        *_named("phase_diagram", seed=range(4)),
+        *_named("privileged_basis", seed=range(settings.STARTS)),
+        *settings.fish(n_embed=settings.FISH_EMBEDS, n_hidden=settings.FISH_HIDDEN),
+        *_dictionaries(),
+    ]
+    return list({experiment.key: experiment for experiment in every}.values())
+
+
+def _named(name: str, **more: Any) -> list[Experiment]:
+    """The sweep of a named experiment at its quick size."""
+    return sweep(EXPERIMENTS[name].quick, **more, **EXPERIMENTS[name].over)
+
+
+def _limits() -> list[Experiment]:
+    """Every default map of the pages about the limits of reconstruction, one seed a cell."""
+    noisy, clean = EXPERIMENTS["limits"].quick, EXPERIMENTS["limits_one_hot"].quick
+    return [
+        *settings.limits(noisy, sparsity=settings.LIMIT_SPARSITIES),
+        *settings.limits(clean),
+        *settings.limits(clean.with_(weight_decay=0.0)),
+    ]
+
+
+def _dictionaries() -> list[Experiment]:
+    """The tiny networks of the appendix, each once, though several tabs show some of them."""
+    entropy = EXPERIMENTS["dictionary_cross_entropy"].paper
+    sizes, names = EXPERIMENTS["dictionary_sizes"], EXPERIMENTS["dictionary_sizes_cross_entropy"]
+    few = sizes.quick.with_(n_features=64, n_hidden=4)
+    starting = EXPERIMENTS["starting_as_dictionary"]
+    every = [
+        *sweep(EXPERIMENTS["dictionary"].quick, seed=range(8)),
+        *sweep(entropy, steps=(1_000, 3_000), seed=range(4)),
+        *sweep(entropy, weight_decay=(0.0, 0.01, 0.1, 1.0), seed=range(4)),
+        *sweep(entropy, n_hidden=(2, 3, 4, 6, 8, 10, 16, 32), seed=range(4)),
+        *sweep(EXPERIMENTS["dictionary_antipodal"].quick, seed=range(4)),
+        *sweep(EXPERIMENTS["dictionary_64"].quick, seed=range(8)),
+        *sweep(sizes.quick, **sizes.over),
+        *sweep(names.quick, **names.over),
+        few.with_(arch="unembed"),
+        *sweep(few.with_(lr=1e-2), arch=("mlp_relu_output", "relu_output")),
+        *sweep(starting.quick, seed=range(4), **starting.over),
+    ]
+    return list(dict.fromkeys(every))
 
 
 def file_name(experiment: Experiment) -> str:
@@ -49,6 +124,10 @@ def file_name(experiment: Experiment) -> str:
 
 
 def _train(missing: list[Experiment], jobs: int | None, folder: Path) -> None:
+    from toyviz.jobs import Jobs
+    from toyviz.queue import Limits
+    from toyviz.store import Store
+
     queue = Jobs(Store(None), jobs, limits=Limits())
     try:
         queue.submit(missing, ME)
@@ -66,6 +145,8 @@ def _train(missing: list[Experiment], jobs: int | None, folder: Path) -> None:
 
 def _kept(queue: Jobs, experiment: Experiment, folder: Path) -> bool:
     """Whether the experiment is done, and so its file written; a reader sees the old file or the new one, whole."""
+    from toyviz.store import pack
+
     status = queue.status(experiment)
     if status and status.error:
         raise RuntimeError(f"the gallery lacks a result, since training failed: {status.error}; {experiment}")

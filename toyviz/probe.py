@@ -1,4 +1,4 @@
-"""A trained network run again: its losses, accuracies and activations. NumPy only."""
+"""A network run again, trained or in training: its losses, accuracies and activations. NumPy only."""
 
 from __future__ import annotations
 

@@ -74,13 +74,6 @@ def vectors(result: Result, stage: str = "pre") -> Vectors:
     return _KEPT_VECTORS[stage](result)
 
 
-def vectors_at(result: Result, frame: int, stage: str = "pre") -> Vectors:
-    """The same as they were at frame_steps[frame], drawn along the same directions."""
-    if frame == len(result.frame_steps) - 1:
-        return vectors(result, stage)
-    return _vectors(result, result.frame(frame), stage)
-
-
 def _vectors(result: Result, parameters: Parameters, stage: str) -> Vectors:
     columns = parameters["W1"].T
     hidden = probe.seen_samples(result).inputs @ columns

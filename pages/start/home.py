@@ -8,8 +8,12 @@ from toyviz import charts, claims, decompiler, law, metrics, probe, settings, ta
 from toyviz.claims import published
 from toyviz.claims.appendix import STARTS
 from toyviz.experiment import sparsity_of, sweep
+from toyviz.figures import figures
 from toyviz.model import forward
-from toyviz.settings import EXPERIMENTS, FIGURES
+from toyviz.settings import EXPERIMENTS
+from toyviz.studies.double_descent import bias
+
+FIGURES = figures()
 
 
 @st.cache_resource(show_spinner=False)
@@ -41,7 +45,7 @@ def overlaps():
 
 
 def descent(name):
-    """Losses over T: the mean of the seeds, and the regimes where there are any."""
+    """Losses over T, with the regimes where there are any, and what the networks of the first seed look like."""
     base = EXPERIMENTS[name].quick
     results = quick(name, seed=range(4), n_samples=settings.SAMPLE_SIZES)
     if not results:
@@ -51,7 +55,12 @@ def descent(name):
     table = tables.runs(results)
     sizes = settings.SAMPLE_SIZES if base.arch_row.output_relu else ()
     found = tables.descent(table, baselines["zero"], base.n_hidden, sizes, range(4))
-    return charts.loss_over_samples(table, rules, found.regimes, settings.SAMPLE_SIZES, found.peak, height=230)
+    pictures = {}
+    for result in results:
+        if result.experiment.seed == 0:
+            drawn = tables.vectors(result)
+            pictures[result.experiment.n_samples] = charts.Picture(drawn.features, drawn.samples)
+    return charts.over_sizes(table, rules, found.regimes, settings.SAMPLE_SIZES, pictures, peak=found.peak, height=330)
 
 
 def polygons():
@@ -101,12 +110,12 @@ def neurons():
 
 
 def horseshoes():
-    pictures = []
+    panels = []
     for result in quick("mlp_relu_output", n_samples=(15, 50, 200)):
-        bare, pre, after = (tables.vectors(result, stage).samples for stage in ("bare", "pre", "after"))
-        lift = charts.Lift(bare, result.b1 @ tables.plane(result.W1), pre, after)
-        pictures.append((f"T = {result.experiment.n_samples}", lift))
-    return pictures and charts.horseshoe(pictures)
+        T = result.experiment.n_samples
+        panels.append(charts.Panel(f"T = {T}", T, bias.vectors(result)))
+    title = "Hidden vectors, before and after the bias"
+    return panels and charts.panels_over_sizes(panels, charts.LIFT_KINDS, title, height=250)
 
 
 def fish():
@@ -245,7 +254,7 @@ step(
 )
 step(
     "The change can be seen",
-    "With two hidden values everything fits on paper. While the network memorises, its samples (red) sit on the "
+    "With two hidden values everything fits on paper. While the network memorises, its samples (orange) sit on the "
     "corners of a polygon. When it generalises, a handful of features (blue) point from the centre like a star, and "
     "the samples fall in with them.",
     "pages/bottleneck/double_descent.py",
@@ -301,12 +310,12 @@ step(
 )
 step(
     "The horseshoe",
-    "A ReLU deletes what is negative, so samples all around the origin (orange triangles) would lose each other. The "
+    "A ReLU deletes what is negative, so samples all around the origin (yellow triangles) would lose each other. The "
     "bias (purple diamond) is positive and lifts them to where both numbers are positive (blue squares). What still "
-    "lies beyond an axis is flattened onto it (red rings), and the ring becomes a horseshoe.",
+    "lies beyond an axis is flattened onto it (orange rings), and the ring becomes a horseshoe.",
     "pages/bottleneck/double_descent.py",
     picture(horseshoes),
-    **address("F15") | {"biased_block": "MLP, ReLU on the output"},
+    **address("F15") | {"network": "mlp_relu_output"},
 )
 
 step(
@@ -322,7 +331,7 @@ st.header("The final layer: a choice", anchor=False)
 step(
     "A square, a rose and a circle",
     "Now the network has to name the largest of a thousand features, through two numbers and without any ReLU. What "
-    "features write (blue) comes to fill a square, the samples (red) make a rose with four petals, and what the "
+    "features write (blue) comes to fill a square, the samples (orange) make a rose with four petals, and what the "
     "classes read (green) lies on a circle. With 500 samples it names every one of them, and knows nothing else.",
     "pages/final_layer/unembedding.py",
     picture(shapes),

@@ -1,10 +1,10 @@
 """What is drawn: arrays and data frames in, Vega-Lite out.
 
-A figure is a specification that never changes, built once with Altair against named data sets, and the data of this
+A chart is a specification that never changes, built once with Altair against named data sets, and the data of this
 moment. So drawing again sends new data to a chart that stands, and costs no building and no checking.
 """
 
-from toyviz.charts.chart import AMBER, BLUE, COLOUR_WORDS, GREEN, GREY, PURPLE, RAYS, VERMILLION, Chart
+from toyviz.charts.chart import AMBER, BLUE, COLOUR_WORDS, GREEN, GREY, PURPLE, RAYS, VERMILLION, Chart, count
 from toyviz.charts.clock import POSITIONS, Kind
 from toyviz.charts.curves import clock_curve, lines_over_sizes
 from toyviz.charts.dictionary import bars, cosine_histograms, lines, matrices, planes
@@ -21,9 +21,8 @@ from toyviz.charts.final_layer import (
 from toyviz.charts.fish import FISH, components, fish_shapes, over_hidden_size, recovery, response
 from toyviz.charts.geometry import FEATURES, SAMPLES, closeup, dimensionality, limit, panels
 from toyviz.charts.limits import IMPORTANCES, predictions, residuals
-from toyviz.charts.loss import loss_close_to_one, loss_over_samples, norms_over_samples
+from toyviz.charts.loss import loss_close_to_one, norms_over_samples
 from toyviz.charts.maps import Side, size_map
-from toyviz.charts.mlp_block import Lift, horseshoe, starts
 from toyviz.charts.neurons import neuron_weights, spread, stacks
 from toyviz.charts.overlap import norm_bars, overlaps, summary
 from toyviz.charts.pictures import LIFT_KINDS, START_KINDS, Panel, panels_over_sizes
@@ -52,7 +51,6 @@ __all__ = [
     "Chart",
     "Group",
     "Kind",
-    "Lift",
     "Panel",
     "Picture",
     "Side",
@@ -62,17 +60,16 @@ __all__ = [
     "closeup",
     "components",
     "cosine_histograms",
+    "count",
     "dimensionality",
     "dimensions_per_feature",
     "fish_shapes",
-    "horseshoe",
     "limit",
     "lines",
     "lines_over_sizes",
     "logit_plane",
     "logit_stages",
     "loss_close_to_one",
-    "loss_over_samples",
     "matrices",
     "neuron_weights",
     "norm_bars",
@@ -98,7 +95,6 @@ __all__ = [
     "spread",
     "squareness_turned",
     "stacks",
-    "starts",
     "summary",
     "training_curve",
     "votes",

@@ -1,4 +1,4 @@
-"""What every figure is made of: the specification, its data, a sentence; and the few colours and axes they share."""
+"""What every chart is made of: the specification, its data, a sentence; and the few colours and axes they share."""
 
 from __future__ import annotations
 
@@ -32,6 +32,14 @@ class Chart(NamedTuple):
     data: dict[str, pd.DataFrame]  # by name
     alt: str  # what a reader who cannot see it should know
     square: bool = False  # of a fixed size, so that its axes stay equal
+
+
+def stands_alone(chart: Chart, height: int | None) -> Chart:
+    """The chart so many pixels high and as wide as the page; None: as it is, for a stage that gives it its room."""
+    if height is None:
+        return chart
+    size = {"height": height, "autosize": {"type": "fit", "contains": "padding"}}
+    return chart._replace(spec={**chart.spec, **size}, square=False)
 
 
 def compiled(chart: alt.TopLevelMixin) -> dict[str, Any]:

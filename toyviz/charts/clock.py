@@ -1,7 +1,8 @@
 """One clock in the browser for all charts: what they bind to, and how a history of any length lies on its positions.
 
 The clock is an element of the page that every chart is bound to, so moving it costs no run of the server. Charts also
-share what the pointer is on: pointing at it in one of them lights it in all. A frame is a column of the data, x0, x1,
+share what the pointer is on, a feature (",7,") or a network ("T=500"): pointing at it in one of them marks it in all. A
+frame is a column of the data, x0, x1,
 ..., and the number of frames is data too: a history may grow while the specification stays.
 """
 
@@ -37,8 +38,9 @@ POINT: dict[str, Any] = {
 # What POINT, here or in another chart, wrote. A test of the selection itself would not light the chart that is pointed
 # at.
 LOOKED_AT: dict[str, Any] = {"name": "pointed", "bind": {"element": POINTED, "event": "input"}}
-ANY = "isValid(pointed) && pointed != ''"
+ANY = "isValid(pointed) && indexof(pointed, ',') == 0"  # a feature, not a network
 LIT = f"{ANY} && (indexof(datum.kin, pointed) >= 0 || indexof(pointed, datum.kin) >= 0)"
+POINTED_AT = "pointed != '' && datum.kin == pointed"  # of networks
 # Half the width of a plane: that of this frame where the visitor asks for it, else of the whole history.
 SCALED: list[dict[str, Any]] = [
     {"name": "own", "bind": {"element": OWN_SCALE, "event": "input"}},
@@ -81,6 +83,24 @@ def packed(history: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
     return {f"{axis}{f}": whole[f, :, d] for f in range(len(whole)) for d, axis in enumerate("xy")}, units
 
 
+def pointed_in(linked: bool) -> list[dict[str, Any]]:
+    """What the pointer is on, in any chart of a page with a clock, or where it is not linked: nothing ever."""
+    return [LOOKED_AT if linked else {"name": "pointed", "value": ""}]
+
+
+def targets(*fields: str, linked: bool, nearest: bool = True) -> dict[str, Any]:
+    """What a layer needs so that a click on its marks picks these fields, and pointing at one marks its kin elsewhere.
+
+    What is picked has a time too: else a second click on the same mark would be no change, and nobody would hear of it.
+    """
+    select = {"type": "point", "fields": [*fields, "time"], "toggle": False, "nearest": nearest, "clear": False}
+    point = {**POINT, "select": {**POINT["select"], "nearest": nearest}}
+    return {
+        "transform": [{"calculate": "isValid(pick) ? now() : 0", "as": "time"}],
+        "params": [{"name": "pick", "select": select}, *([point] if linked else [])],
+    }
+
+
 def unseen(*names: str) -> list[dict[str, Any]]:
     """A layer that draws nothing for each of these data sets, so that expressions can read them."""
     return [{"data": {"name": name}, "mark": {"type": "point", "opacity": 0, "tooltip": None}} for name in names]
@@ -92,21 +112,21 @@ def heading(offset: int) -> dict[str, Any]:
     return {"text": text, "anchor": "start", "frame": "group", "fontSize": 13, "offset": offset}
 
 
-def legend(kinds: Sequence[tuple[str, str, str]], y: float = -9) -> list[dict[str, Any]]:
+def legend(kinds: Sequence[Kind], y: float = -9) -> list[dict[str, Any]]:
     """The names of kinds in one line above the plot, each after its mark; smaller where the line would be too long.
 
-    kinds: (name, colour, shape) each. y: in pixels from the top of the plot.
+    y: in pixels from the top of the plot.
     """
-    widths = [width_of(name) for name, _, _ in kinds]
+    widths = [width_of(kind.name) for kind in kinds]
     shrink = f"min(1, width / {sum(widths):.0f})"
     layers: list[dict[str, Any]] = []
-    for (name, colour, shape), left in zip(kinds, np.cumsum([0, *widths[:-1]]), strict=True):
+    for kind, left in zip(kinds, np.cumsum([0, *widths[:-1]]), strict=True):
         at, after = ({"y": {"value": y}, "x": {"value": {"expr": f"{left + gap:.0f} * {shrink}"}}} for gap in (5, 14))
-        mark = {"type": "point", "filled": True, "shape": shape, "color": colour, "opacity": 1, "tooltip": None}
-        layers.append(_once({**mark, "size": 48}, at))
-        text = {"type": "text", "align": "left", "baseline": "middle", "color": colour, "fontWeight": "bold"}
+        mark = {"type": "point", "filled": not kind.ring, "shape": kind.shape, "color": kind.colour, "opacity": 1}
+        layers.append(_once({**mark, "size": 48, "strokeWidth": 1.2, "tooltip": None}, at))
+        text = {"type": "text", "align": "left", "baseline": "middle", "color": kind.colour, "fontWeight": "bold"}
         size = {"expr": f"max(8, 11.5 * {shrink})"}
-        layers.append(_once({**text, "fontSize": size, "tooltip": None}, {**after, "text": {"value": name}}))
+        layers.append(_once({**text, "fontSize": size, "tooltip": None}, {**after, "text": {"value": kind.name}}))
     return layers
 
 

@@ -10,7 +10,19 @@ import numpy as np
 import pandas as pd
 
 from toyviz.charts.chart import BLUE, GREY, PURPLE, VERMILLION, Chart
-from toyviz.charts.clock import CLOCK, LIVELY, NOW, POSITIONS, SCHEMA, meta, position_of, unseen, width_of
+from toyviz.charts.clock import (
+    CLOCK,
+    LIVELY,
+    NOW,
+    POSITIONS,
+    SCHEMA,
+    meta,
+    pointed_in,
+    position_of,
+    targets,
+    unseen,
+    width_of,
+)
 from toyviz.charts.loss import FLOOR
 from toyviz.charts.sizes import (
     CENTRE,
@@ -20,6 +32,9 @@ from toyviz.charts.sizes import (
     baseline_rules,
     close_rules,
     filled,
+    kin_of,
+    labelled,
+    pointed_column,
     selected_column,
     short,
     size_labels,
@@ -94,12 +109,14 @@ def lines_over_sizes(
     *,
     selected: int | None = None,
     ends: tuple[float, float] = (FLOOR, TOP),
+    linked: bool = False,
 ) -> Chart:
     """A loss over T with a line for each of a few rules: the mean over seeds, and a faint point a seed.
 
     rows: columns n_samples, line, seed, loss. lines: the names, in order, at most as many as there are COLOURS. sizes:
     every T of the sweep, trained or not. baselines: loss by name. ends: of the axis, which only a higher loss moves;
-    what is lower is drawn at the lower end. Clicking picks n_samples and line.
+    what is lower is drawn at the lower end. linked: whether the page has a clock, so that pointing at a T marks it in
+    every chart. Clicking picks n_samples and line.
     """
     if len(lines) > len(COLOURS):
         raise ValueError(f"lines has {len(lines)} names; at most {len(COLOURS)} can be told apart")
@@ -129,6 +146,7 @@ def lines_over_sizes(
             "n_samples": mean["n_samples"],
             "loss": mean["loss"].astype(float).clip(lower=start),
             "told": told,
+            "kin": mean["n_samples"].map(kin_of).astype(object),
         }
     )
     drawn = drawn.sort_values(["line", "place"]).reset_index(drop=True)
@@ -138,7 +156,7 @@ def lines_over_sizes(
         "targets": filled(drawn.rename(columns={"line": "number", "name": "line"})),
         "baselines": filled(close_rules(baselines or {})),
         "names": _names(lines),
-        "sizes": filled(pd.DataFrame({"place": range(len(sizes)), "label": [short(T) for T in sizes]})),
+        "sizes": filled(labelled(sizes)),
         "ticks": pd.DataFrame({"value": ticks}),
         "meta": meta(
             title=f"{what} over the number of training samples T",
@@ -155,7 +173,7 @@ def lines_over_sizes(
         f"{name} from {part.iloc[0]:.3g} to {part.iloc[-1]:.3g}"
         for name, part in mean.groupby("line", sort=False)["loss"]
     ]
-    return Chart(_lines_over_sizes(), data, f"{what} over T: {', '.join(said) or 'nothing is trained yet'}.")
+    return Chart(_lines_over_sizes(linked), data, f"{what} over T: {', '.join(said) or 'nothing is trained yet'}.")
 
 
 def _names(names: Sequence[str]) -> pd.DataFrame:
@@ -296,7 +314,7 @@ def _legend() -> list[dict[str, Any]]:
 
 
 @cache
-def _lines_over_sizes() -> dict[str, Any]:
+def _lines_over_sizes(linked: bool) -> dict[str, Any]:
     x = x_of_places()
     y = {
         "field": "loss",
@@ -312,12 +330,9 @@ def _lines_over_sizes() -> dict[str, Any]:
         | {"labelExpr": f"(datum.value <= data('meta')[0].low ? '≤ ' : '') + ({PLAIN})"},
     }
     color, shape, dash = (_by_line(values) for values in (COLOURS, SHAPES, DASHES))
-    pick = {
-        "name": "pick",
-        "select": {"type": "point", "fields": ["n_samples", "line"], "toggle": False, "nearest": True},
-    }
     layers = [
         selected_column(),
+        pointed_column(),
         *baseline_rules(y),
         {
             "data": {"name": "points"},
@@ -349,7 +364,7 @@ def _lines_over_sizes() -> dict[str, Any]:
         *_legend(),
         {
             "data": {"name": "targets"},
-            "params": [pick],
+            **targets("n_samples", "line", linked=linked),
             "mark": {"type": "point", "opacity": 0, "size": 20},
             "encoding": {"x": {"value": {"expr": CENTRE}}, "y": y, "tooltip": {"field": "told", "type": "nominal"}},
         },
@@ -358,7 +373,7 @@ def _lines_over_sizes() -> dict[str, Any]:
     return {
         "$schema": SCHEMA,
         "title": {"text": title, "anchor": "start", "frame": "group", "fontSize": 13, "offset": 6},
-        "params": [*COLUMNS, {"name": "curve", "expr": f"height - {LABELS}"}],
+        "params": [*pointed_in(linked), *COLUMNS, {"name": "curve", "expr": f"height - {LABELS}"}],
         "layer": [*unseen("meta", "ticks"), *layers],
         **LIVELY,
     }

@@ -167,10 +167,10 @@ def _panel(values: np.ndarray, kind: str, lim: float) -> list[dict[str, Any]]:
     corners = np.array([-lim, lim])
     scale = np.array(["", f"±{lim / MARGIN:.2g}"])
     parts = [{"mark": "frame", "order": 0, "x": corners, "y": corners, "label": scale}]
-    if kind == FEATURES:
-        path = np.zeros((2 * len(drawn) + 1, 2))
-        path[1::2] = drawn
-        parts.append({"mark": "ray", "order": np.arange(len(path)), "x": path[:, 0], "y": path[:, 1], "label": ""})
+    ends = drawn if kind == FEATURES else drawn[:0]  # the origin alone: without a row the browser warns of no extent
+    path = np.zeros((2 * len(ends) + 1, 2))
+    path[1::2] = ends
+    parts.append({"mark": "ray", "order": np.arange(len(path)), "x": path[:, 0], "y": path[:, 1], "label": ""})
     return [*parts, {"mark": "dot", "order": 0, "x": drawn[:, 0], "y": drawn[:, 1], "label": ""}]
 
 

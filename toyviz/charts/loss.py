@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -13,7 +13,6 @@ import pandas as pd
 from toyviz.charts.chart import (
     GREEN,
     GREY,
-    VERMILLION,
     Chart,
     named,
     powers,
@@ -27,42 +26,6 @@ from toyviz.charts.chart import (
 FLOOR = 1e-3  # losses below are drawn here: a memorised set goes down to 1e-10, and would flatten all the rest
 SETS = ("test", "train")
 NEAR = (0.98, 1.02)  # the window of loss_close_to_one, in units of the loss of the output 0
-
-
-def loss_over_samples(
-    runs: pd.DataFrame,
-    baselines: dict[str, float],
-    regimes: pd.DataFrame,
-    sizes: Sequence[int],
-    peak: tuple[int, float] | None = None,
-    selected: int | None = None,
-    height: int = 380,
-    floor: Mapping[int, float] | None = None,
-) -> Chart:
-    """Train and test loss over T: a faint line and a point a seed, their mean, and the lowest to the highest seed.
-
-    runs: columns n_samples, seed, train_loss, test_loss. baselines: loss by name, drawn as rules. regimes: columns
-    low, high (in T), name. sizes: every T of the sweep, trained or not. peak: the T of the highest mean test loss, and
-    that loss. floor: T -> the least train loss there can be, where that is known. Clicking a point picks its n_samples
-    and seed.
-    """
-    points = _points(runs)
-    mean = _means(points)
-    highest = points["shown"].max() if len(points) else 1.0
-    text = f"mean peaks at T = {peak[0]:,}: {peak[1]:.3g}" if peak else ""
-    late = bool(peak and peak[0] ** 2 > min(sizes) * max(sizes))  # in the right half: written to its left
-    labels = [{"n_samples": peak[0], "loss": highest, "label": text, "late": late}] if peak else []
-    data = {
-        "points": points,
-        "mean": mean,
-        "baselines": records([{"loss": loss, "name": name} for name, loss in baselines.items()], "loss", "name"),
-        "regimes": _placed(regimes),
-        "floor": _floor(floor or {}),
-        "peak": records(labels, "n_samples", "loss", "label", "late"),
-        "selected": records([{"n_samples": selected}] if selected else [], "n_samples"),
-        "frame": _frame(sizes, FLOOR, max(highest, 1.0) * 8),
-    }
-    return Chart(_loss_over_samples(height), data, _said(mean, peak))
 
 
 def loss_close_to_one(
@@ -142,33 +105,10 @@ def _means(points: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["n_samples", "set", "loss", "low", "high", "shown"])
 
 
-def _placed(regimes: pd.DataFrame) -> pd.DataFrame:
-    """Regimes with the (geometric) middle of each, where its name stands."""
-    return regimes.assign(middle=np.sqrt(regimes["low"].astype(float) * regimes["high"].astype(float)))
-
-
-def _floor(floor: Mapping[int, float]) -> pd.DataFrame:
-    """The floor at each T, not drawn below FLOOR; "last" is where it carries its name."""
-    rows = [{"n_samples": T, "shown": max(floor[T], FLOOR), "last": max(floor) == T} for T in sorted(floor)]
-    return records(rows, "n_samples", "shown", "last")
-
-
 def _frame(sizes: Sequence[int], low: float, high: float) -> pd.DataFrame:
     """Two corners that nobody sees: they hold the axes open."""
     return pd.DataFrame(
         {"n_samples": [min(sizes, default=1) / 1.25, max(sizes, default=1000) * 1.25], "shown": [low, high]}
-    )
-
-
-def _said(mean: pd.DataFrame, peak: tuple[int, float] | None) -> str:
-    test = mean[mean["set"] == "test"]
-    if not len(test):
-        return "Train and test loss over the size of the training set; nothing is trained yet."
-    first, last = test.iloc[0], test.iloc[-1]
-    rises = f" rises to a peak of {peak[1]:.3g} at T = {peak[0]:,}, and" if peak else ""
-    return (
-        f"Mean test loss over the size of the training set: it is {first['loss']:.3g} at T = {first['n_samples']:,},"
-        f"{rises} is {last['loss']:.3g} at T = {last['n_samples']:,}."
     )
 
 
@@ -184,80 +124,6 @@ def _line_names(mean: alt.Chart, what: str, last: bool = False) -> alt.Chart:
 
 def _invisible(y: alt.Y) -> alt.Chart:
     return alt.Chart(named("frame")).mark_point(size=1, opacity=0, tooltip=None, aria=False).encode(x=samples_x(), y=y)
-
-
-@cache
-def _loss_over_samples(height: int) -> dict[str, Any]:
-    y = alt.Y(
-        "shown:Q",
-        title="loss (squared error, sum over features)",
-        scale=alt.Scale(type="log", nice=False),
-        axis=alt.Axis(
-            labelExpr=f"datum.value <= {FLOOR} ? '≤ ' + {FLOOR} : format(datum.value, '~r')",
-            values=[10.0**k for k in range(-3, 7)],
-            gridOpacity=0.5,
-            minExtent=48,
-            maxExtent=48,
-        ),
-    )
-    color = alt.Color("set:N", title=None, scale=alt.Scale(domain=SETS, range=[GREEN, VERMILLION]), legend=None)
-    shape = alt.Shape("set:N", title=None, scale=alt.Scale(domain=SETS, range=["circle", "square"]), legend=None)
-    dash = alt.StrokeDash("set:N", title=None, scale=alt.Scale(domain=SETS, range=[[1, 0], [5, 3]]), legend=None)
-    pick = alt.selection_point(name="pick", fields=["n_samples", "seed"], toggle=False, empty=False, nearest=True)
-    rules = alt.Chart(named("baselines")).mark_rule(color=GREY, strokeDash=[2, 3])
-    borders = alt.Chart(named("regimes")).mark_rule(color=GREY, opacity=0.6)
-    names = alt.Chart(named("regimes")).mark_text(color=GREY, fontStyle="italic", baseline="top", fontSize=12)
-    mean = alt.Chart(named("mean"))
-    points = alt.Chart(named("points"))
-    floor = alt.Chart(named("floor"))
-    layers = alt.layer(
-        _invisible(y),
-        selected_rule(samples_x()),
-        floor.mark_line(color=VERMILLION, strokeWidth=8, opacity=0.25).encode(x=samples_x(), y=y),
-        floor.transform_filter("datum.last")
-        .mark_text(color=VERMILLION, align="right", dy=14, fontSize=11)
-        .encode(x=samples_x(), y=y, text=alt.value("rank floor of the train loss")),
-        borders.encode(x=samples_x("low")).transform_filter("datum.name != 'memorising'"),
-        names.encode(x=samples_x("middle"), y=alt.value(4), text="name:N"),
-        rules.encode(
-            y=alt.Y("loss:Q"), tooltip=[alt.Tooltip("name:N", title="output"), alt.Tooltip("loss:Q", format=".4f")]
-        ),
-        mean.mark_area(opacity=0.12).encode(x=samples_x(), y=alt.Y("low:Q"), y2="high:Q", color=color),
-        points.mark_line(opacity=0.3, strokeWidth=1).encode(
-            x=samples_x(), y=y, color=color, detail="seed:N", strokeDash=dash
-        ),
-        mean.mark_line(strokeWidth=2.5).encode(x=samples_x(), y=y, color=color, strokeDash=dash),
-        points.mark_point(filled=True, size=44, opacity=0.85)
-        .encode(
-            x=samples_x(),
-            y=y,
-            color=color,
-            shape=shape,
-            tooltip=[
-                alt.Tooltip("n_samples:Q", title="training samples T", format=","),
-                alt.Tooltip("seed:N", title="seed"),
-                alt.Tooltip("set:N", title="set"),
-                alt.Tooltip("loss:Q", title="loss", format=".4~g"),
-            ],
-        )
-        .add_params(pick),
-        _line_names(mean, "set").encode(x=samples_x(), y=y, color=color),
-        *(
-            alt.Chart(named("peak"))
-            .transform_filter(alt.datum.late == late)
-            .mark_text(
-                dy=-14,
-                dx=12 if late else -12,
-                align="right" if late else "left",
-                fontSize=13,
-                fontWeight="bold",
-                color=GREEN,
-            )
-            .encode(x=samples_x(), y=alt.Y("loss:Q"), text="label:N")
-            for late in (True, False)
-        ),
-    )
-    return stretched(layers, "Loss over the size of the training set", height)
 
 
 @cache

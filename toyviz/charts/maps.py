@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
 from toyviz.charts.chart import GREY, VERMILLION, Chart, named, records, stretched
-from toyviz.charts.clock import heading, meta, width_of
+from toyviz.charts.clock import POINTED_AT, heading, meta, pointed_in, targets, width_of
 from toyviz.charts.sizes import filled
 
 TOLD = {  # what the tooltip of a cell tells beside its value, where it is known
@@ -48,26 +48,35 @@ def size_map(
     selected: Mapping[str, int] | None = None,
     digits: int | None = None,
     possible: Callable[[int, int], bool] = lambda x, y: True,
+    linked: bool = False,
 ) -> Chart:
     """A number of each network over two sizes, as coloured cells; clicking one picks its two sizes.
 
     cells: columns for x and y, and value; for the tooltip also some of TOLD. The better a value, the darker its cell,
-    in every map: logarithmic is for losses, of which the lowest is best, else values are shares from 0 to 1, of which
-    the highest is. A loss of exactly 0 has the colour of the best. ends: of the colours of losses, else the lowest and
-    the highest. selected: the sizes of the cell that is looked into. digits: of the numbers in the cells. possible(x,
-    y): which cells are a dashed outline until they are there, not left out.
+    in every map: logarithmic is for losses, of which the lowest is best, else values are shares, of which the highest
+    is. A loss of exactly 0 has the colour of the best. ends: of the colours, else the lowest and the highest loss, or 0
+    and 1. Shares between given ends are small ones: their colours go by the square root, so that these differ, and they
+    are told in percent. selected: the sizes of the cell that is looked into. digits: of the numbers in the cells.
+    possible(x, y): which cells are a dashed outline until they are there, not left out. linked: whether the page has a
+    clock, so that pointing at a cell marks it in every map.
     """
     drawn = cells.assign(zero=cells["value"] == 0)
     positive = drawn[~drawn["zero"]]["value"]
-    low, high = ends or ((float(positive.min()), float(positive.max())) if len(positive) else (0.1, 1.0))
-    high = high if high > low else low * 1.01
+    percent = ends is not None and not logarithmic
+    low, high = ends or (0.0, 1.0)
+    if logarithmic and not ends:
+        low, high = (float(positive.min()), float(positive.max())) if len(positive) else (0.1, 1.0)
+    high = high if high > low else low * 1.01 or 1.0
     wide = logarithmic and high > 20 * low
     digits = digits or (1 if wide else 2)  # the wider the range, the fewer tell the cells apart
-    bottom, top = (low, high) if logarithmic else (0.0, 1.0)
-    drawn["shade"] = cells["value"].astype(float).clip(bottom, top)
-    drawn["text"] = [rounded(value, digits) for value in cells["value"]]
-    share = np.log(drawn["shade"] / low) / np.log(high / low) if logarithmic else 1 - drawn["shade"]
-    drawn["bright"] = share > 0.55
+    drawn["shade"] = cells["value"].astype(float).clip(low, high)
+    drawn["text"] = [told(value, digits, percent) for value in cells["value"]]
+    drawn["precise"] = [told(value, 4, percent) for value in cells["value"]]
+    if logarithmic:
+        drawn["bright"] = np.log(drawn["shade"] / low) / np.log(high / low) > 0.55
+    else:
+        drawn["bright"] = ((drawn["shade"] - low) / (high - low)) ** (0.5 if percent else 1) < 0.45
+    drawn["kin"] = [f"{x.field}={i} {y.field}={j}" for i, j in zip(cells[x.field], cells[y.field], strict=True)]
     sides = {name: side.values or tuple(sorted(set(cells[side.field]))) or (1,) for name, side in (("x", x), ("y", y))}
     frame = [{x.field: i, y.field: j} for i in sides["x"] for j in sides["y"] if possible(i, j)]
     data = {
@@ -76,15 +85,22 @@ def size_map(
         "selected": filled(records([dict(selected)] if selected else [], x.field, y.field)),
         "across": pd.DataFrame({"value": sides["x"]}),
         "up": pd.DataFrame({"value": sorted(sides["y"], reverse=True)}),
-        "meta": meta(title=title, low=bottom, high=top, longest=max(map(len, drawn["text"]), default=1)),
+        "meta": meta(title=title, low=low, high=high, longest=max(map(len, drawn["text"]), default=1)),
     }
     shown = drawn["value"].astype(float)
     said = f"{title}: no network yet."
     if len(cells):
         zeros = int(drawn["zero"].sum())
-        said = f"{title}: from {shown.min():.2g} to {shown.max():.2g} over {len(cells)} networks, {zeros} of them 0."
-    told = tuple(name for name in TOLD if name in cells.columns)
-    return Chart(_size_map(legend, logarithmic, x.field, x.title, y.field, y.title, told), data, said)
+        lowest, highest = (told(value, 2, percent) for value in (shown.min(), shown.max()))
+        said = f"{title}: from {lowest} to {highest} over {len(cells)} networks, {zeros} of them 0."
+    more = tuple(name for name in TOLD if name in cells.columns)
+    scale = "log" if logarithmic else "sqrt" if percent else "linear"
+    return Chart(_size_map(legend, scale, x.field, x.title, y.field, y.title, more, linked), data, said)
+
+
+def told(value: float, digits: int, percent: bool) -> str:
+    """A number to so many digits, a share in percent: "0.23 %"."""
+    return f"{rounded(100 * value, digits)} %" if percent else rounded(value, digits)
 
 
 def rounded(value: float, digits: int) -> str:
@@ -95,8 +111,16 @@ def rounded(value: float, digits: int) -> str:
 
 @cache
 def _size_map(
-    legend: str, logarithmic: bool, across: str, across_title: str, up: str, up_title: str, told: tuple[str, ...]
+    legend: str,
+    kind: Literal["log", "sqrt", "linear"],
+    across: str,
+    across_title: str,
+    up: str,
+    up_title: str,
+    more: tuple[str, ...],
+    linked: bool,
 ) -> dict[str, Any]:
+    best_is_highest = kind != "log"
     axis = alt.Axis(
         labelAngle=0,
         ticks=False,
@@ -112,11 +136,11 @@ def _size_map(
     )
     ends = alt.ExprRef("[data('meta')[0].low, data('meta')[0].high]")
     scale = alt.Scale(
-        type="log" if logarithmic else "linear",
+        type=kind,
         range=list(VIRIDIS),
         interpolate="rgb",
         domain=ends,
-        reverse=not logarithmic,
+        reverse=best_is_highest,
     )
     color = alt.Color(
         "shade:Q",
@@ -126,10 +150,9 @@ def _size_map(
     tooltip = [
         alt.Tooltip(f"{up}:O", title=up_title),
         alt.Tooltip(f"{across}:O", title=across_title),
-        alt.Tooltip("value:Q", title=legend, format=".4~g"),
-        *(TOLD[name] for name in told),
+        alt.Tooltip("precise:N", title=legend),
+        *(TOLD[name] for name in more),
     ]
-    pick = alt.selection_point(name="pick", fields=[across, up], toggle=False, empty=False)
     cells = alt.Chart(named("cells")).transform_filter("isValid(datum.value)")
     room = "min(bandwidth('x') / (0.58 * data('meta')[0].longest + 0.5), 0.75 * bandwidth('y'))"
     numbers = alt.condition("datum.bright", alt.value(DARK), alt.value(BRIGHT))
@@ -139,7 +162,7 @@ def _size_map(
         .transform_filter(f"isValid(datum.{across})")
         .mark_rect(fill=GREY, fillOpacity=0.06, stroke=GREY, strokeOpacity=0.6, strokeDash=[2, 3], tooltip=None)
         .encode(x=x, y=y),
-        cells.mark_rect().encode(x=x, y=y, color=color, tooltip=tooltip).add_params(pick),
+        cells.mark_rect().encode(x=x, y=y, color=color, tooltip=tooltip).properties(name="pickable"),
         cells.mark_text(fontSize=alt.ExprRef(f"clamp({room}, 6, 12)"), tooltip=None).encode(
             x=x,
             y=y,
@@ -151,19 +174,27 @@ def _size_map(
         .transform_filter(f"isValid(datum.{across})")
         .mark_rect(fillOpacity=0, stroke=VERMILLION, strokeWidth=3, tooltip=None)
         .encode(x=x, y=y),
-        *_legend(legend, reverse=not logarithmic),
+        cells.transform_filter(POINTED_AT)
+        .mark_rect(fillOpacity=0, stroke=VERMILLION, strokeWidth=2, tooltip=None)
+        .encode(x=x, y=y),
+        *_legend(legend, reverse=best_is_highest, percent=kind == "sqrt"),
     ]
-    return {**stretched(alt.layer(*layers), "", 230), "title": heading(6)}
+    spec = stretched(alt.layer(*layers), "", 230)
+    pickable = targets(across, up, linked=linked, nearest=False)
+    layer = next(each for each in spec["layer"] if each.get("name") == "pickable")
+    layer["transform"] = [*layer["transform"], *pickable["transform"]]
+    layer["params"] = pickable["params"]
+    return {**spec, "params": pointed_in(linked), "title": heading(6)}
 
 
-def _legend(name: str, reverse: bool) -> list[alt.Chart]:
+def _legend(name: str, reverse: bool, percent: bool) -> list[alt.Chart]:
     """The colours from the lowest to the highest value, with their ends, in one line above the map."""
     left, length = width_of(name) - 14, 70
     stops = [
         {"offset": k / (len(VIRIDIS) - 1), "color": color}
         for k, color in enumerate(VIRIDIS[::-1] if reverse else VIRIDIS)
     ]
-    low, high = (alt.ExprRef(_number(f"data('meta')[0].{end}")) for end in ("low", "high"))
+    low, high = (alt.ExprRef(_number(f"data('meta')[0].{end}", percent)) for end in ("low", "high"))
     bar = alt.Chart(named("meta")).mark_rect(
         color={"gradient": "linear", "x1": 0, "x2": 1, "y1": 0, "y2": 0, "stops": stops}, height=9, tooltip=None
     )
@@ -180,7 +211,9 @@ def _legend(name: str, reverse: bool) -> list[alt.Chart]:
     ]
 
 
-def _number(value: str) -> str:
+def _number(value: str, percent: bool) -> str:
+    if percent:
+        return f"format(100 * {value}, '.2~r') + ' %'"
     return f"format({value}, {value} < 1e-3 && {value} > 0 ? '.1e' : '.2~r')"
 
 

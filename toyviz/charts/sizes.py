@@ -5,23 +5,28 @@ The pictures are drawn in the same chart as the curve, in pixels, so that each s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.chart import BLUE, GREEN, GREY, VERMILLION, Chart, records, stacked
-from toyviz.charts.clock import LIVELY, SCHEMA, meta, unseen
+from toyviz.charts.chart import BLUE, GREEN, GREY, VERMILLION, Chart, records, stacked, stands_alone
+from toyviz.charts.clock import LIVELY, POINTED_AT, SCHEMA, meta, pointed_in, targets, unseen
 from toyviz.charts.geometry import limit
 from toyviz.charts.loss import FLOOR, SETS
 
 DRAWN = 120  # vectors in a small picture, at most
 FINE = 127  # of the whole numbers that they are sent as: half a pixel
 TOP = 10.0  # of the axis of the loss, unless a loss is higher
+NEAR = 2  # columns on each side of the peak that its label may reach over
 CLOSE = 1.8  # rules that are closer than this ratio share one label
-TEXTS = {"label", "short", "name", "told", "set", "kind", "scale"}  # columns of text
+TEXTS = {"label", "short", "name", "told", "set", "kind", "scale", "kin", "text", "precise"}  # columns of text
+ON_COLUMN, ON_POINT = -2, -1  # where a target is that is in neither row of pictures, 0 or 1
+AIM = 14  # pixels: how far across a point can be clicked
+BELOW = 4  # times a rule over what is closely below it
+BORDERED = ("start", "end", "name", "left_width", "left_letters", "right_width", "right_letters")
 SET_COLOURS = {"test": GREEN, "train": VERMILLION}
 SET_SHAPES = {"test": "circle", "train": "square"}
 SET_DASHES: dict[str, list[int]] = {"test": [], "train": [5, 3]}
@@ -46,6 +51,8 @@ def over_sizes(
     selected: int | None = None,
     floor: Mapping[int, float] | None = None,
     top: float = TOP,
+    linked: bool = False,
+    height: int | None = None,
 ) -> Chart:
     """Train and test loss over T, a column a T, and below each T its network: columns of W1, hidden vectors.
 
@@ -53,7 +60,9 @@ def over_sizes(
     low, high (in T), name; none while the sweep is unfinished. sizes: every T of the sweep, trained or not. pictures:
     by T, each on its own scale; a T without one has an empty frame. peak: the T of the highest mean test loss, and that
     loss. floor: T -> the least train loss there can be. top: the upper end of the axis, which no result moves unless it
-    is higher. Clicking a point picks its n_samples and seed, clicking a picture those of its network.
+    is higher. linked: whether the page has a clock, so that pointing at a T marks it in every chart. height: in pixels,
+    where no stage gives it its room. Clicking a point picks its n_samples and seed, clicking elsewhere in a column its
+    n_samples alone.
     """
     sizes = sorted({*sizes})
     place = {T: k for k, T in enumerate(sizes)}
@@ -62,6 +71,7 @@ def over_sizes(
     points = _points(runs, place)
     mean = _means(points)
     highest = float(points["shown"].max()) if len(points) else 0.0
+    bordered = _bordered(regimes, sizes)
     data = {
         "meta": meta(
             count=max(len(sizes), 1),
@@ -70,17 +80,17 @@ def over_sizes(
             top=max(top, 1.4 * highest),
             longest=max((len(short(T)) for T in sizes), default=1),
         ),
-        "sizes": filled(_labelled(sizes, pictures)),
+        "sizes": filled(labelled(sizes, pictures)),
         "points": filled(points),
         "mean": filled(mean),
-        "baselines": filled(close_rules(baselines)),
-        "regimes": filled(_bordered(regimes, sizes)),
+        "baselines": filled(_free(close_rules(baselines), points, len(sizes))),
+        "regimes": filled(bordered),
         "floor": filled(_floor(floor or {}, place)),
-        "peak": filled(_peak(peak, place)),
+        "peak": filled(_peak(peak, place, points, bordered)),
         "vectors": filled(_small(pictures, place)),
         "targets": filled(_targets(points, pictures, sizes)),
     }
-    return Chart(_over_sizes(), data, _said(mean, peak))
+    return stands_alone(Chart(_over_sizes(linked), data, _said(mean, peak)), height)
 
 
 def short(T: int) -> str:
@@ -99,9 +109,15 @@ def filled(frame: pd.DataFrame) -> pd.DataFrame:
     return frame if len(frame) else pd.DataFrame({name: ["" if name in TEXTS else np.nan] for name in frame.columns})
 
 
-def _labelled(sizes: Sequence[int], pictures: Mapping[int, Picture]) -> pd.DataFrame:
-    rows = [{"place": k, "label": short(T), "trained": T in pictures} for k, T in enumerate(sizes)]
-    return records(rows, "place", "label", "trained")
+def labelled(sizes: Sequence[int], trained: Collection[int] = ()) -> pd.DataFrame:
+    """The columns: each with its place, its label, what pointing at it tells other charts, and whether it is there."""
+    rows = [{"place": k, "label": short(T), "kin": kin_of(T), "trained": T in trained} for k, T in enumerate(sizes)]
+    return records(rows, "place", "label", "kin", "trained")
+
+
+def kin_of(T: int) -> str:
+    """What the pointer is on where it is on this size: "T=500"."""
+    return f"T={T}"
 
 
 def _points(runs: pd.DataFrame, place: Mapping[int, int]) -> pd.DataFrame:
@@ -133,15 +149,30 @@ def close_rules(baselines: Mapping[str, float]) -> pd.DataFrame:
         else:
             label = name
         rows.append({"loss": loss, "label": label})
-    return records(rows, "loss", "label")
+    found = records(rows, "loss", "label")
+    return found.assign(under=found["loss"])
+
+
+def _free(rules: pd.DataFrame, points: pd.DataFrame, count: int) -> pd.DataFrame:
+    """The same, each name under what is drawn closely below its rule in the columns that it stands over."""
+    first = points.loc[points["place"] + 1 <= count / 4, "shown"]
+    under = [min([loss, *first[(first < loss) & (first > loss / BELOW)]]) for loss in rules["loss"]]
+    return rules.assign(under=under)
 
 
 def _bordered(regimes: pd.DataFrame, sizes: Sequence[int]) -> pd.DataFrame:
-    """Regimes with the places where they begin and end."""
+    """Regimes with the places where they begin and end, and how wide and how long in letters their neighbours are."""
     if regimes.empty or not sizes:
-        return records([], "start", "end", "name")
+        return records([], *BORDERED)
     low, high = (borders(regimes[end].to_numpy(float), sizes) for end in ("low", "high"))
-    return pd.DataFrame({"start": low, "end": high, "name": regimes["name"].to_numpy()})
+    found = pd.DataFrame({"start": low, "end": high, "name": regimes["name"].to_numpy()})
+    width, letters = found["end"] - found["start"], found["name"].str.len()
+    for side, by in (("left", 1), ("right", -1)):
+        found[f"{side}_width"], found[f"{side}_letters"] = (
+            width.shift(by, fill_value=0),
+            letters.shift(by, fill_value=0),
+        )
+    return found
 
 
 def _floor(floor: Mapping[int, float], place: Mapping[int, int]) -> pd.DataFrame:
@@ -151,10 +182,19 @@ def _floor(floor: Mapping[int, float], place: Mapping[int, int]) -> pd.DataFrame
     return records(rows, "place", "shown", "last")
 
 
-def _peak(peak: tuple[int, float] | None, place: Mapping[int, int]) -> pd.DataFrame:
-    there = peak is not None and peak[0] in place
-    rows = [{"place": place[peak[0]], "loss": peak[1], "label": f"peak {peak[1]:.3g}"}] if there and peak else []
-    return records(rows, "place", "loss", "label")
+def _peak(
+    peak: tuple[int, float] | None, place: Mapping[int, int], points: pd.DataFrame, regimes: pd.DataFrame
+) -> pd.DataFrame:
+    """The peak, what its label must stand above, and between which two borders."""
+    columns = ("place", "above", "left", "right", "label")
+    if peak is None or peak[0] not in place:
+        return records([], *columns)
+    at = place[peak[0]]
+    above = float(points.loc[(points["place"] - at).abs() <= NEAR, "shown"].max()) if len(points) else peak[1]
+    edges = [-0.5, len(place) - 0.5, *regimes["start"].dropna()]
+    left, right = max(edge for edge in edges if edge <= at), min(edge for edge in edges if edge > at)
+    row = {"place": at, "above": max(above, peak[1]), "left": left, "right": right, "label": f"peak {peak[1]:.3g}"}
+    return records([row], *columns)
 
 
 def _small(pictures: Mapping[int, Picture], place: Mapping[int, int]) -> pd.DataFrame:
@@ -180,35 +220,26 @@ def _chosen(order: np.ndarray, longest: bool = False) -> np.ndarray:
 
 
 def _targets(points: pd.DataFrame, pictures: Mapping[int, Picture], sizes: Sequence[int]) -> pd.DataFrame:
-    """What can be pointed at and clicked: every point, and both pictures of every T."""
-    rows = [
-        {
-            "place": at,
-            "n_samples": T,
-            "seed": seed,
-            "shown": shown,
-            "row": -1,
-            "told": f"T = {T:,}, seed {seed}: {name} loss {loss:.4g}",
-        }
-        for at, T, seed, name, loss, shown in points[["place", "n_samples", "seed", "set", "loss", "shown"]].itertuples(
-            index=False
-        )
-    ]
+    """What can be pointed at and clicked, the topmost last: every column, its pictures, every point.
+
+    A point alone has a seed: what is clicked elsewhere picks the size, and leaves the seed as it is.
+    """
+    rows: list[dict[str, Any]] = []
     for k, T in enumerate(sizes):
-        seed = pictures[T].seed if T in pictures else 0
+        at = {"place": k, "n_samples": T, "seed": None, "shown": 1.0}
+        rows.append({**at, "row": ON_COLUMN, "told": f"T = {T:,}"})
         for row, what in enumerate(("columns of W1", "hidden vectors")):
-            there = what if T in pictures else "not trained yet"
-            rows.append(
-                {
-                    "place": k,
-                    "n_samples": T,
-                    "seed": seed,
-                    "shown": 1.0,
-                    "row": row,
-                    "told": f"T = {T:,}, seed {seed}: {there}",
-                }
-            )
-    return records(rows, "place", "n_samples", "seed", "shown", "row", "told").astype({"shown": float})
+            there = f", seed {pictures[T].seed}: {what}" if T in pictures else ": not trained yet"
+            rows.append({**at, "row": row, "told": f"T = {T:,}{there}"})
+    for at, T, seed, name, loss, shown in points[["place", "n_samples", "seed", "set", "loss", "shown"]].itertuples(
+        index=False
+    ):
+        told = f"T = {T:,}, seed {seed}: {name} loss {loss:.4g}"
+        rows.append({"place": at, "n_samples": T, "seed": seed, "shown": shown, "row": ON_POINT, "told": told})
+    found = records(rows, "place", "n_samples", "seed", "shown", "row", "told").astype(
+        {"shown": float, "seed": "Int64"}
+    )
+    return found.assign(kin=[kin_of(T) for T in found["n_samples"]])
 
 
 def _said(mean: pd.DataFrame, peak: tuple[int, float] | None) -> str:
@@ -226,6 +257,7 @@ def _said(mean: pd.DataFrame, peak: tuple[int, float] | None) -> str:
 # Pixels. A cell is as wide as its column, but both rows of cells take no more than a share of the height.
 ROOM = 0.38  # of the height, at most, for labels and pictures
 LABELS = 20  # height of the row of labels
+HEAD = 15  # above the axis, for the name of the peak
 COLUMNS: list[dict[str, Any]] = [
     {"name": "count", "expr": "data('meta')[0].count"},
     {"name": "column", "expr": "width / count"},
@@ -248,13 +280,25 @@ def x_of_places(field: str = "place") -> dict[str, Any]:
 def selected_column(height: str = "height") -> dict[str, Any]:
     """A broad, quiet stripe through the T that is looked into."""
     at = {"expr": "(data('meta')[0].selected + 0.5) * column"}
-    width = {"expr": "data('meta')[0].selected < 0 ? 0 : min(column, 120)"}
+    width = {"expr": "min(column, 120)"}
     mark = {"type": "rect", "color": GREY, "opacity": 0.17, "cornerRadius": 6, "tooltip": None, "width": width}
     mark["height"] = {"expr": height}
     return {
         "data": {"name": "meta"},
+        "transform": [{"filter": "datum.selected >= 0"}],  # far outside it would take its room from the plot
         "mark": mark,
         "encoding": {"x": {"value": at}, "y": {"value": {"expr": f"({height}) / 2"}}},
+    }
+
+
+def pointed_column(height: str = "height") -> dict[str, Any]:
+    """A fainter stripe through the T that the pointer is on, in whichever chart."""
+    mark = {"type": "rect", "color": GREY, "opacity": 0.13, "cornerRadius": 6, "tooltip": None}
+    return {
+        "data": {"name": "sizes"},
+        "transform": [{"filter": POINTED_AT}],
+        "mark": {**mark, "width": {"expr": "min(column, 120)"}, "height": {"expr": height}},
+        "encoding": {"x": {"value": {"expr": CENTRE}}, "y": {"value": {"expr": f"({height}) / 2"}}},
     }
 
 
@@ -290,12 +334,12 @@ def baseline_rules(y: dict[str, Any]) -> list[dict[str, Any]]:
                 "tooltip": None,
                 "fontSize": 10,
                 "align": "left",
-                "dy": {"expr": "curve - scale('y', datum.loss) < 18 ? -8 : 10"},  # above, where there is no room below
+                "dy": {"expr": "curve - scale('y', datum.under) < 18 ? -8 : 10"},  # above, where there is no room below
                 "limit": {"expr": "width / 3"},
             },
             "encoding": {
                 "x": {"value": 3},
-                "y": {**y, "field": "loss"},
+                "y": {**y, "field": "under"},
                 "text": {"field": "label", "type": "nominal"},
             },
         },
@@ -303,7 +347,7 @@ def baseline_rules(y: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @cache
-def _over_sizes() -> dict[str, Any]:
+def _over_sizes(linked: bool) -> dict[str, Any]:
     x = x_of_places()
     y = {
         "field": "shown",
@@ -313,7 +357,7 @@ def _over_sizes() -> dict[str, Any]:
             "type": "log",
             "nice": False,
             "domain": {"expr": "[data('meta')[0].low, data('meta')[0].top]"},
-            "range": [{"expr": "curve"}, 0],
+            "range": [{"expr": "curve"}, HEAD],
         },
         "axis": {
             "labelExpr": f"datum.value <= {FLOOR} ? '≤ ' + {FLOOR} : format(datum.value, '~r')",
@@ -328,6 +372,7 @@ def _over_sizes() -> dict[str, Any]:
         },
     }
     params = [
+        *pointed_in(linked),
         *COLUMNS,
         {"name": "cell", "expr": f"max(2, min(column - 3, ({ROOM} * height - {LABELS}) / 2 - 3))"},
         {"name": "curve", "expr": f"height - {LABELS} - 2 * (cell + 3)"},
@@ -340,10 +385,15 @@ def _over_sizes() -> dict[str, Any]:
         "y": {"value": {"expr": f"{middle} - datum.v / {FINE} * cell / 2"}},
     }
     low, top = "data('meta')[0].low", "data('meta')[0].top"
-    log = f"curve * log({top} / max({{0}}, {low})) / log({top} / {low})"  # where a loss lies, in pixels
+    # Where a loss lies, in pixels.
+    log = f"{HEAD} + (curve - {HEAD}) * log({top} / max({{0}}, {low})) / log({top} / {low})"
     quiet = {"color": GREY, "tooltip": None}
+    half = "(3.4 * length(datum.label) + 5)"  # of the label of the peak, in pixels
+    peak_left, peak_right = f"(datum.left + 0.5) * column + {half}", f"(datum.right + 0.5) * column - {half}"
+    on_column, on_point = f"datum.row == {ON_COLUMN}", f"datum.row == {ON_POINT}"
     layers = [
         selected_column(),
+        pointed_column(),
         {
             "data": {"name": "floor"},
             "mark": {"type": "line", "color": VERMILLION, "strokeWidth": 8, "opacity": 0.25, "tooltip": None},
@@ -377,15 +427,18 @@ def _over_sizes() -> dict[str, Any]:
         },
         {
             "data": {"name": "regimes"},
-            "mark": {"type": "text", **quiet, "fontSize": 11, "baseline": "middle"},
+            "transform": _fitted_names(),
+            "mark": {
+                "type": "text",
+                **quiet,
+                "baseline": "middle",
+                "fontSize": {"expr": "datum.font"},
+                "limit": {"expr": "datum.room"},
+            },
             "encoding": {
-                "x": {"value": {"expr": "((datum.start + datum.end) / 2 + 0.5) * column"}},
+                "x": {"value": {"expr": "datum.at"}},
                 "y": {"value": -9},
                 "text": {"field": "name", "type": "nominal"},
-                "opacity": {
-                    "condition": {"test": "(datum.end - datum.start) * column > 5.4 * length(datum.name)", "value": 1},
-                    "value": 0,
-                },
             },
         },
         *baseline_rules(y),
@@ -429,11 +482,12 @@ def _over_sizes() -> dict[str, Any]:
                 "fontSize": 12,
                 "fontWeight": "bold",
                 "tooltip": None,
-                "align": {"expr": "datum.place < 1 ? 'left' : datum.place > count - 2 ? 'right' : 'center'"},
+                "align": "center",
+                "baseline": "middle",
             },
             "encoding": {
-                "x": x,
-                "y": {"value": {"expr": f"max(8, {log.format('datum.loss')} - 13)"}},
+                "x": {"value": {"expr": f"clamp({CENTRE}, {peak_left}, {peak_right})"}},
+                "y": {"value": {"expr": f"max(6, {log.format('datum.above')} - 12)"}},
                 "text": {"field": "label", "type": "nominal"},
             },
         },
@@ -518,21 +572,18 @@ def _over_sizes() -> dict[str, Any]:
         *_set_names(),
         {
             "data": {"name": "targets"},
-            "params": [
-                {
-                    "name": "pick",
-                    "select": {
-                        "type": "point",
-                        "fields": ["n_samples", "seed"],
-                        "toggle": False,
-                        "nearest": True,
-                    },
-                }
-            ],
-            "mark": {"type": "point", "opacity": 0, "size": 20},
+            **targets("n_samples", "seed", linked=linked, nearest=False),
+            "mark": {
+                "type": "rect",
+                "opacity": 0,
+                "width": {"expr": f"{on_column} ? column : {on_point} ? min(column, {AIM}) : cell"},
+                "height": {"expr": f"{on_column} ? height : {on_point} ? {AIM} : cell"},
+            },
             "encoding": {
                 "x": {"value": {"expr": CENTRE}},
-                "y": {"value": {"expr": f"datum.row < 0 ? {log.format('datum.shown')} : {middle}"}},
+                "y": {
+                    "value": {"expr": f"{on_column} ? height / 2 : {on_point} ? {log.format('datum.shown')} : {middle}"}
+                },
                 "tooltip": {"field": "told", "type": "nominal"},
             },
         },
@@ -545,6 +596,28 @@ def _over_sizes() -> dict[str, Any]:
         "layer": [*unseen("meta"), *layers],
         **LIVELY,
     }
+
+
+def _fitted_names() -> list[dict[str, Any]]:
+    """Where the name of each regime stands, how large, and where it is cut.
+
+    A name that is wider than its regime reaches into the room that its neighbours' names leave, and gets smaller.
+    """
+    letter = 5.4  # pixels
+    spare = f"max(0, (datum.{{0}}_width * column - {letter} * datum.{{0}}_letters) / 2 - 6)"
+    return [
+        {"calculate": f"{letter} * length(datum.name)", "as": "wanted"},
+        {"calculate": f"(datum.start + 0.5) * column - {spare.format('left')}", "as": "from"},
+        {"calculate": f"(datum.end + 0.5) * column + {spare.format('right')}", "as": "to"},
+        {"calculate": "datum.to - datum.from", "as": "room"},
+        {"calculate": "clamp(11 * datum.room / datum.wanted, 9, 11)", "as": "font"},
+        {"calculate": "min(datum.wanted * datum.font / 11, datum.room) / 2", "as": "half"},
+        {
+            "calculate": "clamp((datum.start + datum.end + 1) / 2 * column, datum.from + datum.half, "
+            "datum.to - datum.half)",
+            "as": "at",
+        },
+    ]
 
 
 def _by_set(values: Mapping[str, Any]) -> dict[str, Any]:

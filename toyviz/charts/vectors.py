@@ -119,7 +119,7 @@ def planes_of_kinds(groups: Sequence[Group], title: str, centred: bool = True, n
     kinds = tuple(Kind(g.name, g.colour, g.shape, g.ring, g.size, g.rays) for g in groups)
     said = f"{title} in the plane, over {len(history)} frames of the training."
     if len(history) == 1:
-        said = f"{title} in the plane."
+        said = f"{title}{' in the plane' if history.size else ''}."
     return Chart(_plane(kinds, told, noun), data, said, square=True)
 
 
@@ -190,7 +190,7 @@ def _plane(kinds: tuple[Kind, ...], told: tuple[str, ...], noun: str) -> dict[st
     x, y, zero = _axis("x", "width", "height"), _axis("y", "height", "width"), {"datum": 0}
     dimmed = {"test": ANY, "value": DIMMED}
     lit = {"test": LIT, "value": 1}
-    names = [kind.name for kind in kinds]
+    names, several = [kind.name for kind in kinds], len(kinds) > 1
 
     def by_kind(values: Sequence[Any]) -> dict[str, Any]:
         scale = {"domain": names, "range": list(values)}
@@ -208,17 +208,18 @@ def _plane(kinds: tuple[Kind, ...], told: tuple[str, ...], noun: str) -> dict[st
     ]
     ray = {
         "transform": [{"filter": "datum.ray"}],
-        "mark": {"type": "rule", "clip": True, "tooltip": None, "strokeWidth": 1},
+        "mark": {"type": "rule", "clip": True, "tooltip": None, "strokeWidth": 1.5 if several else 1},
         "encoding": {
             "x": x,
             "y": y,
             "x2": zero,
             "y2": zero,
             "color": color,
-            "opacity": {"condition": [lit, dimmed], "value": 0.35},
+            "opacity": {"condition": [lit, dimmed], "value": 0.8 if several else 0.35},
         },
     }
     side = "min(width, height)"
+    rayed = [kind.name for kind in kinds if kind.rays and several]
     sizes = {kind.name: kind.size for kind in kinds if kind.size != 1}
     small = f"clamp({side} / 9, 14, 34)" + "".join(f" * (datum.group == '{n}' ? {k:g} : 1)" for n, k in sizes.items())
     dot = {
@@ -230,7 +231,10 @@ def _plane(kinds: tuple[Kind, ...], told: tuple[str, ...], noun: str) -> dict[st
             "stroke": outline,
             "fill": fill,
             "shape": shape,
-            "opacity": {"condition": [lit, dimmed], "value": 0.75},
+            "opacity": {
+                "condition": [lit, dimmed],
+                "value": {"expr": f"indexof({rayed}, datum.group) >= 0 ? 1 : 0.75"},
+            },
             "size": {"condition": {"test": LIT, "value": 110}, "value": {"expr": small}},
             "tooltip": tooltip,
         },
@@ -254,7 +258,7 @@ def _plane(kinds: tuple[Kind, ...], told: tuple[str, ...], noun: str) -> dict[st
             "opacity": {"condition": [lit, dimmed], "value": 1},
         },
     }
-    several = len(kinds) > 1
+    rays = [ray] if any(kind.rays for kind in kinds) else []
     return {
         "$schema": SCHEMA,
         "title": heading(6),
@@ -265,10 +269,14 @@ def _plane(kinds: tuple[Kind, ...], told: tuple[str, ...], noun: str) -> dict[st
             plain_rule(y=zero),
             {
                 "data": {"name": "dots"},
-                "transform": [{"calculate": f"datum['{axis}' + frame] * scale.unit", "as": axis} for axis in "xy"],
-                "layer": [*([ray] if any(kind.rays for kind in kinds) else []), dot, label],
+                "transform": [
+                    {"filter": "isValid(datum.number)"},
+                    *({"calculate": f"datum['{axis}' + frame] * scale.unit", "as": axis} for axis in "xy"),
+                ],
+                # Among other kinds the few with rays would be lost below their dots.
+                "layer": [dot, *rays, label] if several else [*rays, dot, label],
             },
-            *(legend([(kind.name, kind.colour, kind.shape) for kind in kinds]) if several else []),
+            *(legend(kinds) if several else []),
         ],
         **LIVELY,
     }

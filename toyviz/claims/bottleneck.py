@@ -424,8 +424,6 @@ def _turn(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> float:
 
 
 _DENSITIES = {"superposition": "Density by density"}
-_OVER_T = {"descent": "Over T", "block": "bottleneck, one matrix"}
-_RATES = {"descent": "The learning rate", "block": "bottleneck, one matrix"}
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
@@ -472,7 +470,7 @@ CLAIMS: tuple[Claim, ...] = (
         "double_descent",
         _over_sizes("double_descent"),
         loss_peaks_in_between,
-        address=_OVER_T,
+        view="over_t",
     ),
     Claim(
         "ten_times_earlier",
@@ -481,7 +479,7 @@ CLAIMS: tuple[Claim, ...] = (
         "double_descent",
         _over_sizes("double_descent"),
         ten_times_earlier,
-        address=_OVER_T,
+        view="over_t",
     ),
     Claim(
         "memorises_then_generalises",
@@ -490,7 +488,7 @@ CLAIMS: tuple[Claim, ...] = (
         "double_descent",
         _over_sizes("double_descent"),
         memorises_then_generalises,
-        address=_OVER_T,
+        view="over_t",
     ),
     Claim(
         "dimensions_change_hands",
@@ -499,7 +497,7 @@ CLAIMS: tuple[Claim, ...] = (
         "double_descent",
         _over_sizes("double_descent"),
         dimensions_change_hands,
-        address=_OVER_T,
+        view="over_t",
     ),
     Claim(
         "same_size_for_all_seeds",
@@ -509,7 +507,7 @@ CLAIMS: tuple[Claim, ...] = (
         _over_sizes("double_descent"),
         same_size_for_all_seeds,
         across_seeds=True,
-        address=_OVER_T,
+        view="over_t",
     ),
     Claim(
         "schedule_matters",
@@ -518,7 +516,7 @@ CLAIMS: tuple[Claim, ...] = (
         "double_descent",
         _schedules,
         schedule_matters,
-        address=_RATES,
+        view="schedule",
         note="With the paper's small steps it does not: a constant rate ends at the same five features and the same "
         "test loss. It does in a hurry. With the quick recipe, whose steps are ten times larger, a constant rate has "
         "no features at T = 1000 in any seed. At the same peak its test loss is 46 to 67, where warm-up and a cosine "
@@ -533,7 +531,7 @@ CLAIMS: tuple[Claim, ...] = (
         _schedules,
         schedule_memorises_better,
         across_seeds=True,
-        address=_RATES,
+        view="schedule",
         note="At the post's size it does for T = 10, and not for T = 30 and 100, where a constant rate fits about as "
         "well or a little better; it moves the weights at least as far. With the quick recipe it does so nowhere. The "
         "post says only that schedulers matter; this direction was our reading of it.",
@@ -545,6 +543,7 @@ CLAIMS: tuple[Claim, ...] = (
         "double_descent",
         _over_sizes("double_descent_untied"),
         untied_has_no_squares,
-        address=_OVER_T | {"block": "bottleneck, W1 and W2"},
+        view="over_t",
+        choice={"network": "relu_output_untied"},
     ),
 )

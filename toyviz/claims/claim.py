@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from toyviz.experiment import Experiment
 from toyviz.result import Result
@@ -72,7 +72,9 @@ class Claim:
     across_seeds: bool = False
     starts: int = 1  # of so many seeds in a row the check takes the best network, and they have one vote together
     published_size: str = "paper"  # "quick" where the post's size takes too long
-    address: Mapping[str, str] = field(default_factory=dict)  # parameters that open its view of the page, their values
+    view: str = ""  # of a page of views: which of them shows it
+    choice: Mapping[str, Any] = field(default_factory=dict)  # there: control -> value, what its evidence does not say
+    address: Mapping[str, str] = field(default_factory=dict)  # elsewhere: parameters that open its view, their values
     note: str = ""  # why it does not hold, or how far it does: shown beside the published verdict
 
 

@@ -381,9 +381,6 @@ DEAD = (
 )
 
 
-OVER_T, NETWORK = {"descent": "Over T"}, "MLP, as the post writes it"
-
-
 def _over(arch: str, **values: Sequence[object]) -> Callable[[str, int], list[Experiment]]:
     """Evidence of one seed: this network over these values."""
     return lambda size, seed: sweep(_base(arch, size, seed), **values)
@@ -392,8 +389,7 @@ def _over(arch: str, **values: Sequence[object]) -> Callable[[str, int], list[Ex
 def _double_descent(arch: str, suffix: str, which: str) -> tuple[Claim, ...]:
     """The claims about one variant of the MLP; which says in words what it is."""
     page, literal, again = "double_descent", arch == LITERAL, (62,) if arch == WITH_RELU else ()
-    block = NETWORK if literal else "MLP, ReLU on the output"
-    over_sizes = OVER_T | {"block": block}
+    network = {"network": arch}
     return (
         Claim(
             f"mlp{suffix}_double_descent",
@@ -402,7 +398,8 @@ def _double_descent(arch: str, suffix: str, which: str) -> tuple[Claim, ...]:
             page,
             _over(arch, n_samples=SAMPLE_SIZES),
             loss_peaks_in_between(arch),
-            address=over_sizes,
+            view="over_t",
+            choice=network,
             note=RANK if literal else START,
         ),
         Claim(
@@ -412,7 +409,8 @@ def _double_descent(arch: str, suffix: str, which: str) -> tuple[Claim, ...]:
             page,
             _over(arch, n_samples=(3, 5, 6, 100, 2000)),
             dimensions_change_hands(arch),
-            address=over_sizes,
+            view="over_t",
+            choice=network,
             note=NEITHER if literal else SLOW,
         ),
         Claim(
@@ -422,7 +420,8 @@ def _double_descent(arch: str, suffix: str, which: str) -> tuple[Claim, ...]:
             page,
             _over(arch, n_samples=(2000,), n_hidden=(2, WIDE)),
             beats_chance(arch),
-            address=over_sizes,
+            view="sizes",
+            choice=network,
             note=FEW if literal else "",
         ),
         Claim(
@@ -432,7 +431,8 @@ def _double_descent(arch: str, suffix: str, which: str) -> tuple[Claim, ...]:
             page,
             _over(arch, n_samples=HORSESHOE_SIZES),
             bias_lifts(arch),
-            address={"descent": "What the bias does", "biased_block": block},
+            view="bias",
+            choice=network,
             note=DEAD if literal else LIFTED,
         ),
         Claim(
@@ -442,7 +442,8 @@ def _double_descent(arch: str, suffix: str, which: str) -> tuple[Claim, ...]:
             page,
             lambda size, seed: _both_starts(arch, size, seed),
             squares_are_the_start(arch),
-            address={"descent": "What is left of the start", "untied_block": block},
+            view="start",
+            choice=network,
         ),
         Claim(
             f"descent_at_every_width{suffix}",
@@ -455,7 +456,8 @@ def _double_descent(arch: str, suffix: str, which: str) -> tuple[Claim, ...]:
             ],
             descent_at_every_width(arch),
             published_size="quick",
-            address={"descent": "Hidden size and T", "sized_block": block},
+            view="sizes",
+            choice=network,
             note=RANK if literal else MOVES,
         ),
     )
@@ -492,7 +494,8 @@ CLAIMS: tuple[Claim, ...] = (
         "double_descent",
         lambda size, seed: sweep(_base("mlp_at_its_rank", size, seed), **EXPERIMENTS["mlp_at_its_rank"].over),
         peaks_at_its_rank,
-        address=OVER_T | {"block": NETWORK, "start": "Xavier, normal, biases at 0.1", "n_hidden": "8"},
+        view="over_t",
+        choice={"network": LITERAL, "init": ("xavier_normal", "zeros", 0.1), "n_hidden": 8},
         note=AT_RANK,
     ),
 )

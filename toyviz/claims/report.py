@@ -52,4 +52,5 @@ def _without_history(result: Result) -> Result:
         result,
         frame_steps=result.frame_steps[-1:],
         frames={name: values[None] for name, values in result.parameters.items()},
+        frame_metrics={name: values[-1:] for name, values in result.frame_metrics.items()},
     )

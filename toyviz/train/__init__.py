@@ -19,7 +19,7 @@ from toyviz.result import FRAME_METRICS, Result
 ENGINES = ("auto", "fused", "reference")
 FRAMES = 40
 # A history larger than this is kept with fewer frames. At n = 1000 there are forty up to m = 18 untied, and the largest
-# results take 6.2 MB: the store of 2 GiB holds 340 of these, or 4,500 of the post's bottleneck (0.46 MB each).
+# results take 6.2 MB: the store of 2 GiB holds 340 of these, or 4,300 of the post's bottleneck (0.50 MB each).
 FRAME_BYTES = 6_000_000
 CANDIDATES = 3  # times as many networks as frames are kept until the end, to choose from
 FALL = 1e-4  # a loss below this share of its largest is taken for that: so small, nothing is seen to move any more

@@ -1,6 +1,6 @@
 """What the pages share of Streamlit: their frame, their controls, and the training that a visitor watches."""
 
-from toyviz.ui.controls import BIASES, LIFTS, LIST_NETWORK_NAMES, STARTS, choice, control, number, remember, shown
+from toyviz.ui.controls import BIASES, LIFTS, LIST_NETWORK_NAMES, choice, control, number, remember, shown
 from toyviz.ui.frame import ICON, draw, frame, link, many, notes, title, wide
 from toyviz.ui.inside import behind, command, replay
 from toyviz.ui.training import step, stored, trained
@@ -11,7 +11,6 @@ __all__ = [
     "ICON",
     "LIFTS",
     "LIST_NETWORK_NAMES",
-    "STARTS",
     "behind",
     "choice",
     "claim",

@@ -1,4 +1,4 @@
-"""The controls: declared once, with a few good values each, kept in the address."""
+"""The controls of pages without views: declared once, with a few good values each, kept in the address."""
 
 from __future__ import annotations
 
@@ -42,7 +42,6 @@ NETWORK_NAMES = {
     "unembed_tied": "tied: W2 = W1ᵀ",
     "unembed_no_bias": "no bias",
 }
-SCHEDULE_NAMES = {"warmup_cosine": "warm-up and cosine", "constant": "constant"}
 OPTIMIZER_NAMES = {"adamw": "AdamW", "sgd": "SGD"}
 LIST_NETWORK_NAMES = {
     "mlp": "ReLU in the middle (the post's)",
@@ -53,26 +52,11 @@ LIST_NETWORK_NAMES = {
 COUNTS_NAMES = {1.0: "the strongest alone", 0.5: "those at least half as strong", 0.0: "all"}
 TASK_NAMES = {"autoencode": "squared error", "classify_hard": "cross-entropy"}
 TO_STORE_NAMES = {"sparse": "50 sparse samples", "one_hot": "one-hots"}
-STARTS = {  # one choice for init, bias_init and bias_offset
-    "xavier_normal": ("xavier_normal", "zeros", 0.0),
-    "xavier_uniform": ("xavier_uniform", "zeros", 0.0),
-    "xavier_lifted": ("xavier_normal", "zeros", 0.1),
-    "linear_uniform": ("linear_uniform", "linear_uniform", 0.0),
-    "linear_normal": ("linear_normal", "linear_normal", 0.0),
-}
 START_NAMES = {
-    "own": "as usual for this network",
     "xavier_normal": "Xavier, normal",
     "xavier_uniform": "Xavier, uniform",
-    "xavier_lifted": "Xavier, normal, biases at 0.1",
     "linear_uniform": "nn.Linear, uniform",
     "linear_normal": "nn.Linear, normal",
-}
-BLOCK_NAMES = {
-    "relu_output": "bottleneck, one matrix",
-    "relu_output_untied": "bottleneck, W1 and W2",
-    "mlp": "MLP, as the post writes it",
-    "mlp_relu_output": "MLP, ReLU on the output",
 }
 CONTROLS: dict[str, Control] = {
     "recipe": Control(
@@ -144,35 +128,6 @@ CONTROLS: dict[str, Control] = {
         tuple(LIFTS),
         "How the biases of the networks with cross-entropy start: all at one value, or drawn as nn.Linear does.",
         kind="choice",
-    ),
-    "block": Control(
-        "Network",
-        tuple(BLOCK_NAMES),
-        "The bottleneck uses one matrix twice. The MLP block has a ReLU in the middle and two biases; as the post "
-        "writes it, its output is linear.",
-        kind="list",
-        text=BLOCK_NAMES.__getitem__,
-    ),
-    "start": Control(
-        "Initial weights",
-        ("own", *STARTS),
-        "How the weights are drawn before the first step. With Xavier's rule the biases start at 0 where nothing else "
-        "is said, with that of nn.Linear as there.",
-        kind="list",
-        text=START_NAMES.__getitem__,
-    ),
-    "map_samples": Control(
-        "Training samples T",
-        (*settings.SAMPLE_SIZES, 5000),
-        "The columns of the maps. Each cell is a network of its own.",
-        kind="pills",
-        text=_number,
-    ),
-    "widths": Control(
-        "Hidden sizes m",
-        (2, 3, 4, 6, 8, 12, 16, 32),
-        "The rows of the maps. Wide networks with many samples take a minute each.",
-        kind="pills",
     ),
     "map_seeds": Control(
         "Seeds a cell", (1, 2, 4), "How many networks each cell of the maps is the mean of.", kind="choice"
@@ -280,13 +235,6 @@ CONTROLS: dict[str, Control] = {
         "Divide each loss by what a network would have that ignores its input, the variance of the features weighted "
         "by importance. 1 is no better than that. Sparser features vary less, so their plain loss is lower anyway.",
         kind="toggle",
-    ),
-    "schedule": Control(
-        "Learning rate",
-        tuple(SCHEDULE_NAMES),
-        "It grows to its peak and falls back to 0 along a cosine, or it is at its peak all the time.",
-        kind="list",
-        text=SCHEDULE_NAMES.__getitem__,
     ),
     "fish_features": Control(
         "Features F", settings.FISH_FEATURES, "How many features there are. E turns them into B numbers.", kind="choice"

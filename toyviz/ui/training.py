@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import streamlit as st
 
 from toyviz import cost, runtime
@@ -15,6 +13,7 @@ from toyviz.experiment import Experiment
 from toyviz.queue import Busy
 from toyviz.result import Result
 from toyviz.ui.frame import many, sentence
+from toyviz.ui.runner import speed_factor, speeds
 
 POLL = 0.5  # seconds between two looks at a training
 AT_ONCE = 120.0  # seconds of expected training up to which it starts without being asked
@@ -91,8 +90,7 @@ def trained(
 
 def expected_seconds(progress: Progress) -> float:
     """About how long the rest takes on two workers, from how fast this machine has trained so far."""
-    speeds = _speeds()
-    factor = float(np.median(list(speeds))) if speeds else 1.0
+    factor = speed_factor()
     jobs = progress.jobs
     left = [
         cost.expected(each).seconds * (1 - jobs[each.key].step / each.steps if progress.state(each) == "running" else 1)
@@ -104,15 +102,9 @@ def expected_seconds(progress: Progress) -> float:
 def _note_speed(before: Progress, now: Progress) -> None:
     known = {result.experiment.key for result in before.done}
     new = [result for result in now.done if result.experiment.key not in known]
-    _speeds().extend(
+    speeds().extend(
         float(result.provenance["seconds"]) / cost.expected(result.experiment).seconds for result in new[-3:]
     )
-
-
-@st.cache_resource(show_spinner=False)
-def _speeds() -> deque[float]:
-    """Seconds measured over seconds expected, of the networks that were trained here last."""
-    return deque(maxlen=50)
 
 
 def _look(experiments: Sequence[Experiment]) -> Progress:

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from toyviz import claims
+from toyviz import claims, studies
 from toyviz.claims import published as publishing
 from toyviz.result import Result
 from toyviz.ui.frame import link, sentence
@@ -19,10 +19,21 @@ VERDICT_MARKS = {  # icon, colour and word of each verdict: the colour never sta
 }
 
 
-def claim(id: str, results: Sequence[Result]) -> None:
-    """A claim of the post with its verdict on what the visitor trained; nothing where its evidence is not there."""
+def claim(id: str, results: Sequence[Result], judged_here: bool = False) -> None:
+    """A claim of the post with its verdict on what the visitor trained.
+
+    Nothing where its evidence is not there, but for judged_here, where it was judged: then what is published.
+    """
     verdict = _judged(id, tuple(sorted(result.experiment.key for result in results)), results)
     if verdict is None:
+        row = publishing.published().get(id) if judged_here else None
+        if row:
+            with st.container(border=True, key=f"claim-{id}", gap="xsmall"):
+                _claim_lines(claims.CLAIMS[id], row["verdict"], row["measured"])
+                st.caption(
+                    f":material/menu_book: published, over {row['seeds']} seeds at {publishing.SIZES[row['size']]}; "
+                    "here its evidence is not trained yet."
+                )
         return
     official = publishing.published().get(id)
     with st.container(border=True, key=f"claim-{id}", gap="xsmall"):
@@ -43,8 +54,15 @@ def published_claim(row: Mapping[str, Any], page: str) -> None:
             st.markdown(f":material/lightbulb: {found.note}")
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(f"`{row['id']}`: {row['seeds']} seeds at {publishing.SIZES[row['size']]}", width="content")
-            address = dict(found.address) or None
-            link(page, width="content", query_params=address)
+            link(page, width="content", query_params=address(found) or None)
+
+
+def address(found: claims.Claim) -> dict[str, str]:
+    """The parameters that open a claim where it was judged."""
+    if not found.view:
+        return dict(found.address)
+    page, view, choice = studies.evidence(found)
+    return page.write(view, choice)
 
 
 def _claim_lines(found: claims.Claim, verdict: str, measured: str) -> None:

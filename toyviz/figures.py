@@ -1,0 +1,241 @@
+"""The figures of the post by their numbers, and where the app has each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from toyviz import settings, studies
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the post, and where the app has it."""
+
+    title: str
+    page: str  # its file under pages/, without folder and ending
+    tab: str | None  # the view of the page that has it; None where there is only one
+    chart: str | None  # the function of toyviz.charts that draws it; None where a block of a view is the figure
+    key: str  # which of the view's charts it is: the block's id, or what ui.draw has it under
+    experiments: tuple[str, ...]
+    controls: Mapping[str, str] = field(default_factory=dict)  # other parameters of the address, and their values
+    view: str | None = None  # id of the view; None on a page that is not made of views
+
+    @property
+    def block(self) -> str | None:
+        """The id of the view's block that is it; None on a page that is not made of views."""
+        return self.key if self.view else None
+
+    @property
+    def address(self) -> dict[str, str]:
+        """What opens it: the parameters of the page's address, with their values."""
+        return ({TABS[self.page]: self.tab} if self.tab and not self.view else {}) | dict(self.controls)
+
+
+TABS = {  # the parameter of the address that holds the open view, of each page with several that has no views yet
+    "superposition": "superposition",
+    "limits": "limits",
+    "unembedding": "final",
+    "dictionaries": "tab",
+}
+
+DRAWN: dict[str, Figure] = {  # those on pages that are not made of views
+    "F1": Figure(
+        "Three parts of a transformer, each taken out", "fish", None, "components", "components", settings.FISH
+    ),
+    "F2": Figure(
+        "Overlaps and lengths of the features over density",
+        "superposition",
+        "Density by density",
+        "overlaps",
+        "all-overlaps",
+        ("superposition",),
+    ),
+    "F6": Figure(
+        "Limits of reconstruction, decreasing importance",
+        "limits",
+        "Decreasing importance",
+        "size_map",
+        "loss-0.9",
+        ("limits",),
+    ),
+    "F7": Figure(
+        "Limits of reconstruction, uniform importance",
+        "limits",
+        "Uniform importance",
+        "size_map",
+        "loss-0.9",
+        ("limits",),
+    ),
+    "F8": Figure(
+        "Limits of reconstruction without noise", "limits", "One-hots", "size_map", "loss-True", ("limits_one_hot",)
+    ),
+    "F9": Figure(
+        "W1 over density, ReLU on the hidden layer",
+        "privileged_basis",
+        None,
+        "neuron_weights",
+        "all-weights",
+        ("privileged_basis",),
+    ),
+    "F10": Figure(
+        "Stack plots: what each neuron stands for",
+        "privileged_basis",
+        None,
+        "stacks",
+        "all-stacks",
+        ("privileged_basis",),
+    ),
+    "F18": Figure("The shapes of the three fish", "fish", None, "fish_shapes", "shapes", settings.FISH),
+    "F19": Figure("Big fish over bottleneck and hidden size", "fish", None, "size_map", "mse-big_fish", ("big_fish",)),
+    "F20": Figure(
+        "Small fish over bottleneck and hidden size", "fish", None, "size_map", "mse-small_fish", ("small_fish",)
+    ),
+    "F21": Figure(
+        "Re-projector over bottleneck and hidden size", "fish", None, "size_map", "mse-reproject", ("reproject",)
+    ),
+    "F22": Figure(
+        "Cross-entropy and accuracy over T", "unembedding", "Over T", "over_samples", "cross-entropy", ("unembedding",)
+    ),
+    "F23": Figure(
+        "Columns of W1, hidden vectors and rows of W2 over T",
+        "unembedding",
+        "Over T",
+        "shapes_over_samples",
+        "shapes",
+        ("unembedding",),
+    ),
+    "F24": Figure(
+        "T = 500: the square, the rose and the circle",
+        "unembedding",
+        "One network",
+        "shape",
+        "shape-columns",
+        ("unembedding",),
+    ),
+    "F25": Figure(
+        "The two terms of every class's logit", "unembedding", "One logit", "logit_plane", "plane", ("unembedding",)
+    ),
+    "F26": Figure(
+        "The sum of the terms, and the bias", "unembedding", "One logit", "logit_stages", "stages", ("unembedding",)
+    ),
+    "F27": Figure(
+        "The weighted vote that makes a hidden vector", "unembedding", "One logit", "votes", "votes", ("unembedding",)
+    ),
+    "F28": Figure(
+        "Squares from a Xavier start",
+        "unembedding",
+        "Why squares",
+        "shapes_over_samples",
+        "why",
+        ("unembedding_xavier",),
+    ),
+    "F29": Figure(
+        "Weights and activations of a dictionary of one-hots",
+        "dictionaries",
+        "Squared error",
+        "matrices",
+        "weights",
+        ("dictionary",),
+    ),
+    "F30": Figure("What the first bias does", "dictionaries", "Squared error", "matrices", "b1-roles", ("dictionary",)),
+    "F31": Figure(
+        "What the second bias does", "dictionaries", "Squared error", "matrices", "b2-roles", ("dictionary",)
+    ),
+    "F32": Figure(
+        "Hidden size against dataset size, squared error",
+        "dictionaries",
+        "Size against size",
+        "size_map",
+        "mse-loss",
+        ("dictionary_sizes",),
+    ),
+    "F33": Figure(
+        "Cosines of hidden vectors, squared error",
+        "dictionaries",
+        "Cosines",
+        "cosine_histograms",
+        "cosines-mse",
+        ("dictionary_sizes",),
+    ),
+    "F36": Figure(
+        "64 one-hots through two neurons", "dictionaries", "Two neurons", "planes", "plane", ("dictionary_64",)
+    ),
+    "F37": Figure(
+        "Cross-entropy after 1,000 epochs",
+        "dictionaries",
+        "Cross-entropy",
+        "matrices",
+        "at-1000",
+        ("dictionary_cross_entropy",),
+    ),
+    "F38": Figure(
+        "Cross-entropy after 3,000 epochs",
+        "dictionaries",
+        "Cross-entropy",
+        "matrices",
+        "at-3000",
+        ("dictionary_cross_entropy",),
+    ),
+    "F39": Figure(
+        "The biases with cross-entropy", "dictionaries", "Cross-entropy", "bars", "ce-b2", ("dictionary_cross_entropy",)
+    ),
+    "F40": Figure(
+        "Weight decay from 0 to 1", "dictionaries", "Weight decay", "matrices", "decay-0", ("dictionary_cross_entropy",)
+    ),
+    "F41": Figure(
+        "Inputs in opposite directions",
+        "dictionaries",
+        "Opposite inputs",
+        "matrices",
+        "antipodal",
+        ("dictionary_antipodal",),
+    ),
+    "F42": Figure(
+        "Hidden size against dataset size, cross-entropy",
+        "dictionaries",
+        "Size against size",
+        "size_map",
+        "cross_entropy-loss",
+        ("dictionary_sizes_cross_entropy",),
+    ),
+    "F43": Figure(
+        "Shapes and losses with soft labels",
+        "unembedding",
+        "Over T",
+        "over_samples",
+        "cross-entropy",
+        ("unembedding_soft",),
+        {"labels": "Soft", "seeds": "1"},
+    ),
+    "F45": Figure(
+        "Cosines of hidden vectors, cross-entropy",
+        "dictionaries",
+        "Cosines",
+        "cosine_histograms",
+        "cosines-ce",
+        ("dictionary_cross_entropy",),
+    ),
+}
+
+
+def figures() -> dict[str, Figure]:
+    """Every figure, in the post's order: the table above, and what the views say of themselves.
+
+    Raises ValueError where two places claim to be one figure.
+    """
+    found = dict(DRAWN)
+    for page in studies.pages().values():
+        for view in page.views:
+            for id, figure in view.figures.items():
+                if id in found:
+                    raise ValueError(f"{id} is on {found[id].page} and in {page.id}, {view.id}: a figure has one place")
+                address = page.write(view, view.default(**figure.choice))
+                found[id] = Figure(
+                    figure.title, page.id, view.id, None, figure.block, figure.experiments, address, view.id
+                )
+    return {id: found[id] for id in sorted(found, key=_number)}
+
+
+def _number(id: str) -> int:
+    return int(id.removeprefix("F"))

@@ -1,0 +1,56 @@
+"""What can be asked: a folder a page, a file a view. A new file is found; there is no list to write it into."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+from toyviz.claims import SEEDS, Claim
+from toyviz.control import Choice
+from toyviz.view import Page, View
+
+
+def pages() -> dict[str, Page]:
+    """Every page that is made of views, by its name."""
+    names = [module.name for module in pkgutil.iter_modules(__path__) if module.ispkg]
+    return {name: page(name) for name in sorted(names)}
+
+
+def page(name: str) -> Page:
+    """The page of this folder: its TITLE and QUESTION, and the VIEW of each file in it that has one, by their place.
+
+    Raises ValueError where two of the views have one id or one place.
+    """
+    folder = importlib.import_module(f"{__name__}.{name}")
+    modules = [
+        importlib.import_module(f"{folder.__name__}.{each.name}") for each in pkgutil.iter_modules(folder.__path__)
+    ]
+    views: list[View] = sorted((m.VIEW for m in modules if hasattr(m, "VIEW")), key=lambda view: view.place)
+    for of in ("id", "place"):
+        if len({getattr(view, of) for view in views}) < len(views):
+            raise ValueError(f"two views of {name} have the same {of}: {', '.join(view.id for view in views)}")
+    return Page(name, folder.TITLE, folder.QUESTION, tuple(views), folder.FIRST_PARAMETER)
+
+
+def evidence(claim: Claim) -> tuple[Page, View, Choice]:
+    """Where a claim was judged: the page, the view, and the choice whose networks are its published evidence.
+
+    Raises ValueError where its page is not made of views.
+    """
+    if claim.page not in pages():
+        raise ValueError(f"page {claim.page!r} is not made of views")
+    home = page(claim.page)
+    view = home.view(claim.view)
+    trained = claim.evidence(claim.published_size, 0)
+    judged = {
+        "recipe": claim.published_size,
+        "seeds": SEEDS,
+        "n_samples": tuple(sorted({each.n_samples for each in trained if each.n_samples})),
+        "widths": tuple(sorted({each.n_hidden for each in trained})),
+    }
+    choice = view.default()
+    choice = choice.with_(**{id: value for id, value in judged.items() if id in choice} | dict(claim.choice))
+    for opened, swept in (("T", "n_samples"), ("m", "widths")):  # of what was trained, not one more
+        if opened in choice and swept in choice and choice[opened] not in choice[swept]:
+            choice = choice.with_(**{opened: choice[swept][-1]})
+    return home, view, choice

@@ -1,0 +1,246 @@
+"""What every view of this page can be asked with, and the experiment that it comes to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from toyviz import settings
+from toyviz.control import Alias, Choice, Control, numbers
+from toyviz.experiment import Experiment
+
+OWN = "own"  # the name, in an address, of what the recipe or the network brings along
+NETWORKS = {
+    "relu_output": "bottleneck, one matrix",
+    "relu_output_untied": "bottleneck, W1 and W2",
+    "mlp": "MLP, as the post writes it",
+    "mlp_relu_output": "MLP, ReLU on the output",
+}
+INITIAL = {  # init, bias_init, bias_offset
+    "xavier_normal": ("xavier_normal", "zeros", 0.0),
+    "xavier_uniform": ("xavier_uniform", "zeros", 0.0),
+    "xavier_lifted": ("xavier_normal", "zeros", 0.1),
+    "linear_uniform": ("linear_uniform", "linear_uniform", 0.0),
+    "linear_normal": ("linear_normal", "linear_normal", 0.0),
+}
+INITIAL_LABELS = {
+    OWN: "as usual for this recipe",
+    "xavier_normal": "Xavier, normal",
+    "xavier_uniform": "Xavier, uniform",
+    "xavier_lifted": "Xavier, normal, biases at 0.1",
+    "linear_uniform": "nn.Linear, uniform",
+    "linear_normal": "nn.Linear, normal",
+}
+SCHEDULE_LABELS = {
+    OWN: "as the recipe",
+    "constant": "constant",
+    "warmup_cosine": "warm-up and cosine",
+    "quarter_cosine": "a quarter of a cosine",
+}
+
+
+def network(*names: str, default: str) -> Control:
+    """The networks of a view."""
+    return Control(
+        "network",
+        "Network",
+        {name: name for name in names},
+        default,
+        help="The bottleneck uses one matrix twice. The MLP block has a ReLU in the middle and two biases; as the post "
+        "writes it, its output is linear.",
+        labels={name: NETWORKS[name] for name in names},
+    )
+
+
+def n_samples(default: tuple[int, ...], help: str = "") -> Control:
+    """The sizes of the training set that a view sweeps over."""
+    return numbers(
+        "n_samples",
+        "Training samples T",
+        (*settings.SAMPLE_SIZES, 5000),
+        default,
+        help=help or "The sizes of the training set. Each is a network of its own, trained on T fixed samples.",
+        several=True,
+    )
+
+
+def seeds(default: int) -> Control:
+    """How many networks stand for each setting."""
+    return numbers(
+        "seeds",
+        "Seeds",
+        (1, 2, 4, 8),
+        default,
+        help="How many networks for each setting, each with its own start and its own training samples.",
+        bounds=(1, 64),
+    )
+
+
+def T(default: int) -> Control:
+    """The size of the training set of the network that is looked into."""
+    return numbers("T", "T", (*settings.SAMPLE_SIZES, 5000), default, field="n_samples")
+
+
+NETWORK = network(*NETWORKS, default="relu_output")
+N_SAMPLES = n_samples(settings.SAMPLE_SIZES)
+SEEDS = seeds(4)
+FIRST_SEED = numbers("first_seed", "From seed", (0, 4, 10, 100), 0, field="seed", help="The first of the seeds.")
+SEED = numbers("seed", "seed", tuple(range(8)), None, own="first", labels={"first": "first"})
+N_HIDDEN = numbers(
+    "n_hidden",
+    "Hidden width m",
+    (2, 3, 4, 8, 16),
+    2,
+    help="The width of the bottleneck. Other than 2, the geometry is a projection.",
+)
+SPARSITY = numbers(
+    "sparsity",
+    "Sparsity S",
+    (0.9, 0.95, 0.98, 0.99, 0.995, 0.998),
+    0.99,
+    help="The chance that a feature is zero in a sample.",
+    bounds=(0.0, 0.99999),
+)
+N_FEATURES = numbers(
+    "n_features", "Features n", (100, 200, 500, 1000, 2000), 1000, help="The length of every sample x."
+)
+RECIPE = Control(
+    "recipe",
+    "Recipe",
+    {name: name for name in settings.RECIPES},
+    "quick",
+    help="How each network is trained. Quick: few and large steps, about a second a network. Paper: the many small "
+    "steps of the original. Plain: AdamW at a constant 1e-3, from weights and biases as PyTorch draws them.",
+)
+STAGE = Control(
+    "stage",
+    "Hidden vectors",
+    {"pre": "pre", "bare": "bare", "after": "after"},
+    "pre",
+    help="The post's hidden vectors are W1 x + b1. A large bias b1 turns all of them into one direction, and hides "
+    "from the dimensionality how they differ; W1 x alone shows it.",
+    labels={"pre": "W1 x + b1", "bare": "W1 x", "after": "after the ReLU"},
+    when={"network": ("mlp", "mlp_relu_output")},
+)
+INIT = Control(
+    "init",
+    "Initial weights",
+    {OWN: None} | INITIAL,
+    None,
+    help="How the weights are drawn before the first step. With Xavier's rule the biases start at 0 where nothing else "
+    "is said, with that of nn.Linear as there.",
+    more=True,
+    labels=INITIAL_LABELS,
+)
+LR = numbers(
+    "lr", "Learning rate", (1e-3, 3e-3, 5e-3, 1e-2), None, own=OWN, more=True, labels={OWN: "as the recipe"},
+    help="The peak of the learning rate: about how far a step of AdamW moves a weight.",
+)  # fmt: skip
+SCHEDULE = Control(
+    "schedule",
+    "Schedule",
+    {OWN: None} | {name: name for name in SCHEDULE_LABELS if name != OWN},
+    None,
+    help="The learning rate grows to its peak and falls back to 0 along a cosine, or it is at its peak all the time.",
+    more=True,
+    labels=SCHEDULE_LABELS,
+)
+WARMUP = numbers(
+    "warmup", "Warm-up steps", (0, 250, 1000), None, own=OWN, more=True, labels={OWN: "as the recipe"},
+    help="Steps in which the learning rate grows to its peak.",
+)  # fmt: skip
+STEPS = numbers(
+    "steps", "Steps", (1000, 3000, 5000, 10000, 50000), None, own=OWN, more=True, labels={OWN: "as the recipe"},
+    help="How many steps each network is trained.",
+)  # fmt: skip
+WEIGHT_DECAY = numbers(
+    "weight_decay", "Weight decay", (0.0, 0.001, 0.01, 0.1, 1.0), None, own=OWN, more=True,
+    labels={OWN: "as the recipe"},
+    help="AdamW shrinks every weight by learning rate × decay at each step.",
+)  # fmt: skip
+OPTIMIZER = Control(
+    "optimizer",
+    "Optimiser",
+    {OWN: None, "adamw": "adamw", "sgd": "sgd"},
+    None,
+    help="SGD has momentum 0.9, and needs a learning rate of its own.",
+    more=True,
+    labels={OWN: "as the recipe", "adamw": "AdamW", "sgd": "SGD"},
+)
+NORMALIZE = Control(
+    "normalize",
+    "Length of samples",
+    {"true": True, "false": False},
+    True,
+    help="Divide every sample by its length, |x| = 1, or leave it as it is drawn.",
+    more=True,
+    labels={"true": "1", "false": "as drawn"},
+)
+DATA = (SPARSITY, N_FEATURES)
+TRAINING = (LR, STEPS, WARMUP, WEIGHT_DECAY, OPTIMIZER, INIT, NORMALIZE)  # the schedule aside
+
+# Addresses without a version: what they called things, and what they meant by saying nothing. Never to be changed.
+FIRST_NETWORKS = {
+    "bottleneck, one matrix": "relu_output",
+    "bottleneck, W1 and W2": "relu_output_untied",
+    "MLP, as the post writes it": "mlp",
+    "MLP, ReLU on the output": "mlp_relu_output",
+}
+FIRST_STARTS = {
+    "as usual for this network": OWN,
+    "Xavier, normal": "xavier_normal",
+    "Xavier, uniform": "xavier_uniform",
+    "Xavier, normal, biases at 0.1": "xavier_lifted",
+    "nn.Linear, uniform": "linear_uniform",
+    "nn.Linear, normal": "linear_normal",
+}
+FIRST_STAGES = {"W1 x + b1": "pre", "W1 x": "bare", "after the ReLU": "after"}
+
+
+def aliases(network: str, **renamed: str) -> dict[str, Alias]:
+    """What the first addresses of a view called its controls. network: that of the network; renamed: others."""
+    return {
+        network: Alias("network", FIRST_NETWORKS),
+        "start": Alias("init", FIRST_STARTS),
+        "schedule": Alias("schedule", {"warm-up and cosine": "warmup_cosine"}),
+        "stage": Alias("stage", FIRST_STAGES),
+        "normalize": Alias("normalize", {"True": "true", "False": "false"}),
+        "common_scale": Alias(""),
+        **{name: Alias(id) for name, id in renamed.items()},
+    }
+
+
+FIRST_DEFAULTS: dict[str, str] = {
+    "n_samples": "3,5,6,8,10,15,30,50,100,200,500,1000,2000", "seeds": "4", "first_seed": "0", "n_hidden": "2",
+    "sparsity": "0.99", "n_features": "1000", "recipe": "quick", "init": OWN, "lr": OWN, "schedule": OWN, "warmup": OWN,
+    "steps": OWN, "weight_decay": "0.01", "optimizer": OWN, "normalize": "true", "stage": "pre", "seed": "0",
+}  # fmt: skip
+
+
+def named(choice: Choice) -> str:
+    """The named experiment that the chosen network belongs to."""
+    return settings.DESCENTS[choice.network]
+
+
+def base(choice: Choice, **changes: Any) -> Experiment:
+    """The experiment that a choice comes to, before anything is swept over. Raises ValueError where there is none."""
+    own = settings.EXPERIMENTS[named(choice)].at(choice.recipe)
+    own = own.with_(sparsity=choice.sparsity, n_features=choice.n_features, normalize=choice.normalize)
+    if choice.init:
+        init, bias_init, bias_offset = choice.init
+        own = own.with_(init=init, bias_init=bias_init, bias_offset=bias_offset)
+    fields = ("schedule", "lr", "steps", "warmup", "weight_decay", "optimizer")
+    chosen = {name: choice[name] for name in fields if choice.get(name) is not None}
+    if chosen.get("schedule", own.schedule) != "warmup_cosine":
+        chosen.setdefault("warmup", 0)
+    return own.with_(**chosen, **changes)
+
+
+def seeds_of(choice: Choice) -> range:
+    """The seeds that are trained for each setting."""
+    return range(choice.first_seed, choice.first_seed + choice.seeds)
+
+
+def seed_of(choice: Choice) -> int:
+    """The seed of the network that is looked into."""
+    seed: int = choice.get("first_seed", 0) if choice.seed is None else choice.seed
+    return seed

@@ -1,0 +1,155 @@
+"""What every view of this page shows of one network: its columns, its hidden vectors and its loss, over its history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from toyviz import charts, metrics, probe, tables
+from toyviz.result import Result
+from toyviz.view import Block, Figure, Text
+
+DRAWN = 1000  # columns, and samples, drawn at most
+
+
+def columns(result: Result, id: str = "columns", title: str = "") -> Figure:
+    """The columns of W1, which are the features; under how many are drawn, or under another title."""
+    W1 = result.frames["W1"]  # (f, m, n)
+    chosen = _longest(W1, DRAWN)
+    shares = metrics.dimensionality(W1[-1].T)[chosen]
+    group = charts.Group(
+        charts.FEATURES,
+        in_plane(result, np.moveaxis(W1[:, :, chosen], 1, 2)),
+        chosen,
+        [f",{i}," for i in chosen],
+        charts.BLUE,
+        rays=True,
+        about={"length": metrics.norms(W1[-1].T)[chosen], "dimensionality": shares},
+        labels=charts.outstanding(shares),
+    )
+    number = charts.count(charts.FEATURES, len(chosen), result.experiment.n_inputs)
+    return Figure(id, charts.planes_of_kinds([group], title or number))
+
+
+def hidden(result: Result, stage: str = "pre", id: str = "hidden") -> Figure:
+    """The hidden vectors of the training samples, at one of tables.STAGES."""
+    rows, kin = samples_drawn(result)
+    chart = charts.plane(
+        hidden_history(result, rows, stage),
+        charts.SAMPLES,
+        rows,
+        len(probe.seen_samples(result).X),
+        kin,
+        charts.VERMILLION,
+    )
+    return Figure(id, chart)
+
+
+def hidden_history(result: Result, rows: np.ndarray, stage: str) -> np.ndarray:
+    """The hidden vectors of some training samples in the plane where the network is drawn, (f, k, 2)."""
+    inputs = probe.seen_samples(result).inputs[rows]
+    vectors = inputs @ np.moveaxis(result.frames["W1"], 1, 2)  # (f, k, m)
+    if stage != "bare" and "b1" in result.frames:
+        vectors = vectors + result.frames["b1"][:, None]
+    if stage == "after" and result.experiment.arch_row.hidden_relu:
+        vectors = np.maximum(vectors, 0)
+    return in_plane(result, vectors)
+
+
+def in_plane(result: Result, vectors: np.ndarray) -> np.ndarray:
+    """Hidden vectors, (..., m), along the two directions in which the newest frame is drawn, (..., 2)."""
+    drawn: np.ndarray = vectors @ tables.plane(result.frames["W1"][-1])
+    return drawn
+
+
+def samples_drawn(result: Result) -> tuple[np.ndarray, list[str]]:
+    """Which training samples are drawn, evenly spaced, (k,) int; and of each its active features, between commas."""
+    X = probe.seen_samples(result).X
+    rows = np.linspace(0, len(X) - 1, min(DRAWN, len(X))).astype(int)
+    which, features = np.nonzero(X[rows])
+    parts = np.split(features, np.cumsum(np.bincount(which, minlength=len(rows)))[:-1])
+    return rows, [f",{','.join(map(str, part))}," for part in parts]
+
+
+def curve(result: Result, id: str = "curve") -> Figure:
+    """The training loss over the steps, with the step that one looks at."""
+    losses = {"": (result.loss_steps, result.losses)}
+    return Figure(id, charts.clock_curve(losses, result.frame_steps, result.experiment.steps, "Training loss"))
+
+
+def at_steps(result: Result, steps: np.ndarray) -> Result:
+    """The result with the frames nearest to these steps, as ratios: what is compared is seen at the same time."""
+    apart = np.abs(np.log1p(steps)[:, None] - np.log1p(result.frame_steps))  # (f, g)
+    nearest = apart.argmin(axis=1)
+    return replace(
+        result,
+        frame_steps=result.frame_steps[nearest],
+        frames={name: values[nearest] for name, values in result.frames.items()},
+        frame_metrics={name: values[nearest] for name, values in result.frame_metrics.items()},
+    )
+
+
+def is_too_large(result: Result) -> bool:
+    """Whether it is not shown while it trains."""
+    return len(result.frame_steps) == 0
+
+
+def without_frames(result: Result) -> Iterator[Block]:
+    """What is shown of a network that is too large to be shown while it trains."""
+    drawn = (("columns", charts.FEATURES, charts.BLUE, True), ("hidden", charts.SAMPLES, charts.VERMILLION, False))
+    for id, what, colour, rays in drawn:
+        none = charts.Group(what, np.empty((1, 0, 2)), np.empty(0, int), [], colour, rays=rays)
+        yield Figure(id, charts.planes_of_kinds([none], f"{what}: too large"))
+    yield curve(result)
+    yield Text("network", "This network is too large to be shown while it trains: its loss alone.")
+
+
+def network(result: Result, stage: str = "pre") -> Iterator[Block]:
+    """All three."""
+    if is_too_large(result):
+        yield from without_frames(result)
+        return
+    yield columns(result)
+    yield hidden(result, stage)
+    yield curve(result)
+    yield at_the_end(result)
+
+
+def at_the_end(result: Result) -> Text:
+    """What the network on the stage came to, in words."""
+    e, found = result.experiment, result.metrics
+    which = f"**T = {e.n_samples:,}, m = {e.n_hidden}, seed {e.seed}.**"
+    width = ""
+    if e.n_hidden > 2:
+        width = (
+            f" Drawn along two of the {e.n_hidden} hidden directions: the first two left singular vectors of the "
+            "trained W1."
+        )
+    elif e.n_hidden == 1:
+        width = " The hidden layer has one value only: it is drawn along the horizontal axis."
+    if not result.finished:
+        return Text("network", f"{which} Not trained to the end yet.{width}")
+    floor, big = tables.rank_floor(result), int((metrics.dimensionality(result.W1.T) >= tables.BIG).sum())
+    limit = f" (rank floor {floor:.3g})" if floor else ""
+    few = ""
+    if result.shortened:
+        few = (
+            f" Of its history {len(result.frame_steps)} frames are shipped, of which only the last is measured: "
+            "training it again here shows all of it."
+        )
+    return Text(
+        "network",
+        f"{which} At the end the train loss is {found['train_loss']:.3g}{limit}, the test loss "
+        f"{found['test_loss']:.4g}; accuracy {found['train_accuracy']:.1%} on the training set, "
+        f"{found['test_accuracy']:.2%} on new samples. {big} feature{'' if big == 1 else 's'} can be told apart: at "
+        f"least {tables.BIG} of a dimension each.{width}{few}",
+    )
+
+
+def _longest(W1: np.ndarray, at_most: int) -> np.ndarray:
+    """The features whose columns get longest in any frame, at most so many, in order. W1: (f, m, n)."""
+    lengths = np.linalg.norm(W1, axis=1).max(axis=0)
+    longest: np.ndarray = np.sort(np.argsort(-lengths, kind="stable")[:at_most])
+    return longest

@@ -1,0 +1,219 @@
+"""Train and test loss over the size of the training set, and the inside of each network that a point stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from toyviz import charts, settings, tables, theory
+from toyviz.control import Choice
+from toyviz.result import Result
+from toyviz.studies.double_descent import controls as c
+from toyviz.studies.double_descent import inside as network
+from toyviz.sweep import Sweep
+from toyviz.view import Block, Figure, Plan, PostFigure, Text, View
+
+FEW = 15  # up to so many samples are held against an even share of the hidden dimensions
+PICK = {"n_samples": "T", "seed": "seed"}
+OF_FEATURES, OF_SAMPLES = charts.COLOUR_WORDS[charts.BLUE], charts.COLOUR_WORDS[charts.VERMILLION]
+LOOK_FOR = {
+    "relu_output": "- **Memorising.** With few samples the network stores each of them: the train loss is small, the "
+    f"hidden vectors ({OF_SAMPLES}) are the corners of a polygon, and a new sample means nothing to it.\n"
+    "- **In between.** There are too many samples to store and too few to see what they have in common. The test loss "
+    "rises far above that of the output 0.\n"
+    f"- **Generalising.** With enough samples a few features ({OF_FEATURES}) get a direction each, and the "
+    "test loss falls below that of the best constant output.",
+    "relu_output_untied": "- **Memorising only in part.** W1 reads and W2 writes, and they need not agree. Even of "
+    "three samples a good part of the loss is left, where one matrix used twice stores them all.\n"
+    "- **A higher peak, and no end to it.** The test loss starts to rise at fewer samples, goes higher, and at the "
+    "largest $T$ it is still far above that of the output 0.\n"
+    "- **No features.** From many samples, too, no feature gets a direction to itself: where the bottleneck with one "
+    "matrix generalises, this one does not yet.\n"
+    "- **Round shapes.** The hidden vectors lie on rings, but of unequal lengths: the polygons are less perfect.",
+    "mlp": "- **The rank floor** (broad line). The output is linear in the $m$ hidden numbers, so the train loss "
+    "cannot go below it, whatever the ReLU does. More than $m + 1$ samples cannot be memorised.\n"
+    "- **Its own double descent.** From a small start with live units, the test loss peaks just past $m$, where there "
+    "are as many samples as the rank can store or one more: $T = m + 1$ or $m + 2$ with the quick recipe, at each $n$ "
+    "that was tried, from 200 to 2000. Choose $m = 8$ and Xavier's start with biases at 0.1 to see it.\n"
+    "- **A shelf up to T = n.** From nn.Linear's own start the test loss of most runs is high up to about $T = n$, and "
+    "falls beyond it. That is the doing of b2, which starts at up to 0.7 in each output: where b2 starts at 0 the "
+    "shelf is gone. Try Xavier's start under More settings.",
+    "mlp_relu_output": "- **Double descent is back.** The ReLU on the output takes the rank floor away. These networks "
+    "still fit only a part of their training set, even of a small one, but the test loss rises and falls again as in "
+    "the bottleneck.\n"
+    "- **Horseshoe.** The hidden vectors before the ReLU lie on a part of a ring in the first quadrant; see What the "
+    "bias does.\n"
+    "- **Accuracy.** After the peak the network names the largest feature of a new sample a few times more often than "
+    "chance.",
+}
+NOT_SHOWN = {
+    "relu_output": "- How high the peak is: it depends on the recipe and the seed. The post trains ten times longer "
+    "with smaller steps; that is the paper recipe.\n"
+    "- The best network there is: an optimiser that stops elsewhere moves the peak and the start of generalising.\n"
+    "- A large network: with $m = 2$ at most a handful of the features can ever be represented.",
+    "relu_output_untied": "- That it never generalises: only that it does not up to $T = 2000$. With the paper recipe "
+    "the peak is more than ten times as high, and there is no end to it either.",
+    "mlp": "- The post's picture: it has a second peak, at some hundred samples and $m = 2$. With the quick and the "
+    "paper recipe there is none without a ReLU on the output. With the plain one there is a peak near $T = n$.\n"
+    "- Accuracy near 100 % on the training set, for the same reason.",
+    "mlp_relu_output": "- nn.Linear's own start: from there a hidden unit often dies and nothing is memorised. Here "
+    "weights start uniform, as there, but with Xavier's width, and biases at 0. Try the other under More settings.\n"
+    "- The end of the descent: up to $T = 5000$ the test loss stays above that of saying 0.",
+}
+
+
+def plan(choice: Choice) -> Plan:
+    """A network for each T and seed, those of the opened T and seed first."""
+    fields = {"seed": c.seeds_of(choice), "n_samples": {*choice.n_samples, choice.T}}
+    return Plan.over(c.base(choice, n_hidden=choice.n_hidden), fields, n_samples=choice.T, seed=c.seed_of(choice))
+
+
+def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
+    """The loss over T with a small picture of each network, and what fills the hidden dimensions."""
+    opened, sizes = plan.opened[0], sorted({each.n_samples for each in plan.experiments if each.n_samples})
+    seeds, chosen = c.seeds_of(choice), sweep.among(seed=c.seeds_of(choice))  # an opened seed beside them is no mean
+    baselines = theory.held_out_baselines(opened.with_(n_samples=1, n_hidden=2))
+    rules = {"output 0": baselines["zero"], "best constant output": baselines["constant"]}
+    table = tables.runs(chosen)
+    found = tables.descent(table, baselines["zero"], opened.n_hidden, sizes, seeds)
+    if not opened.arch_row.output_relu:  # its rank leaves it no regimes to tell apart
+        found = found._replace(regimes=found.regimes.iloc[:0])
+    seen = {T: _seen(sweep.at(n_samples=T), opened.seed) for T in sizes}
+    pictured = {T: result for T, result in seen.items() if result}
+    vectors = {T: tables.vectors(result, choice.stage) for T, result in pictured.items()}
+    floor = {T: value for T, result in pictured.items() if (value := tables.rank_floor(result)) is not None}
+    loss = charts.over_sizes(
+        table,
+        rules,
+        found.regimes,
+        sizes,
+        {T: charts.Picture(v.features, v.samples, pictured[T].experiment.seed) for T, v in vectors.items()},
+        peak=found.peak,
+        selected=choice.T,
+        floor=floor,
+        linked=True,
+    )
+    yield Figure("loss", loss, PICK)
+    yield Text("told", _outcome(table, baselines["zero"]))
+    yield Text("look_for", f"**What to look for**\n\n{LOOK_FOR[choice.network]}")
+    yield Text("not_shown", f"**What this does not show**\n\n{NOT_SHOWN[choice.network]}")
+    if not vectors:
+        return
+    yield Text("row", "##### The row of pictures, larger")
+    kinds = [(f"T = {T:,}", {charts.FEATURES: v.features, charts.SAMPLES: v.samples}) for T, v in vectors.items()]
+    yield Figure("panels", charts.panels(kinds))
+    yield Text("dimensions", "##### What fills the hidden dimensions")
+    features = {T: each.feature_dimensionality for T, each in vectors.items()}
+    samples = {T: each.sample_dimensionality for T, each in vectors.items()}
+    shares = charts.dimensionality(features, samples, opened.n_hidden, opened.n_features, choice.T)
+    yield Figure("dimensionality", shares)
+    yield Text("shares", _shares(opened.arch_row.hidden_bias, samples, opened.n_hidden))
+    yield Text("closer", "##### A closer look")
+    chance = ("chance, 1/n", 1 / opened.n_outputs)
+    yield Figure("accuracy", charts.over_samples(table, "accuracy", chance, sizes, choice.T), PICK)
+    yield Figure("near", charts.loss_close_to_one(table, rules, sizes, choice.T))
+    yield Figure("norms", charts.norms_over_samples(table, choice.T))
+    yield Text(
+        "closer_told",
+        "First: how often the largest output is where the largest feature is. Second: only where the test loss is "
+        "below that of the best constant output has the network learned something about features. Third: how large "
+        "weights and biases have become.",
+    )
+
+
+def inside(choice: Choice, opened: Result) -> Iterator[Block]:
+    """The columns of W1, the hidden vectors and the loss of one network, over its whole history."""
+    yield from network.network(opened, choice.stage)
+
+
+def _seen(sweep: Sweep, seed: int) -> Result | None:
+    """Of the networks of one T the one that is pictured: that of the opened seed, else of the first."""
+    return next(iter(sweep.at(seed=seed)), None) or min(sweep, key=lambda each: each.experiment.seed, default=None)
+
+
+def _outcome(table: pd.DataFrame, zero: float) -> str:
+    """What became of the smallest and of the largest training set, and the highest test loss, as means over seeds."""
+    if table.empty:
+        return "Nothing is trained yet."
+    mean = table.groupby("n_samples")[["train_loss", "test_loss", "big_features"]].mean()
+    few, many, top = mean.index[0], mean.index[-1], mean["test_loss"].idxmax()
+    return (
+        f"Means over seeds: at T = {few:,} the train loss is {mean['train_loss'][few]:.3g}. The test loss is highest "
+        f"at T = {top:,}, {mean['test_loss'][top]:.3g}; at T = {many:,} it is {mean['test_loss'][many]:.3g} (output 0: "
+        f"{zero:.3g}), and {mean['big_features'][many]:.2g} features have at least {tables.BIG} of a dimension."
+    )
+
+
+def _shares(biased: bool, samples: dict[int, np.ndarray], n_hidden: int) -> str:
+    """What dimensionality is, and how far the median sample of few is from an even share."""
+    text = (
+        "The dimensionality of a vector, $D_i = |v_i|^2 / \\sum_j (\\hat v_i \\cdot v_j)^2$, is the share of a hidden "
+        "dimension that it has to itself. Samples in a regular polygon have $m/T$ each. Where that of the samples "
+        f"({OF_SAMPLES}) falls and a few features ({OF_FEATURES}) rise, samples give way to features."
+    )
+    if biased:
+        text += " Samples all in one direction, as a large bias makes them, have $1/T$ each."
+    few = {T: float(np.median(v)) / theory.even_dimensionality(T, n_hidden) for T, v in samples.items() if T <= FEW}
+    if few:
+        numbers = ", ".join(f"{share:.2f}" for share in few.values())
+        text += f" Here the median sample has {numbers} times $m/T$ (at most 1 each) at T = {', '.join(map(str, few))}."
+    return text
+
+
+VIEW = View(
+    id="over_t",
+    title="Over T",
+    place=1,
+    controls=(
+        c.NETWORK,
+        c.N_SAMPLES,
+        c.SEEDS,
+        c.FIRST_SEED,
+        c.N_HIDDEN,
+        c.N_FEATURES,
+        c.SPARSITY,
+        c.RECIPE,
+        c.STAGE,
+        *c.TRAINING,
+        c.SCHEDULE,
+    ),
+    opens=(c.T(10), c.SEED),
+    plan=plan,
+    show=show,
+    inside=inside,
+    stage=("loss",),
+    named=c.named,
+    claims=(
+        *("double_descent", "ten_times_earlier", "memorises_then_generalises", "dimensions_change_hands"),
+        *("same_size_for_all_seeds", "untied_has_no_squares"),
+        *("mlp_double_descent", "mlp_literal_double_descent", "mlp_dimensions", "mlp_literal_dimensions"),
+        "mlp_literal_peaks_at_its_rank",
+    ),
+    figures={
+        "F3": PostFigure("Test loss over the size of the training set", "loss", ("double_descent",)),
+        "F4": PostFigure("Columns of W1 and hidden vectors over T", "panels", ("double_descent",)),
+        "F5": PostFigure("Dimensionality of features and samples over T", "dimensionality", ("double_descent",)),
+        "F11": PostFigure("Loss and accuracy over T, MLP", "loss", ("mlp",), {"network": "mlp"}),
+        "F12": PostFigure(
+            "Columns of W1 and hidden vectors after the ReLU", "panels", ("mlp",), {"network": "mlp", "stage": "after"}
+        ),
+        "F13": PostFigure("Columns of W1 and hidden vectors before the ReLU", "panels", ("mlp",), {"network": "mlp"}),
+        "F14": PostFigure("Dimensionality over T, MLP", "dimensionality", ("mlp",), {"network": "mlp"}),
+        "F34": PostFigure(
+            "Loss and accuracy over T, ReLU on the output", "loss", ("mlp_relu_output",), {"network": "mlp_relu_output"}
+        ),
+        "F35": PostFigure(
+            "Shapes in W1, ReLU on the output", "panels", ("mlp_relu_output",), {"network": "mlp_relu_output"}
+        ),
+        "F44": PostFigure(
+            "Double descent with W1 and W2", "loss", ("double_descent_untied",), {"network": "relu_output_untied"}
+        ),
+    },
+    shipped=tuple({"network": name} for name in settings.DESCENTS if name != "relu_output"),
+    first_name="Over T",
+    aliases=c.aliases("block"),
+    first_defaults=c.FIRST_DEFAULTS | {"network": "relu_output", "T": "10"},
+    first_among={"T": "n_samples"},
+)

@@ -1,0 +1,241 @@
+"""What a view is: one question, what it is asked with, what it needs, what it answers. No Streamlit, no training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pandas as pd
+
+from toyviz import control
+from toyviz.charts import Chart
+from toyviz.control import Alias, Choice, Control
+from toyviz.experiment import Experiment, sweep
+from toyviz.sweep import Sweep
+
+VERSION = "2"  # of the addresses that are written now; those of the first had no version
+RESERVED = {"view", "step", "v", *dir(Choice)}  # no control has one of these as its id
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Figure(NamedTuple):
+    """A chart; pick names the control that each field of a clicked mark sets."""
+
+    id: str
+    chart: Chart
+    pick: Mapping[str, str] = NOTHING
+
+
+class Text(NamedTuple):
+    """Markdown, with formulas between dollar signs."""
+
+    id: str
+    markdown: str
+
+
+class Number(NamedTuple):
+    """One value in words."""
+
+    id: str
+    label: str
+    value: str
+
+
+class Table(NamedTuple):
+    """Rows and columns."""
+
+    id: str
+    frame: pd.DataFrame
+
+
+Block = Figure | Text | Number | Table
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The networks that a view wants, each once, in the order in which it wants them; the opened ones come first.
+
+    opened: those that are looked into: one, or the few that are compared.
+    """
+
+    experiments: tuple[Experiment, ...]
+    opened: tuple[Experiment, ...]
+
+    def __init__(self, experiments: Iterable[Experiment], opened: Sequence[Experiment]) -> None:
+        object.__setattr__(self, "opened", tuple(opened))
+        object.__setattr__(self, "experiments", tuple(dict.fromkeys([*opened, *experiments])))
+
+    @classmethod
+    def over(cls, base: Experiment, fields: Mapping[str, Iterable[Any]], **opened: Any) -> Plan:
+        """A sweep of the base over some fields, and one network of it opened: those nearest to it come first.
+
+        opened: field -> the value that is looked into; a network that is not in the sweep is added, and it alone.
+        """
+        every = sweep(base, **{name: sorted(set(each)) for name, each in fields.items()})
+        every.sort(key=lambda each: sum(getattr(each, name) != value for name, value in opened.items()))
+        return cls(every, [base.with_(**opened)])
+
+
+class PostFigure(NamedTuple):
+    """A figure of the post that a view shows: its title, the block that is it, and the choice at which it is it."""
+
+    title: str
+    block: str
+    experiments: tuple[str, ...]  # the named experiments that it is about
+    choice: Mapping[str, Any] = NOTHING  # control -> value, where that is not the default
+
+
+@dataclass(frozen=True)
+class View:
+    """One question, as three pure functions and what they need.
+
+    plan: which networks a choice wants; raises ValueError, with a sentence, where there can be none. show: what all
+    that are trained so far say; the figures that it names in stage stand where everything moves. inside: what the
+    opened networks say over their whole history, which is not finished while they train.
+    """
+
+    id: str
+    title: str
+    place: int  # among the views of its page
+    controls: tuple[Control, ...]  # at the side
+    opens: tuple[Control, ...]  # what is looked into
+    plan: Callable[[Choice], Plan]
+    show: Callable[[Choice, Plan, Sweep], Iterator[Block]]
+    inside: Callable[..., Iterator[Block]]  # (choice, *opened: Result)
+    stage: tuple[str, ...]
+    named: Callable[[Choice], str]  # the named experiment that its networks are variations of
+    claims: tuple[str, ...] = ()
+    figures: Mapping[str, PostFigure] = field(default_factory=dict)  # number in the post -> where it stands here
+    shipped: tuple[Mapping[str, Any], ...] = ()  # choices beside the default whose networks come with the project
+    first_name: str = ""  # what addresses without a version called it
+    aliases: Mapping[str, Alias] = field(default_factory=dict)  # parameter of such an address -> what it is now
+    first_defaults: Mapping[str, str] = field(default_factory=dict)  # control -> what they mean by leaving it out
+    first_among: Mapping[str, str] = field(default_factory=dict)  # opened control -> the swept one that had its value
+
+    def __post_init__(self) -> None:
+        """Refuse ids that would hide one another, in the address or in a choice."""
+        ids = [each.id for each in self.every_control]
+        bad = next((id for id in ids if ids.count(id) > 1 or id in RESERVED), None)
+        if bad:
+            raise ValueError(f"no control of view {self.id!r} may be called {bad!r}: something else is, beside it")
+
+    @property
+    def every_control(self) -> tuple[Control, ...]:
+        """All that stands in the address."""
+        return (*self.controls, *self.opens)
+
+    def default(self, **changes: Any) -> Choice:
+        """What is chosen at first, with some values changed."""
+        return Choice({each.id: each.default for each in self.every_control}).with_(**changes)
+
+    def shipped_experiments(self) -> list[Experiment]:
+        """The networks that come with the project, each once: those of the default and of the shipped choices."""
+        plans = [self.plan(self.default(**changes)) for changes in (NOTHING, *self.shipped)]
+        return list(dict.fromkeys(each for plan in plans for each in plan.experiments))
+
+
+class Opened(NamedTuple):
+    """What an address opens."""
+
+    view: View
+    choice: Choice
+    step: int | None  # of the training that is looked at; None for its end
+    not_understood: tuple[str, ...]  # a sentence each
+
+
+@dataclass(frozen=True)
+class Page:
+    """A title, a question, and the views that answer it, in their order."""
+
+    id: str
+    title: str
+    question: str
+    views: tuple[View, ...]
+    first_parameter: str = "view"  # what an address without a version called the view
+
+    def view(self, id: str) -> View:
+        """The view with this id. Raises ValueError where there is none."""
+        for view in self.views:
+            if view.id == id:
+                return view
+        raise ValueError(
+            f"view={control.quotable(id)} is not possible: one of {', '.join(view.id for view in self.views)}"
+        )
+
+    def read(self, address: Mapping[str, str | Sequence[str]]) -> Opened:
+        """What an address opens, whatever it says; a repeated parameter counts as a list.
+
+        One that names no version is read as it was meant: with the names and the defaults of the first addresses.
+        """
+        given = {name: text if isinstance(text, str) else ",".join(text) for name, text in address.items()}
+        version, step, sentences = given.pop("v", None), None, []
+        if version not in (None, VERSION):
+            sentences.append(f"v={control.quotable(version)} is not possible: {VERSION}; read as {VERSION}")
+        try:
+            view = self._view_of(given, old=version is None)
+        except ValueError as error:
+            view = self.views[0]
+            sentences.append(f"{error}; shown: {view.id}")
+        if "step" in given:
+            text = given.pop("step")
+            if text.isascii() and text.isdigit() and len(text) < 10:
+                step = int(text)
+            else:
+                sentences.append(
+                    f"step={control.quotable(text)} is not possible: a whole number from 0; shown: the end"
+                )
+        start: Mapping[str, str] = NOTHING
+        if version is None and address:
+            given, start = _now(given, view.aliases), view.first_defaults
+        choice, not_understood = control.read(
+            view.every_control, given, lambda each: each.read(start[each.id]) if each.id in start else each.default
+        )
+        if start:
+            choice = choice.with_(**_first_of(view, given, choice))
+        return Opened(view, choice, step, (*sentences, *not_understood))
+
+    def write(self, view: View, choice: Choice, step: int | None = None) -> dict[str, str]:
+        """The complete address: also what stands at its default, so that a link keeps its meaning."""
+        address = {"view": view.id, **{each.id: each.write(choice[each.id]) for each in view.every_control}}
+        return address | ({"step": str(step)} if step is not None else {}) | {"v": VERSION}
+
+    def _view_of(self, given: dict[str, str], old: bool) -> View:
+        """The view that an address names, taken out of it; the first one where it names none."""
+        name = given.pop("view", "")
+        if old and self.first_parameter in given:
+            called = given.pop(self.first_parameter)
+            name = name or next((view.id for view in self.views if view.first_name == called), called)
+        return self.view(name) if name else self.views[0]
+
+
+def link(text: str) -> tuple[str, dict[str, list[str]]]:
+    """The name of the page that a link leads to, and the parameters of the address there: "/double_descent?T=5".
+
+    Raises ValueError with a sentence for what cannot be a link.
+    """
+    try:
+        parts = urlsplit(text.strip())
+        return unquote(parts.path).strip("/").split("/")[-1], parse_qs(parts.query, keep_blank_values=True)
+    except ValueError as error:
+        raise ValueError(f"{control.quotable(text)} is no address: {error}") from None
+
+
+def _first_of(view: View, given: Mapping[str, str], choice: Choice) -> dict[str, Any]:
+    """What a first address meant by leaving out what is opened, where the usual value is not among the swept ones."""
+    among = view.first_among.items()
+    return {id: choice[of][0] for id, of in among if id not in given and choice[id] not in choice[of]}
+
+
+def _now(given: Mapping[str, str], aliases: Mapping[str, Alias]) -> dict[str, str]:
+    """An address with the names that its parameters and their values have now."""
+    now = {}
+    for name, text in given.items():
+        alias = aliases.get(name, Alias(name))
+        if not alias.id:
+            continue
+        whole = alias.names.get(text)  # an old name may hold a comma
+        now[alias.id] = ",".join(alias.names.get(each, each) for each in text.split(",")) if whole is None else whole
+    return now
