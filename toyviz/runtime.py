@@ -91,6 +91,11 @@ def visitor() -> str:
     return context.session_id
 
 
+def visitors() -> int:
+    """How many browser sessions there are, about."""
+    return len(_visitors)
+
+
 def tell_who_has_gone() -> None:
     """Tell the queue which visitors have gone: their jobs go on for a moment, in case it was a reload."""
     for name in list(_visitors):

@@ -28,6 +28,7 @@ from toyviz.view import Block, Choice, Figure, Number, Page, Plan, Table, Text, 
 
 POLL = 0.5  # seconds between two looks at a training
 LONG = 80  # letters from which a status may not fit in its line, and is told whole beside it
+AT_ONCE = 8  # visitors who can look so often; with more of them each looks less often
 NEWS = 4.0  # seconds after which what stands below the stage is told anew
 NUMBERS = {  # of a frame: what is told, how
     "train_loss": ("train loss", ".3g"),
@@ -96,9 +97,9 @@ def page(page: Page) -> None:
         choice, plan = _planned(view, here)
         progress = runner.wanted(plan, here)
         asked = Asked(page, view, choice, plan, here)
-        live = bool(progress.live)
-        st.fragment(_stage, run_every=POLL if live else None)(asked, progress)
-        st.fragment(_below, run_every=NEWS if live else None)(asked)
+        live, many_here = bool(progress.live), max(1.0, runtime.visitors() / AT_ONCE)
+        st.fragment(_stage, run_every=POLL * many_here if live else None)(asked, progress)
+        st.fragment(_below, run_every=NEWS * many_here if live else None)(asked)
 
 
 class Asked(NamedTuple):

@@ -63,13 +63,13 @@ def inside(choice: Choice, opened: Result) -> Iterator[Block]:
     if network.is_too_large(opened):
         yield from network.without_frames(opened)
         return
-    rows, kin = network.samples_drawn(opened)
-    histories = {name: network.hidden_history(opened, rows, stage) for name, stage in STAGES.items()}
+    drawn = network.samples_drawn(opened)
+    histories = {name: network.hidden_history(opened, stage) for name, stage in STAGES.items()}
     bias = network.in_plane(opened, opened.frames["b1"][:, None])  # (f, 1, 2)
     groups = [
         charts.Group.of(kind, bias, np.zeros(1, int), [""])
         if kind.name == BIAS
-        else charts.Group.of(kind, histories[kind.name], rows, kin)
+        else charts.Group.of(kind, histories[kind.name], drawn.rows, drawn.kin)
         for kind in charts.LIFT_KINDS
     ]
     yield Figure("horseshoe", charts.planes_of_kinds(groups, "Hidden vectors", centred=False))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
-from toyviz import charts, metrics, probe, tables
+from toyviz import charts, data, metrics, tables
+from toyviz.experiment import Experiment
 from toyviz.result import Result
 from toyviz.view import Block, Figure, Text
 
@@ -35,22 +37,21 @@ def columns(result: Result, id: str = "columns", title: str = "") -> Figure:
 
 def hidden(result: Result, stage: str = "pre", id: str = "hidden") -> Figure:
     """The hidden vectors of the training samples, at one of tables.STAGES."""
-    rows, kin = samples_drawn(result)
+    drawn = samples_drawn(result)
     chart = charts.plane(
-        hidden_history(result, rows, stage),
+        hidden_history(result, stage),
         charts.SAMPLES,
-        rows,
-        len(probe.seen_samples(result).X),
-        kin,
+        drawn.rows,
+        result.experiment.training_size or len(drawn.rows),
+        drawn.kin,
         charts.VERMILLION,
     )
     return Figure(id, chart)
 
 
-def hidden_history(result: Result, rows: np.ndarray, stage: str) -> np.ndarray:
-    """The hidden vectors of some training samples in the plane where the network is drawn, (f, k, 2)."""
-    inputs = probe.seen_samples(result).inputs[rows]
-    vectors = inputs @ np.moveaxis(result.frames["W1"], 1, 2)  # (f, k, m)
+def hidden_history(result: Result, stage: str) -> np.ndarray:
+    """The hidden vectors of the drawn samples in the plane where the network is drawn, (f, k, 2)."""
+    vectors = samples_drawn(result).inputs @ np.moveaxis(result.frames["W1"], 1, 2)  # (f, k, m)
     if stage != "bare" and "b1" in result.frames:
         vectors = vectors + result.frames["b1"][:, None]
     if stage == "after" and result.experiment.arch_row.hidden_relu:
@@ -64,13 +65,30 @@ def in_plane(result: Result, vectors: np.ndarray) -> np.ndarray:
     return drawn
 
 
-def samples_drawn(result: Result) -> tuple[np.ndarray, list[str]]:
-    """Which training samples are drawn, evenly spaced, (k,) int; and of each its active features, between commas."""
-    X = probe.seen_samples(result).X
-    rows = np.linspace(0, len(X) - 1, min(DRAWN, len(X))).astype(int)
-    which, features = np.nonzero(X[rows])
+class Drawn(NamedTuple):
+    """The training samples that are drawn, evenly spaced. Not to be changed: all who look at the set share it."""
+
+    rows: np.ndarray  # (k,) int
+    kin: list[str]  # of each its active features, between commas
+    inputs: np.ndarray  # (k, n_inputs)
+
+
+def samples_drawn(result: Result) -> Drawn:
+    """The training samples that are drawn of a network, or test samples where it has no training set."""
+    return _drawn(result.experiment)
+
+
+@data.worked_out_once(maxsize=64)
+def _drawn(experiment: Experiment) -> Drawn:
+    held_out = data.held_out_samples(experiment) if experiment.fresh else None
+    samples = held_out or data.training_samples(experiment)
+    every = len(samples.X)
+    rows = np.linspace(0, every - 1, min(DRAWN, every)).astype(int)
+    few = every > DRAWN
+    which, features = np.nonzero(samples.X[rows] if few else samples.X)
     parts = np.split(features, np.cumsum(np.bincount(which, minlength=len(rows)))[:-1])
-    return rows, [f",{','.join(map(str, part))}," for part in parts]
+    kin = [f",{','.join(map(str, part))}," for part in parts]
+    return Drawn(rows, kin, samples.inputs[rows] if few else samples.inputs)
 
 
 def curve(result: Result, id: str = "curve") -> Figure:
