@@ -342,7 +342,7 @@ def _open(patch, page, address):
         drawn.append(Drawn(block.id, made.get(id(block.chart), ("",))[0], tuple(seen)))
         plain_block(block, *rest, **options)
 
-    def judge(id, results, judged_here=False):
+    def judge(id, results, choice=None):
         claims[id] = results
 
     plain_draw, plain_get, plain_block = ui.draw, store.get, stage._figure

@@ -68,6 +68,10 @@ class Plan:
         object.__setattr__(self, "opened", tuple(opened))
         object.__setattr__(self, "experiments", tuple(dict.fromkeys([*opened, *experiments])))
 
+    def values(self, field: str) -> list[Any]:
+        """The values that a field has in these networks, each once, ascending; None is none of them."""
+        return sorted({value for each in self.experiments if (value := getattr(each, field)) is not None})
+
     @classmethod
     def over(cls, base: Experiment, fields: Mapping[str, Iterable[Any]], **opened: Any) -> Plan:
         """A sweep of the base over some fields, and one network of it opened: those nearest to it come first.

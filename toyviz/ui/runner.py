@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -154,20 +154,20 @@ def seconds_left(progress: Progress, visit: Visit) -> float | None:
     return seconds
 
 
-def learn_speed(before: Progress, now: Progress) -> None:
+def learn_speed(before: Iterable[Result], now: Iterable[Result]) -> None:
     """Note how long what has been trained since took, over what was expected."""
-    known = {each.experiment.key for each in before.sweep}
-    new = [each for each in now.sweep if each.experiment.key not in known]
-    speeds().extend(float(each.provenance["seconds"]) / cost.expected(each.experiment).seconds for each in new[-3:])
+    known = {each.experiment.key for each in before}
+    new = [each for each in now if each.experiment.key not in known]
+    _speeds().extend(float(each.provenance["seconds"]) / cost.expected(each.experiment).seconds for each in new[-3:])
 
 
 def speed_factor() -> float:
     """Seconds that this machine takes for a second that is expected: the median of what was trained here last, or 1."""
-    known = list(speeds())
+    known = list(_speeds())
     return float(np.median(known)) if known else 1.0
 
 
 @st.cache_resource(show_spinner=False)
-def speeds() -> deque[float]:
+def _speeds() -> deque[float]:
     """Seconds measured over seconds expected, of the networks that were trained here last."""
     return deque(maxlen=50)

@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import streamlit as st
 
-from toyviz import cost, metrics, runtime, studies, tables
-from toyviz.claims import CLAIMS
+from toyviz import cost, metrics, runtime, tables
 from toyviz.experiment import Experiment
 from toyviz.queue import Status
 from toyviz.result import Result
@@ -28,7 +27,7 @@ from toyviz.view import Block, Choice, Figure, Number, Page, Plan, Table, Text, 
 
 POLL = 0.5  # seconds between two looks at a training
 LONG = 80  # letters from which a status may not fit in its line, and is told whole beside it
-AT_ONCE = 8  # visitors who can look so often; with more of them each looks less often
+FEW_VISITORS = 8  # can look so often; with more of them each looks less often
 NEWS = 4.0  # seconds after which what stands below the stage is told anew
 NUMBERS = {  # of a frame: what is told, how
     "train_loss": ("train loss", ".3g"),
@@ -97,7 +96,7 @@ def page(page: Page) -> None:
         choice, plan = _planned(view, here)
         progress = runner.wanted(plan, here)
         asked = Asked(page, view, choice, plan, here)
-        live, many_here = bool(progress.live), max(1.0, runtime.visitors() / AT_ONCE)
+        live, many_here = bool(progress.live), max(1.0, runtime.visitors() / FEW_VISITORS)
         st.fragment(_stage, run_every=POLL * many_here if live else None)(asked, progress)
         st.fragment(_below, run_every=NEWS * many_here if live else None)(asked)
 
@@ -161,7 +160,7 @@ def _stage(asked: Asked, before: Progress) -> None:
         st.rerun()  # a widget in here was: the choice and its plan are others now
     now = runner.look(plan, visit)
     if bool(before.live) != bool(now.live):
-        runner.learn_speed(before, now)
+        runner.learn_speed(before.sweep, now.sweep)
         st.rerun()  # once more as a whole, and then with or without polling
     line = st.container(horizontal=True, vertical_alignment="center", height=40, border=False, key="line")
     stage = st.container(height=600, border=False, key="stage")
@@ -228,17 +227,10 @@ def _below(asked: Asked) -> None:
             else:
                 DRAW[type(block)](block)
         for id in view.claims:
-            claim(id, now.sweep.results, judged_here=_is_evidence(id, choice))
+            claim(id, now.sweep.results, choice)
         opened = now.sweep.get(plan.opened[0])
         if opened:
             behind(view.named(choice), opened, tables.runs(now.sweep))
-
-
-def _is_evidence(id: str, choice: Choice) -> bool:
-    """Whether this is the choice at which a claim was judged, whatever network of it is opened."""
-    judged = studies.evidence(CLAIMS[id])[2]
-    ids = ("network", "recipe", "n_samples", "widths", "seeds", "n_hidden", "init")
-    return all(choice.get(each) == judged.get(each) for each in ids)
 
 
 def _figures(figures: Sequence[Figure], asked: Asked) -> None:

@@ -13,7 +13,7 @@ from toyviz.experiment import Experiment
 from toyviz.queue import Busy
 from toyviz.result import Result
 from toyviz.ui.frame import many, sentence
-from toyviz.ui.runner import speed_factor, speeds
+from toyviz.ui.runner import learn_speed, speed_factor
 
 POLL = 0.5  # seconds between two looks at a training
 AT_ONCE = 120.0  # seconds of expected training up to which it starts without being asked
@@ -74,7 +74,7 @@ def trained(
         now = _look(experiments)
         news = len(now.done) > len(progress.done) and time.monotonic() - began > NEWS
         if live and (news or not now.live):
-            _note_speed(progress, now)
+            learn_speed(progress.done, now.done)
             st.rerun()
         _status(experiments, now)
         if now.done:
@@ -97,14 +97,6 @@ def expected_seconds(progress: Progress) -> float:
         for each in progress.missing
     ]
     return factor * max(sum(left) / 2, max(left, default=0.0))
-
-
-def _note_speed(before: Progress, now: Progress) -> None:
-    known = {result.experiment.key for result in before.done}
-    new = [result for result in now.done if result.experiment.key not in known]
-    speeds().extend(
-        float(result.provenance["seconds"]) / cost.expected(result.experiment).seconds for result in new[-3:]
-    )
 
 
 def _look(experiments: Sequence[Experiment]) -> Progress:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from toyviz import claims, studies
 from toyviz.claims import published as publishing
+from toyviz.control import Choice
 from toyviz.result import Result
 from toyviz.ui.frame import link, sentence
 
@@ -19,14 +20,14 @@ VERDICT_MARKS = {  # icon, colour and word of each verdict: the colour never sta
 }
 
 
-def claim(id: str, results: Sequence[Result], judged_here: bool = False) -> None:
+def claim(id: str, results: Sequence[Result], choice: Choice | None = None) -> None:
     """A claim of the post with its verdict on what the visitor trained.
 
-    Nothing where its evidence is not there, but for judged_here, where it was judged: then what is published.
+    Where its evidence is not there: what is published, if the choice is that at which it was judged, else nothing.
     """
     verdict = _judged(id, tuple(sorted(result.experiment.key for result in results)), results)
     if verdict is None:
-        row = publishing.published().get(id) if judged_here else None
+        row = publishing.published().get(id) if choice and _is_evidence(id, choice) else None
         if row:
             with st.container(border=True, key=f"claim-{id}", gap="xsmall"):
                 _claim_lines(claims.CLAIMS[id], row["verdict"], row["measured"])
@@ -43,6 +44,13 @@ def claim(id: str, results: Sequence[Result], judged_here: bool = False) -> None
                 f":material/menu_book: published: {official['verdict']} over {official['seeds']} seeds at "
                 f"{publishing.SIZES[official['size']]}. Other settings, another size or fewer seeds can change it."
             )
+
+
+def _is_evidence(id: str, choice: Choice) -> bool:
+    """Whether this is the choice at which a claim was judged, whatever network of it is opened."""
+    judged = studies.evidence(claims.CLAIMS[id])[2]
+    ids = ("network", "recipe", "n_samples", "widths", "seeds", "n_hidden", "init")
+    return all(choice.get(each) == judged.get(each) for each in ids)
 
 
 def published_claim(row: Mapping[str, Any], page: str) -> None:

@@ -35,7 +35,7 @@ def plan(choice: Choice) -> Plan:
 def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     """The hidden vectors of every T before and after the bias."""
     of_size = {result.experiment.n_samples: result for result in sweep}
-    sizes = sorted({each.n_samples for each in plan.experiments if each.n_samples})
+    sizes = plan.values("n_samples")
     panels = [charts.Panel(f"T = {T:,}", T, vectors(of_size[T]) if T in of_size else {}) for T in sizes]
     pictures = charts.panels_over_sizes(
         panels, charts.LIFT_KINDS, "Hidden vectors, before and after the bias", selected=choice.T, linked=True

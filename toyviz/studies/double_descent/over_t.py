@@ -72,7 +72,7 @@ def plan(choice: Choice) -> Plan:
 
 def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     """The loss over T with a small picture of each network, and what fills the hidden dimensions."""
-    opened, sizes = plan.opened[0], sorted({each.n_samples for each in plan.experiments if each.n_samples})
+    opened, sizes = plan.opened[0], plan.values("n_samples")
     seeds, chosen = c.seeds_of(choice), sweep.among(seed=c.seeds_of(choice))  # an opened seed beside them is no mean
     baselines = theory.held_out_baselines(opened.with_(n_samples=1, n_hidden=2))
     rules = {"output 0": baselines["zero"], "best constant output": baselines["constant"]}

@@ -45,7 +45,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     """Train and test loss over T at each rate."""
     rates = _rates(choice)
     names = {(each.schedule, each.lr): label for label, each in rates.items()}
-    sizes = sorted({each.n_samples for each in plan.experiments if each.n_samples})
+    sizes = plan.values("n_samples")
     zero = theory.held_out_baselines(plan.opened[0].with_(n_samples=1, n_hidden=2))["zero"]
     for which in ("train", "test"):
         rows = pd.DataFrame(

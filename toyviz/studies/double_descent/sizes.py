@@ -58,8 +58,8 @@ def plan(choice: Choice) -> Plan:
 
 def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     """Two maps: the mean test loss and the mean test accuracy of each cell."""
-    sizes = sorted({each.n_samples for each in plan.experiments if each.n_samples})
-    widths = sorted({each.n_hidden for each in plan.experiments})
+    sizes = plan.values("n_samples")
+    widths = plan.values("n_hidden")
     cells = tables.runs(sweep.among(seed=c.seeds_of(choice))).groupby(["n_samples", "n_hidden"], as_index=False)
     means = cells.agg(test_loss=("test_loss", "mean"), test_accuracy=("test_accuracy", "mean"), seeds=("seed", "size"))
     across = charts.Side("n_samples", "training samples T", tuple(sizes))

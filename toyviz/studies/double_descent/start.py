@@ -47,7 +47,7 @@ def plan(choice: Choice) -> Plan:
 def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     """The columns of W1 from both starts at each T, those of features that are never active apart."""
     words = {experiment.init: word for word, experiment in _starts(choice).items()}
-    sizes = sorted({each.n_samples for each in plan.experiments if each.n_samples})
+    sizes = plan.values("n_samples")
     squares: dict[tuple[str, int], charts.Panel] = {}
     rows = []
     for result in sorted(sweep, key=lambda each: (each.experiment.init, each.experiment.n_samples or 0)):
