@@ -30,7 +30,8 @@ import pandas as pd
 from toyviz import charts, settings
 from toyviz.control import numbers
 from toyviz.studies.double_descent import controls as c
-from toyviz.studies.double_descent import inside as network
+from toyviz.studies import network
+from toyviz.studies import shared_controls as shared
 from toyviz.view import Figure, Number, Plan, Table, Text, View
 
 COLUMNS = ["n_samples", "seed", "line", "loss"]
@@ -57,7 +58,11 @@ VIEW = View(
     id="made_up",
     title="Made up",
     place=99,
-    controls=(c.n_samples((3, 10)), c.seeds(2), numbers("features", "Features", (50, 100), 50, field="n_features")),
+    controls=(
+        c.n_samples((3, 10)),
+        shared.seeds(2),
+        numbers("features", "Features", (50, 100), 50, field="n_features"),
+    ),
     opens=(c.T(3),),
     plan=plan,
     show=show,

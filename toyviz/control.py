@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -14,13 +14,14 @@ MOST_VALUES = 64  # that one control with several values takes
 MOST_UNKNOWN = 8  # names in an address that are told one by one
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Control:
     """A knob: an id that never changes, what it says, its few good values by their names in an address, its default.
 
     values: name -> value; an old link depends on these names. bounds: for numbers, the range, both ends included, in
     which any other value is taken too. several: the value is a tuple, ascending, without duplicates. more: it stands
-    under "More settings". labels: name -> what the visitor reads, where that is something else. when: id of another
+    under "More settings". field: of the experiment, whose values these are. labels: name -> what the visitor reads,
+    where that is something else. when: id of another
     control -> the values beside which this one means something.
     """
 
@@ -32,8 +33,9 @@ class Control:
     bounds: tuple[float, float] | None = None
     several: bool = False
     more: bool = False
-    labels: Mapping[str, str] = field(default_factory=dict)
-    when: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    field: str = ""
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    when: Mapping[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
 
     def read(self, text: str) -> Any:
         """The value that a text names, in an address or typed. Raises ValueError with a sentence where it is none."""
@@ -107,10 +109,10 @@ def numbers(
     """
     more.setdefault("bounds", RANGES.get(field or id))
     named: dict[str, Any] = {own: None} if own else {}
-    return Control(id, label, named | {f"{value:.12g}": value for value in values}, default, **more)
+    return Control(id, label, named | {f"{value:.12g}": value for value in values}, default, field=field or id, **more)
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Alias:
     """What an old address called a control: the id that it has now, and the names that its values had then.
 
@@ -118,7 +120,7 @@ class Alias:
     """
 
     id: str
-    names: Mapping[str, str] = field(default_factory=dict)  # old name of a value -> its name now
+    names: Mapping[str, str] = dataclasses.field(default_factory=dict)  # old name of a value -> its name now
 
 
 class Choice(Mapping[str, Any]):

@@ -13,11 +13,19 @@ import pandas as pd
 from toyviz import control
 from toyviz.charts import Chart
 from toyviz.control import Alias, Choice, Control
-from toyviz.experiment import Experiment, sweep
+from toyviz.experiment import FIELD_NAMES, Experiment, sweep
+from toyviz.result import FRAME_METRICS
 from toyviz.sweep import Sweep
 
 VERSION = "2"  # of the addresses that are written now; those of the first had no version
 RESERVED = {"view", "step", "v", *dir(Choice)}  # no control has one of these as its id
+SYMBOLS = {  # of fields of the record, as the pages write them
+    "n_samples": "T",
+    "n_hidden": "m",
+    "n_features": "n",
+    "n_embed": "B",
+    "density": "1 − S",
+}
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -72,6 +80,14 @@ class Plan:
         """The values that a field has in these networks, each once, ascending; None is none of them."""
         return sorted({value for each in self.experiments if (value := getattr(each, field)) is not None})
 
+    def which(self, experiment: Experiment) -> str:
+        """What tells one of these networks from the others, in words: "T = 500, seed 1"."""
+        varied = [name for name in FIELD_NAMES if len({getattr(each, name) for each in self.experiments}) > 1]
+        if "sparsity" in varied:
+            varied[varied.index("sparsity")] = "density"
+        values = ((SYMBOLS.get(name, name.replace("_", " ")), getattr(experiment, name)) for name in varied)
+        return ", ".join(_with_value(symbol, value) for symbol, value in values if value is not None)
+
     @classmethod
     def over(cls, base: Experiment, fields: Mapping[str, Iterable[Any]], **opened: Any) -> Plan:
         """A sweep of the base over some fields, and one network of it opened: those nearest to it come first.
@@ -81,6 +97,22 @@ class Plan:
         every = sweep(base, **{name: sorted(set(each)) for name, each in fields.items()})
         every.sort(key=lambda each: sum(getattr(each, name) != value for name, value in opened.items()))
         return cls(every, [base.with_(**opened)])
+
+
+def _nothing(choice: Choice, *opened: Any) -> Iterator[Block]:
+    """The inside of a view that opens no network."""
+    yield from ()
+
+
+def ids(rows: Iterable[str | tuple[str, ...]]) -> list[str]:
+    """The ids of a layout, row by row."""
+    return [id for row in rows for id in ((row,) if isinstance(row, str) else row)]
+
+
+def _with_value(symbol: str, value: Any) -> str:
+    """ "T = 1,000", "seed 1"."""
+    text = str(value) if isinstance(value, str) else f"{value:,.6g}"
+    return f"{symbol} {text}" if len(symbol) > 1 and " " not in symbol else f"{symbol} = {text}"
 
 
 class PostFigure(NamedTuple):
@@ -97,8 +129,9 @@ class View:
     """One question, as three pure functions and what they need.
 
     plan: which networks a choice wants; raises ValueError, with a sentence, where there can be none. show: what all
-    that are trained so far say; the figures that it names in stage stand where everything moves. inside: what the
-    opened networks say over their whole history, which is not finished while they train.
+    that are trained so far say; the figures that it names in stage stand where everything moves, the others below.
+    inside: what the opened networks say over their whole history, which is not finished while they train. A view that
+    opens nothing has no inside, and so no clock.
     """
 
     id: str
@@ -108,9 +141,12 @@ class View:
     opens: tuple[Control, ...]  # what is looked into
     plan: Callable[[Choice], Plan]
     show: Callable[[Choice, Plan, Sweep], Iterator[Block]]
-    inside: Callable[..., Iterator[Block]]  # (choice, *opened: Result)
-    stage: tuple[str, ...]
+    stage: tuple[str | tuple[str, ...], ...]  # its own figures there, from the top; a tuple is side by side
     named: Callable[[Choice], str]  # the named experiment that its networks are variations of
+    inside: Callable[..., Iterator[Block]] = _nothing  # (choice, *opened: Result)
+    inside_stage: tuple[str | tuple[str, ...], ...] = ()  # likewise; where left out, planes side by side on top
+    width: float = 0.5  # the share of the stage that its own figures take; the inside has the rest
+    numbers: tuple[str, ...] = FRAME_METRICS[:4]  # what is told beside the clock of the network one looks at
     claims: tuple[str, ...] = ()
     figures: Mapping[str, PostFigure] = field(default_factory=dict)  # number in the post -> where it stands here
     shipped: tuple[Mapping[str, Any], ...] = ()  # choices beside the default whose networks come with the project

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Sequence
+from typing import Any
 
 from toyviz.claims import SEEDS, Claim
-from toyviz.control import Choice
+from toyviz.control import Choice, Control
+from toyviz.experiment import Experiment
 from toyviz.view import Page, View
 
 
@@ -42,15 +45,24 @@ def evidence(claim: Claim) -> tuple[Page, View, Choice]:
     home = page(claim.page)
     view = home.view(claim.view)
     trained = claim.evidence(claim.published_size, 0)
-    judged = {
-        "recipe": claim.published_size,
-        "seeds": SEEDS,
-        "n_samples": tuple(sorted({each.n_samples for each in trained if each.n_samples})),
-        "widths": tuple(sorted({each.n_hidden for each in trained})),
+    judged = {"recipe": claim.published_size, "seeds": SEEDS} | {
+        each.id: value for each in view.controls if (value := _asked_by(each, trained)) is not None
     }
     choice = view.default()
     choice = choice.with_(**{id: value for id, value in judged.items() if id in choice} | dict(claim.choice))
-    for opened, swept in (("T", "n_samples"), ("m", "widths")):  # of what was trained, not one more
-        if opened in choice and swept in choice and choice[opened] not in choice[swept]:
-            choice = choice.with_(**{opened: choice[swept][-1]})
+    swept = {each.field: each.id for each in view.controls if each.several and each.field}
+    for each in view.opens:  # of what was trained, not one more
+        among = choice[swept[each.field]] if each.field in swept else ()
+        if among and choice[each.id] not in among and choice[each.id] is not None:
+            choice = choice.with_(**{each.id: among[-1]})
     return home, view, choice
+
+
+def _asked_by(control: Control, experiments: Sequence[Experiment]) -> Any:
+    """What a control would say for these experiments to be what it asks for; None where it cannot tell."""
+    values = sorted({value for each in experiments if (value := getattr(each, control.field, None)) is not None})
+    if not values:
+        return None
+    if control.several:
+        return tuple(values)
+    return values[0] if len(values) == 1 and control.default is not None else None

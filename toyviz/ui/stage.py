@@ -23,7 +23,7 @@ from toyviz.ui.inside import behind
 from toyviz.ui.runner import Progress
 from toyviz.ui.verdicts import claim
 from toyviz.ui.visit import Visit, visit
-from toyviz.view import Block, Choice, Figure, Number, Page, Plan, Table, Text, View
+from toyviz.view import Block, Choice, Figure, Number, Page, Plan, Table, Text, View, ids
 
 POLL = 0.5  # seconds between two looks at a training
 LONG = 80  # letters from which a status may not fit in its line, and is told whole beside it
@@ -57,6 +57,10 @@ STYLE = """<style>
 .st-key-stage, .st-key-stage [data-testid=stHorizontalBlock] {overflow: hidden !important}
 .st-key-stage .stVerticalBlock {gap: .25rem}
 #clock {width: 100%; margin: 0; accent-color: var(--st-primary-color, #0B6E99)}
+@media (min-width: 48.01rem) {
+  [data-testid=stLayoutWrapper]:has(> .st-key-own) {flex: var(--own, 1) 1 0 !important; min-width: 0}
+  [data-testid=stLayoutWrapper]:has(> .st-key-inside) {flex: var(--inside, 1) 1 0 !important; min-width: 0}
+}
 @media (max-width: 48rem) {  /* a phone: what moves stands one under another, and the clock stays at the lower edge */
   .stMainBlockContainer {padding: 3rem .75rem 5rem}
   [data-testid=stLayoutWrapper]:has(> .st-key-head), [data-testid=stLayoutWrapper]:has(> .st-key-line) {
@@ -93,6 +97,7 @@ def page(page: Page) -> None:
             st.title(page.title, anchor=False, width="content")
             choose.view_menu(page, here)
         choose.controls(page, view, here, st.sidebar)
+        st.html(f"<style>:root {{--own: {view.width}; --inside: {1 - view.width:.3g}}}</style>")
         choice, plan = _planned(view, here)
         progress = runner.wanted(plan, here)
         asked = Asked(page, view, choice, plan, here)
@@ -164,8 +169,7 @@ def _stage(asked: Asked, before: Progress) -> None:
         st.rerun()  # once more as a whole, and then with or without polling
     line = st.container(horizontal=True, vertical_alignment="center", height=40, border=False, key="line")
     stage = st.container(height=600, border=False, key="stage")
-    foot = st.container(height=72, border=False, key="clock")
-    player = clock.mount(foot)
+    player = clock.mount(st.container(height=72, border=False, key="clock")) if view.opens else None
     watched = runner.watched(now, visit)
     results = [runner.result(each, now, newest_only=not visit.held) for each in watched]
     with line:
@@ -177,36 +181,58 @@ def _stage(asked: Asked, before: Progress) -> None:
     inside = [block for block in view.inside(choice, *results) if isinstance(block, Figure)]
     with stage, st.container(horizontal=True, height="stretch", wrap=False, gap="medium"):
         with st.container(height="stretch", width="stretch", key="own"):
-            _figures(own, asked)
-        with st.container(height="stretch", width="stretch", key="inside"):
-            with st.container(horizontal=True, height="stretch", wrap=False, gap="small", key="planes"):
-                _figures([figure for figure in inside if figure.chart.square], asked)
-            _figures([figure for figure in inside if not figure.chart.square], asked)
-    first = results[0]
-    with player, st.container(width="content", key="follow"):
-        _follow(page, visit)
-    clock.draw(
-        player,
-        *_told(first, now.statuses.get(first.experiment.key)),
-        first.experiment.steps,
-        step=visit.step,
-        live=not first.finished and bool(now.live),
-        held=visit.held,
-        on_held=lambda held: setattr(visit, "held", held),
-    )
+            _rows(view.stage, own, asked)
+        if inside:
+            with st.container(height="stretch", width="stretch", key="inside"):
+                _rows(inside_rows(view, inside), inside, asked)
+    if player:
+        first = results[0]
+        with player, st.container(width="content", key="follow"):
+            _follow(page, visit)
+        clock.draw(
+            player,
+            *_told(first, now.statuses.get(first.experiment.key), view.numbers),
+            first.experiment.steps,
+            step=visit.step,
+            live=not first.finished and bool(now.live),
+            held=visit.held,
+            on_held=lambda held: setattr(visit, "held", held),
+        )
     with st.container(key="said"):  # a chart on the stage would be built anew if its own description changed
         st.markdown(" ".join(figure.chart.alt for figure in [*own, *inside]))
 
 
 def _staged(view: View, blocks: Iterable[Block]) -> list[Figure]:
-    """The figures of the stage, in its order; what comes after the last of them is not worked out."""
+    """The view's own figures on the stage; what comes after the last of them is not worked out."""
     found: dict[str, Figure] = {}
+    wanted = ids(view.stage)
     for block in blocks:
-        if isinstance(block, Figure) and block.id in view.stage:
+        if isinstance(block, Figure) and block.id in wanted:
             found[block.id] = block
-        if len(found) == len(view.stage):
+        if len(found) == len(wanted):
             break
-    return [found[id] for id in view.stage]
+    return [found[id] for id in wanted]
+
+
+def inside_rows(view: View, inside: Sequence[Figure]) -> tuple[str | tuple[str, ...], ...]:
+    """How the figures of the inside stand: as the view says, else planes side by side on top, and the others below."""
+    if view.inside_stage:
+        return view.inside_stage
+    planes = tuple(figure.id for figure in inside if figure.chart.square)
+    return (*([planes] if planes else []), *(figure.id for figure in inside if not figure.chart.square))
+
+
+def _rows(rows: Iterable[str | tuple[str, ...]], figures: Sequence[Figure], asked: Asked) -> None:
+    """Figures in rows of one height; what is not there yet, or not for this choice, leaves no gap."""
+    at = {figure.id: figure for figure in figures}
+    for row in rows:
+        here = [at[id] for id in ([row] if isinstance(row, str) else row) if id in at]
+        if len(here) == 1:
+            _figures(here, asked)
+        elif here:
+            key = f"row-{here[0].id}"
+            with st.container(horizontal=True, height="stretch", wrap=False, gap="small", key=key):
+                _figures(here, asked)
 
 
 def _below(asked: Asked) -> None:
@@ -215,20 +241,21 @@ def _below(asked: Asked) -> None:
     if visit.touched:
         st.rerun()
     now = runner.look(plan, visit)
-    results = [runner.result(each, now, newest_only=True) for each in plan.opened]
+    results = [runner.result(each, now, newest_only=False) for each in plan.opened]
     with st.container(key="below"):
         st.markdown(f"##### {page.question}")
-        inside = [block for block in view.inside(choice, *results) if not isinstance(block, Figure)]
+        inside = list(view.inside(choice, *results))
+        figures = [block for block in inside if isinstance(block, Figure)]
+        staged = {*ids(view.stage), *ids(inside_rows(view, figures))}
         for block in [*inside, *view.show(choice, plan, now.sweep)]:
-            if isinstance(block, Figure):
-                if block.id not in view.stage:
-                    with wide() if block.chart.square else st.container():
-                        _figure(block, asked)
-            else:
+            if not isinstance(block, Figure):
                 DRAW[type(block)](block)
+            elif block.id not in staged:
+                with wide() if block.chart.square else st.container():
+                    _figure(block, asked)
         for id in view.claims:
             claim(id, now.sweep.results, choice)
-        opened = now.sweep.get(plan.opened[0])
+        opened = now.sweep.get(plan.opened[0]) if plan.opened else None
         if opened:
             behind(view.named(choice), opened, tables.runs(now.sweep))
 
@@ -275,23 +302,23 @@ def _follow(page: Page, visit: Visit) -> None:
 Told = list[tuple[str, list[str]]]  # what it is called, and a text for each frame
 
 
-def _told(result: Result, status: Status | None) -> tuple[list[int], Told]:
+def _told(result: Result, status: Status | None, numbers: Sequence[str]) -> tuple[list[int], Told]:
     """The step of each frame, and what is told of it; of a network that is too large to have any, the newest loss."""
     if len(result.frame_steps):
-        return [int(step) for step in result.frame_steps], _numbers(result)
+        return [int(step) for step in result.frame_steps], _numbers(result, numbers)
     if status is None or status.loss is None:
         return [0], []
     word, form = NUMBERS["train_loss"]
     return [status.step], [(word, [format(status.loss, form)])]
 
 
-def _numbers(result: Result) -> Told:
+def _numbers(result: Result, names: Sequence[str]) -> Told:
     """What is told of each frame: at the end that of the whole test set; a dash is what was not measured."""
     end: dict[str, float | None] = dict(result.metrics)
     if result.finished:
         end["big_features"] = float((metrics.dimensionality(result.W1.T) >= metrics.BIG).sum())
     told = []
-    for name, (word, form) in NUMBERS.items():
+    for name, (word, form) in ((name, how) for name, how in NUMBERS.items() if name in names):
         values, last = result.frame_metrics.get(name), end.get(name)
         if values is None and last is None:
             continue
@@ -379,14 +406,15 @@ def _live_text(now: Progress, visit: Visit, watched: Sequence[Experiment]) -> st
     )
     text = f"**Training:** {done} of {many(total, 'network')}, {about}."
     status = now.statuses.get(watched[0].key)
-    return f"{text} {_seen(watched[0], status)}" if status and status.state == "running" else text
+    return f"{text} {_seen(watched[0], now.plan, status)}" if status and status.state == "running" else text
 
 
-def _seen(experiment: Experiment, status: Status) -> str:
+def _seen(experiment: Experiment, plan: Plan, status: Status) -> str:
     """What of the network in training is on the screen."""
     if status.too_large:
         return "Too large to be shown while it trains: its loss alone."
-    return f"On the screen: T = {experiment.n_samples:,}, seed {experiment.seed}." if experiment.n_samples else ""
+    which = plan.which(experiment)
+    return f"On the screen: {which}." if which else ""
 
 
 def _markdown(block: Text) -> None:

@@ -48,9 +48,8 @@ def claim(id: str, results: Sequence[Result], choice: Choice | None = None) -> N
 
 def _is_evidence(id: str, choice: Choice) -> bool:
     """Whether this is the choice at which a claim was judged, whatever network of it is opened."""
-    judged = studies.evidence(claims.CLAIMS[id])[2]
-    ids = ("network", "recipe", "n_samples", "widths", "seeds", "n_hidden", "init")
-    return all(choice.get(each) == judged.get(each) for each in ids)
+    _, view, judged = studies.evidence(claims.CLAIMS[id])
+    return all(choice.get(each.id) == judged[each.id] for each in view.controls)
 
 
 def published_claim(row: Mapping[str, Any], page: str) -> None:

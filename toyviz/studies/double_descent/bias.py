@@ -8,9 +8,10 @@ import numpy as np
 
 from toyviz import charts, settings, tables
 from toyviz.control import Choice
-from toyviz.result import Result
+from toyviz.result import FRAME_METRICS, Result
+from toyviz.studies import network
+from toyviz.studies import shared_controls as shared
 from toyviz.studies.double_descent import controls as c
-from toyviz.studies.double_descent import inside as network
 from toyviz.sweep import Sweep
 from toyviz.view import Block, Figure, Plan, PostFigure, Text, View
 
@@ -28,7 +29,7 @@ ALONG_THE_AXES = {  # the bias, by network
 
 def plan(choice: Choice) -> Plan:
     """A network for each T, all of one seed, the opened one first."""
-    base = c.base(choice, n_hidden=choice.n_hidden, seed=c.seed_of(choice))
+    base = c.base(choice, n_hidden=choice.n_hidden, seed=shared.seed_of(choice))
     return Plan.over(base, {"n_samples": {*choice.n_samples, choice.T}}, n_samples=choice.T)
 
 
@@ -102,12 +103,22 @@ VIEW = View(
     id="bias",
     title="The bias",
     place=2,
-    controls=(NETWORK, N_SAMPLES, c.N_HIDDEN, c.N_FEATURES, c.SPARSITY, c.RECIPE, *c.TRAINING, c.SCHEDULE),
-    opens=(c.T(100), c.SEED),
+    controls=(
+        NETWORK,
+        N_SAMPLES,
+        c.N_HIDDEN,
+        c.N_FEATURES,
+        c.SPARSITY,
+        shared.RECIPE,
+        *shared.TRAINING,
+        shared.SCHEDULE,
+    ),
+    opens=(c.T(100), shared.SEED),
     plan=plan,
     show=show,
     inside=inside,
     stage=("horseshoes",),
+    numbers=FRAME_METRICS,
     named=c.named,
     claims=("bias_lifts_the_ring", "bias_lifts_the_ring_literal"),
     figures={

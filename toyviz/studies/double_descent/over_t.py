@@ -9,9 +9,10 @@ import pandas as pd
 
 from toyviz import charts, settings, tables, theory
 from toyviz.control import Choice
-from toyviz.result import Result
+from toyviz.result import FRAME_METRICS, Result
+from toyviz.studies import network
+from toyviz.studies import shared_controls as shared
 from toyviz.studies.double_descent import controls as c
-from toyviz.studies.double_descent import inside as network
 from toyviz.sweep import Sweep
 from toyviz.view import Block, Figure, Plan, PostFigure, Text, View
 
@@ -66,14 +67,17 @@ NOT_SHOWN = {
 
 def plan(choice: Choice) -> Plan:
     """A network for each T and seed, those of the opened T and seed first."""
-    fields = {"seed": c.seeds_of(choice), "n_samples": {*choice.n_samples, choice.T}}
-    return Plan.over(c.base(choice, n_hidden=choice.n_hidden), fields, n_samples=choice.T, seed=c.seed_of(choice))
+    fields = {"seed": shared.seeds_of(choice), "n_samples": {*choice.n_samples, choice.T}}
+    return Plan.over(c.base(choice, n_hidden=choice.n_hidden), fields, n_samples=choice.T, seed=shared.seed_of(choice))
 
 
 def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     """The loss over T with a small picture of each network, and what fills the hidden dimensions."""
     opened, sizes = plan.opened[0], plan.values("n_samples")
-    seeds, chosen = c.seeds_of(choice), sweep.among(seed=c.seeds_of(choice))  # an opened seed beside them is no mean
+    seeds, chosen = (
+        shared.seeds_of(choice),
+        sweep.among(seed=shared.seeds_of(choice)),
+    )  # an opened seed beside them is no mean
     baselines = theory.held_out_baselines(opened.with_(n_samples=1, n_hidden=2))
     rules = {"output 0": baselines["zero"], "best constant output": baselines["constant"]}
     table = tables.runs(chosen)
@@ -169,21 +173,22 @@ VIEW = View(
     controls=(
         c.NETWORK,
         c.N_SAMPLES,
-        c.SEEDS,
-        c.FIRST_SEED,
+        shared.SEEDS,
+        shared.FIRST_SEED,
         c.N_HIDDEN,
         c.N_FEATURES,
         c.SPARSITY,
-        c.RECIPE,
+        shared.RECIPE,
         c.STAGE,
-        *c.TRAINING,
-        c.SCHEDULE,
+        *shared.TRAINING,
+        shared.SCHEDULE,
     ),
-    opens=(c.T(10), c.SEED),
+    opens=(c.T(10), shared.SEED),
     plan=plan,
     show=show,
     inside=inside,
     stage=("loss",),
+    numbers=FRAME_METRICS,
     named=c.named,
     claims=(
         *("double_descent", "ten_times_earlier", "memorises_then_generalises", "dimensions_change_hands"),

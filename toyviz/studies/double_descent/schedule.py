@@ -9,9 +9,10 @@ import pandas as pd
 from toyviz import charts, metrics, settings, tables, theory
 from toyviz.control import Choice
 from toyviz.experiment import Experiment
-from toyviz.result import Result
+from toyviz.result import FRAME_METRICS, Result
+from toyviz.studies import network
+from toyviz.studies import shared_controls as shared
 from toyviz.studies.double_descent import controls as c
-from toyviz.studies.double_descent import inside as network
 from toyviz.sweep import Sweep
 from toyviz.view import Block, Figure, Plan, Text, View
 
@@ -33,8 +34,8 @@ def _rates(choice: Choice) -> dict[str, Experiment]:
 
 def plan(choice: Choice) -> Plan:
     """A network for each rate, T and seed; the three of the opened T and seed come first, and are compared."""
-    opened = {"n_samples": choice.T, "seed": c.seed_of(choice)}
-    fields = {"seed": c.seeds_of(choice), "n_samples": {*choice.n_samples, choice.T}}
+    opened = {"n_samples": choice.T, "seed": shared.seed_of(choice)}
+    fields = {"seed": shared.seeds_of(choice), "n_samples": {*choice.n_samples, choice.T}}
     plans = [Plan.over(each, fields, **opened) for each in _rates(choice).values()]
     every = [each for plan in plans for each in plan.experiments]
     every.sort(key=lambda each: sum(getattr(each, name) != value for name, value in opened.items()))
@@ -56,7 +57,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
                     "line": names[result.experiment.schedule, result.experiment.lr],
                     "loss": result.metrics[f"{which}_loss"],
                 }
-                for result in sweep.among(seed=c.seeds_of(choice))
+                for result in sweep.among(seed=shared.seeds_of(choice))
             ],
             columns=["n_samples", "seed", "line", "loss"],
         )
@@ -122,19 +123,20 @@ VIEW = View(
     controls=(
         c.NETWORK,
         N_SAMPLES,
-        c.seeds(2),
-        c.FIRST_SEED,
+        shared.seeds(2),
+        shared.FIRST_SEED,
         c.N_HIDDEN,
         c.N_FEATURES,
         c.SPARSITY,
-        c.RECIPE,
-        *c.TRAINING,
+        shared.RECIPE,
+        *shared.TRAINING,
     ),
-    opens=(c.T(1000), c.SEED),
+    opens=(c.T(1000), shared.SEED),
     plan=plan,
     show=show,
     inside=inside,
     stage=("rates_test", "rates_train"),
+    numbers=FRAME_METRICS,
     named=c.named,
     claims=("schedule_matters", "schedule_memorises_better"),
     first_name="The learning rate",

@@ -8,9 +8,10 @@ from typing import Any
 from toyviz import charts, settings, tables
 from toyviz.control import Choice, numbers
 from toyviz.experiment import Experiment, sweep
-from toyviz.result import Result
+from toyviz.result import FRAME_METRICS, Result
+from toyviz.studies import network
+from toyviz.studies import shared_controls as shared
 from toyviz.studies.double_descent import controls as c
-from toyviz.studies.double_descent import inside as network
 from toyviz.sweep import Sweep
 from toyviz.view import Block, Figure, Plan, PostFigure, Text, View
 
@@ -47,11 +48,11 @@ SHELF = (
 def plan(choice: Choice) -> Plan:
     """A network for each T, width and seed: the opened one first, then the small ones."""
     fields = {
-        "seed": c.seeds_of(choice),
+        "seed": shared.seeds_of(choice),
         "n_hidden": {*choice.widths, choice.m},
         "n_samples": {*choice.n_samples, choice.T},
     }
-    opened = c.base(choice, n_samples=choice.T, n_hidden=choice.m, seed=c.seed_of(choice))
+    opened = c.base(choice, n_samples=choice.T, n_hidden=choice.m, seed=shared.seed_of(choice))
     every = sweep(c.base(choice), **fields)
     return Plan(sorted(every, key=lambda each: (each.seed != opened.seed, each.seed, _work(each))), [opened])
 
@@ -60,19 +61,19 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     """Two maps: the mean test loss and the mean test accuracy of each cell."""
     sizes = plan.values("n_samples")
     widths = plan.values("n_hidden")
-    cells = tables.runs(sweep.among(seed=c.seeds_of(choice))).groupby(["n_samples", "n_hidden"], as_index=False)
+    cells = tables.runs(sweep.among(seed=shared.seeds_of(choice))).groupby(["n_samples", "n_hidden"], as_index=False)
     means = cells.agg(test_loss=("test_loss", "mean"), test_accuracy=("test_accuracy", "mean"), seeds=("seed", "size"))
     across = charts.Side("n_samples", "training samples T", tuple(sizes))
     up = charts.Side("n_hidden", "hidden size m", tuple(widths))
-    shared: dict[str, Any] = {"x": across, "y": up, "linked": True}
-    shared["selected"] = {"n_samples": choice.T, "n_hidden": choice.m}
+    both: dict[str, Any] = {"x": across, "y": up, "linked": True}
+    both["selected"] = {"n_samples": choice.T, "n_hidden": choice.m}
     losses = means.assign(value=means["test_loss"])
-    loss = charts.size_map(losses, "Test loss over m and T", "test loss", digits=3, **shared)
+    loss = charts.size_map(losses, "Test loss over m and T", "test loss", digits=3, **both)
     yield Figure("test_loss", loss, PICK)
     shares = means.assign(value=means["test_accuracy"])
     highest = max([1 / plan.opened[0].n_outputs, *shares["value"]])  # at least chance
     accuracy = charts.size_map(
-        shares, "Test accuracy over m and T", "test accuracy", logarithmic=False, ends=(0.0, highest), **shared
+        shares, "Test accuracy over m and T", "test accuracy", logarithmic=False, ends=(0.0, highest), **both
     )
     yield Figure("test_accuracy", accuracy, PICK)
     look_for = SHELF if choice.network == "mlp" else RIDGE
@@ -103,19 +104,20 @@ VIEW = View(
         N_SAMPLES,
         WIDTHS,
         SEEDS,
-        c.FIRST_SEED,
+        shared.FIRST_SEED,
         c.N_FEATURES,
         c.SPARSITY,
-        c.RECIPE,
+        shared.RECIPE,
         c.STAGE,
-        *c.TRAINING,
-        c.SCHEDULE,
+        *shared.TRAINING,
+        shared.SCHEDULE,
     ),
-    opens=(c.T(500), WIDTH, c.SEED),
+    opens=(c.T(500), WIDTH, shared.SEED),
     plan=plan,
     show=show,
     inside=inside,
     stage=("test_loss", "test_accuracy"),
+    numbers=FRAME_METRICS,
     named=c.named,
     claims=(
         *("descent_at_every_width", "descent_at_every_width_literal", "mlp_generalises", "mlp_literal_generalises"),

@@ -10,9 +10,10 @@ import pandas as pd
 from toyviz import charts, probe, settings, tables, theory
 from toyviz.control import Choice, Control
 from toyviz.experiment import Experiment
-from toyviz.result import Result
+from toyviz.result import FRAME_METRICS, Result
+from toyviz.studies import network
+from toyviz.studies import shared_controls as shared
 from toyviz.studies.double_descent import controls as c
-from toyviz.studies.double_descent import inside as network
 from toyviz.sweep import Sweep
 from toyviz.view import Block, Figure, Plan, PostFigure, Table, Text, View
 
@@ -38,7 +39,7 @@ def _starts(choice: Choice) -> dict[str, Experiment]:
 
 def plan(choice: Choice) -> Plan:
     """A network for each start and T, all of one seed, the opened one first."""
-    seed, bases = c.seed_of(choice), _starts(choice)
+    seed, bases = shared.seed_of(choice), _starts(choice)
     sizes = sorted({*choice.n_samples, choice.T})
     every = [base.with_(n_samples=T, seed=seed) for base in bases.values() for T in sizes]
     return Plan(every, [bases[choice.drawn_from].with_(n_samples=choice.T, seed=seed)])
@@ -132,12 +133,13 @@ VIEW = View(
     id="start",
     title="The start",
     place=3,
-    controls=(NETWORK, N_SAMPLES, c.N_FEATURES, c.SPARSITY, c.RECIPE, *c.TRAINING, c.SCHEDULE),
-    opens=(c.T(30), c.SEED, DRAWN_FROM),
+    controls=(NETWORK, N_SAMPLES, c.N_FEATURES, c.SPARSITY, shared.RECIPE, *shared.TRAINING, shared.SCHEDULE),
+    opens=(c.T(30), shared.SEED, DRAWN_FROM),
     plan=plan,
     show=show,
     inside=inside,
     stage=("starts",),
+    numbers=FRAME_METRICS,
     named=c.named,
     claims=("squares_are_the_start", "squares_are_the_start_literal"),
     figures={"F16": PostFigure("Uniform against normal start", "starts", ("mlp",), {"network": "mlp"})},

@@ -1,0 +1,136 @@
+"""What views of several pages are asked with: how networks are trained, and which seeds."""
+
+from __future__ import annotations
+
+from toyviz import settings
+from toyviz.control import Choice, Control, numbers
+from toyviz.experiment import Experiment
+
+OWN = "own"  # the name, in an address, of what the recipe or the network brings along
+INITIAL = {  # init, bias_init, bias_offset
+    "xavier_normal": ("xavier_normal", "zeros", 0.0),
+    "xavier_uniform": ("xavier_uniform", "zeros", 0.0),
+    "xavier_lifted": ("xavier_normal", "zeros", 0.1),
+    "linear_uniform": ("linear_uniform", "linear_uniform", 0.0),
+    "linear_normal": ("linear_normal", "linear_normal", 0.0),
+}
+INITIAL_LABELS = {
+    OWN: "as usual for this recipe",
+    "xavier_normal": "Xavier, normal",
+    "xavier_uniform": "Xavier, uniform",
+    "xavier_lifted": "Xavier, normal, biases at 0.1",
+    "linear_uniform": "nn.Linear, uniform",
+    "linear_normal": "nn.Linear, normal",
+}
+SCHEDULE_LABELS = {
+    OWN: "as the recipe",
+    "constant": "constant",
+    "warmup_cosine": "warm-up and cosine",
+    "quarter_cosine": "a quarter of a cosine",
+}
+
+
+def seeds(default: int) -> Control:
+    """How many networks stand for each setting."""
+    return numbers(
+        "seeds",
+        "Seeds",
+        (1, 2, 4, 8),
+        default,
+        help="How many networks for each setting, each with its own start and its own training samples.",
+        bounds=(1, 64),
+    )
+
+
+SEEDS = seeds(4)
+FIRST_SEED = numbers("first_seed", "From seed", (0, 4, 10, 100), 0, field="seed", help="The first of the seeds.")
+SEED = numbers("seed", "seed", tuple(range(8)), None, own="first", labels={"first": "first"})
+RECIPE = Control(
+    "recipe",
+    "Recipe",
+    {name: name for name in settings.RECIPES},
+    "quick",
+    help="How each network is trained. Quick: few and large steps, about a second a network. Paper: the many small "
+    "steps of the original. Plain: AdamW at a constant 1e-3, from weights and biases as PyTorch draws them.",
+)
+INIT = Control(
+    "init",
+    "Initial weights",
+    {OWN: None} | INITIAL,
+    None,
+    help="How the weights are drawn before the first step. With Xavier's rule the biases start at 0 where nothing else "
+    "is said, with that of nn.Linear as there.",
+    more=True,
+    labels=INITIAL_LABELS,
+)
+LR = numbers(
+    "lr", "Learning rate", (1e-3, 3e-3, 5e-3, 1e-2), None, own=OWN, more=True, labels={OWN: "as the recipe"},
+    help="The peak of the learning rate: about how far a step of AdamW moves a weight.",
+)  # fmt: skip
+SCHEDULE = Control(
+    "schedule",
+    "Schedule",
+    {OWN: None} | {name: name for name in SCHEDULE_LABELS if name != OWN},
+    None,
+    help="The learning rate grows to its peak and falls back to 0 along a cosine, or it is at its peak all the time.",
+    more=True,
+    labels=SCHEDULE_LABELS,
+)
+WARMUP = numbers(
+    "warmup", "Warm-up steps", (0, 250, 1000), None, own=OWN, more=True, labels={OWN: "as the recipe"},
+    help="Steps in which the learning rate grows to its peak.",
+)  # fmt: skip
+STEPS = numbers(
+    "steps", "Steps", (1000, 3000, 5000, 10000, 50000), None, own=OWN, more=True, labels={OWN: "as the recipe"},
+    help="How many steps each network is trained.",
+)  # fmt: skip
+WEIGHT_DECAY = numbers(
+    "weight_decay", "Weight decay", (0.0, 0.001, 0.01, 0.1, 1.0), None, own=OWN, more=True,
+    labels={OWN: "as the recipe"},
+    help="AdamW shrinks every weight by learning rate × decay at each step.",
+)  # fmt: skip
+OPTIMIZER = Control(
+    "optimizer",
+    "Optimiser",
+    {OWN: None, "adamw": "adamw", "sgd": "sgd"},
+    None,
+    help="SGD has momentum 0.9, and needs a learning rate of its own.",
+    more=True,
+    labels={OWN: "as the recipe", "adamw": "AdamW", "sgd": "SGD"},
+)
+NORMALIZE = Control(
+    "normalize",
+    "Length of samples",
+    {"true": True, "false": False},
+    True,
+    help="Divide every sample by its length, |x| = 1, or leave it as it is drawn.",
+    more=True,
+    labels={"true": "1", "false": "as drawn"},
+)
+TRAINING = (LR, STEPS, WARMUP, WEIGHT_DECAY, OPTIMIZER, INIT, NORMALIZE)  # the schedule aside
+
+
+def trained_as(choice: Choice, own: Experiment) -> Experiment:
+    """The experiment, trained as the choice says where it says anything: start, rate, schedule, steps, decay.
+
+    Raises ValueError where that cannot be.
+    """
+    if choice.get("init"):
+        init, bias_init, bias_offset = choice.init
+        own = own.with_(init=init, bias_init=bias_init, bias_offset=bias_offset)
+    fields = ("schedule", "lr", "steps", "warmup", "weight_decay", "optimizer")
+    chosen = {name: choice[name] for name in fields if choice.get(name) is not None}
+    if chosen.get("schedule", own.schedule) != "warmup_cosine":
+        chosen.setdefault("warmup", 0)
+    return own.with_(**chosen)
+
+
+def seeds_of(choice: Choice) -> range:
+    """The seeds that are trained for each setting."""
+    return range(choice.first_seed, choice.first_seed + choice.seeds)
+
+
+def seed_of(choice: Choice) -> int:
+    """The seed of the network that is looked into."""
+    seed: int = choice.get("first_seed", 0) if choice.seed is None else choice.seed
+    return seed
