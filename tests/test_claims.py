@@ -95,17 +95,22 @@ def test_a_seed_without_evidence_has_no_vote():
     assert judge(voting("holds")[0], []) is None
 
 
-def test_what_was_measured_names_the_seed_the_votes_and_the_parts_that_were_not_so():
-    assert judge(*voting("holds")).measured == "seed 0: so much"
-    told = judge(*voting("partly", "holds", "holds", "holds")).measured
-    assert told == "seed 1: so much; holds in 3 of 4 seeds; not so: b (1 of 4)"
-    told = judge(*voting("holds", "fails", "holds", "fails")).measured
-    assert told == "seed 0: so much; holds in 2, fails in 2 of 4 seeds; not so: a (2 of 4), b (2 of 4)"
+def test_a_verdict_names_the_seed_the_votes_and_the_parts_that_were_not_so():
+    assert judge(*voting("holds")) == ("holds", "seed 0: so much", 1, {"holds": 1}, 1, {})
+    found = judge(*voting("partly", "holds", "holds", "holds"))
+    assert found == ("holds", "seed 1: so much", 4, {"holds": 3, "partly": 1}, 4, {"b": 1})
+    assert found.in_words() == "It holds in 3 of 4 seeds, holds in part in 1 of 4 seeds. Not so in 1 of 4: b."
+    found = judge(*voting("holds", "fails", "holds", "fails"))
+    assert found == ("partly", "seed 0: so much", 4, {"holds": 2, "fails": 2}, 4, {"a": 2, "b": 2})
+    assert (
+        judge(*voting("fails", "fails")).in_words()
+        == "It fails in all 2 seeds. Not so in all 2: a. Not so in all 2: b."
+    )
 
 
 def test_a_plurality_of_partly_is_no_majority_and_all_votes_are_told():
-    told = judge(*voting("holds", "partly", "partly", "fails")).measured
-    assert told.startswith("seed 1: so much; holds in 1, partly in 2, fails in 1 of 4 seeds; not so: ")
+    found = judge(*voting("holds", "partly", "partly", "fails"))
+    assert (found.measured, found.votes) == ("seed 1: so much", {"holds": 1, "partly": 2, "fails": 1})
 
 
 @pytest.mark.parametrize(
@@ -127,8 +132,8 @@ def test_a_group_of_starts_has_one_vote():
 
     found = judge(claim(check, starts=4), [trained(TINY.with_(seed=seed)) for seed in range(8, 20)])
     assert seen == [[8, 9, 10, 11], [12, 13, 14, 15], [16, 17, 18, 19]]
-    told = "seeds 8 to 11: so much of 4; holds in 2 of 3 groups of 4 seeds; not so: a (1 of 3)"
-    assert found == ("holds", told, 12)
+    assert found == ("holds", "seeds 8 to 11: so much of 4", 12, {"holds": 2, "fails": 1}, 3, {"a": 1})
+    assert found.in_words(4).startswith("It holds in 2 of 3 groups of 4 seeds, fails in 1 of 3 groups of 4 seeds.")
 
 
 def test_a_claim_across_seeds_sees_them_all_at_once():
@@ -140,7 +145,7 @@ def test_a_claim_across_seeds_sees_them_all_at_once():
 
     found = judge(claim(check, across_seeds=True), [trained(TINY.with_(seed=seed)) for seed in range(3)])
     assert seen == [[0, 1, 2]]
-    assert found == ("partly", "so much; not so: b", 3)
+    assert found == ("partly", "so much", 3, {"partly": 1}, 1, {"b": 1})
 
 
 # ---- what every claim must have
@@ -285,8 +290,11 @@ def test_the_command_tells_verdicts_as_json_and_a_claim_that_fails_is_no_error(t
         "statement": "It is so.",
         "post_claims": [1],
         "verdict": "fails",
-        "measured": "seed 0: 0 of 1; fails in 2 of 2 seeds; not so: a (2 of 2)",
+        "measured": "seed 0: 0 of 1",
         "seeds": 2,
+        "votes": {"fails": 2},
+        "voters": 2,
+        "missed": {"a": 2},
         "size": "quick",
     }
 
@@ -294,7 +302,7 @@ def test_the_command_tells_verdicts_as_json_and_a_claim_that_fails_is_no_error(t
 def test_the_command_takes_some_claims_and_a_size(two_claims, capsys):
     assert run("so", "--size", "paper", "--seeds", "1") == 0
     out = capsys.readouterr().out
-    assert out == "holds  so                                1 seed, paper: seed 0: 1 of 1\n"
+    assert out == "holds  so                                1 seed, paper: seed 0: 1 of 1.\n"
 
 
 @pytest.mark.parametrize(
@@ -334,13 +342,15 @@ def test_what_is_published_is_written_three_times_and_told_again(two_claims, cap
 
 
 def test_what_is_published_is_one_field_a_line_in_plain_letters(two_claims):
-    publishing.publish([publishing.row(claims.CLAIMS["so"], Verdict("holds", "−1 of 1", 4), "paper")])
+    publishing.publish(
+        [publishing.row(claims.CLAIMS["so"], Verdict("holds", "−1 of 1", 4, {"holds": 4}, 4, {}), "paper")]
+    )
     lines = (two_claims / "toyviz/claims/published.json").read_text(encoding="utf-8").splitlines()
     assert '  "measured": "−1 of 1",' in lines
 
 
 def test_claims_that_are_not_published_yet_are_left_out(two_claims, monkeypatch):
-    rows = {"so": publishing.row(claims.CLAIMS["so"], Verdict("holds", "1 of 1", 4), "paper")}
+    rows = {"so": publishing.row(claims.CLAIMS["so"], Verdict("holds", "1 of 1", 4, {"holds": 4}, 4, {}), "paper")}
     story = replace(claims.CLAIMS["so"], post_claims=(1, 2))
     pair = replace(claims.CLAIMS["not_so"], starts=2)
     monkeypatch.setattr(publishing, "CLAIMS", {"so": story, "not_so": pair})
@@ -469,34 +479,62 @@ def test_a_page_tells_the_published_verdict_where_it_is_another():
     assert "published: fails over 4 seeds at the post's size" in other[1]
 
 
-@pytest.mark.parametrize("layout", ["List", "Table"])
-def test_the_claims_page_shows_every_published_claim_and_filters_them(layout):
-    app = app_at("pages/claims/claims.py", timeout=300, layout=layout).run()
+def shown_claims(**address):
+    """The table of the claims page, and what stands beside it."""
+    app = app_at("pages/claims/claims.py", timeout=300, **address).run()
     assert not app.exception
-
-    def shown():
-        if layout == "Table":
-            return len(app.dataframe[0].value) if app.dataframe else 0
-        return sum("-badge[" in each.value for each in app.markdown)
-
-    rows = publishing.published()
-    assert shown() == len(rows)
-    app.text_input(key="words").set_value("polygon").run()
-    assert 0 < shown() == sum("polygon" in f"{r['id']} {r['statement']} {r['measured']}".lower() for r in rows.values())
-    app.text_input(key="words").set_value("13").run()
-    assert 0 < shown() == sum(13 in row["post_claims"] for row in rows.values())
-    app.text_input(key="words").set_value("no such words").run()
-    assert shown() == 0
+    return app, (list(app.dataframe[0].value["claim"]) if app.dataframe else [])
 
 
-def test_a_claim_is_found_by_its_number_in_the_post_and_a_story_is_called_one():
-    app = app_at("pages/claims/claims.py", timeout=300, layout="By number").run()
-    numbers = list(app.dataframe[0].value["in the post"])
-    rows = publishing.published().values()
-    assert numbers == sorted(number for row in rows for number in row["post_claims"])
-    app.text_input(key="words").set_value("8").run()
-    assert not app.dataframe
-    assert app.markdown[-1].value.startswith("Claim 8 of the post tells a story")
+def test_the_claims_page_has_one_line_for_every_published_claim():
+    _, lines = shown_claims()
+    assert sorted(lines) == sorted(row["statement"] for row in publishing.published().values())
+
+
+@pytest.mark.parametrize(
+    ("address", "fits"),
+    [
+        (
+            {"words": "polygon"},
+            lambda row: "polygon" in f"{row['id']} {row['statement']} {publishing.told(row)}".lower(),
+        ),
+        ({"words": "13"}, lambda row: 13 in row["post_claims"]),
+        ({"verdict": "fails"}, lambda row: row["verdict"] == "fails"),
+        ({"section": "Final layer"}, lambda row: row["id"] in {each.id for each in SECTIONS["Final layer"]}),
+    ],
+)
+def test_the_claims_page_shows_those_that_were_asked_for(address, fits):
+    _, lines = shown_claims(**address)
+    wanted = [row["statement"] for row in publishing.published().values() if fits(row)]
+    assert 0 < len(wanted) < len(publishing.published())
+    assert sorted(lines) == sorted(wanted)
+
+
+def test_the_claims_page_says_why_it_shows_none():
+    app, lines = shown_claims(words="no such words")
+    assert lines == []
+    assert any(each.value.startswith("No claim fits all of these") for each in app.markdown)
+    app, lines = shown_claims(words="8")
+    assert lines == []
+    assert any(each.value.startswith("Claim 8 of the post tells a story") for each in app.markdown)
+
+
+@pytest.mark.parametrize("id", ["schedule_matters", "untied_has_no_squares"])
+def test_the_claim_that_an_address_names_is_told_with_its_numbers_why_and_its_evidence(id):
+    app, _ = shown_claims(claim=id)
+    said, row = [each.value for each in app.markdown], publishing.published()[id]
+    assert any(row["statement"] in each and "-badge[" in each for each in said)
+    assert any(CLAIMS[id].note in each for each in said) or not CLAIMS[id].note
+    assert any(row["measured"][1:] in each.value for each in app.caption)
+    (link,) = app.get("page_link")
+    assert CLAIMS[id].page in link.proto.page
+
+
+def test_a_dot_stands_for_a_seed_and_is_full_where_it_voted_like_the_verdict():
+    app, _ = shown_claims()
+    table = app.dataframe[0].value
+    (row,) = table[table["claim"] == CLAIMS["untied_has_no_squares"].statement].to_dict("records")
+    assert (row["verdict"], row["seeds"]) == ("✓ holds", "●●●○")
 
 
 @pytest.mark.parametrize("id", CLAIMS)

@@ -420,9 +420,11 @@ def _tell_claims(rows: Iterable[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         print(json.dumps(list(rows), allow_nan=False, ensure_ascii=False))
         return
+    from toyviz.claims.published import told
+
     for row in rows:
         seeds = "1 seed" if row["seeds"] == 1 else f"{row['seeds']} seeds"
-        print(f"{row['verdict']:<7}{row['id']:<34}{seeds}, {row['size']}: {row['measured']}", flush=True)
+        print(f"{row['verdict']:<7}{row['id']:<34}{seeds}, {row['size']}: {told(row)}", flush=True)
 
 
 # ---- list

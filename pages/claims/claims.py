@@ -1,124 +1,110 @@
-"""What the post claims, and what came out: the published verdicts."""
+"""What the post claims, and what came out: the published verdicts in one table, and the one that is looked at."""
 
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
-from toyviz import claims, ui
+from toyviz import charts, claims, ui
 from toyviz.claims import published
 
-MARKS = {"holds": "✓", "partly": "◐", "fails": "✗"}
+MARKS = {"holds": "✓ holds", "partly": "◐ partly", "fails": "✗ fails"}
+COLOURS = {"holds": charts.GREEN, "partly": charts.AMBER, "fails": charts.VERMILLION}
+HEIGHT = 600  # of the table, and of what stands beside it
+MOST_DOTS = 8  # voters that have a dot each; of more the number is told
+
+rows = published.published()
+pages = {path.stem: str(path) for path in Path(__file__).parents[1].glob("*/*.py")}
+sections = {claim.id: section for section, members in claims.SECTIONS.items() for claim in members}
+
+
+def dots(row):
+    """A dot for each voter, a full one where it voted as the verdict says."""
+    agree, voters = row["votes"].get(row["verdict"], 0), row["voters"]
+    return "●" * agree + "○" * (voters - agree) if voters <= MOST_DOTS else f"{agree} of {voters}"
+
+
+def line(row):
+    """What the table says of a claim."""
+    return {
+        "verdict": MARKS[row["verdict"]],
+        "claim": row["statement"],
+        "seeds": dots(row),
+        "in the post": published.numbers(claims.CLAIMS[row["id"]]),
+        "section": sections[row["id"]],
+    }
+
+
+def fits(row, verdicts, chosen, words):
+    """Whether the visitor asked for this claim."""
+    text = f"{row['id']} {row['statement']} {published.told(row)}".lower()
+    return (
+        (not verdicts or row["verdict"] in verdicts)
+        and (not chosen or sections[row["id"]] in chosen)
+        and all(int(word) in row["post_claims"] if word.isdigit() else word in text for word in words.lower().split())
+    )
+
+
+def nothing(words):
+    """Why no claim is shown."""
+    told = [word for word in words.split() if word.isdigit() and int(word) in claims.NARRATIVE]
+    if told:
+        return f"Claim {told[0]} of the post tells a story, gives an outlook or repeats others: nothing can be tested."
+    return "No claim fits all of these. Take away a word or a choice."
+
+
+def looked_at(there, chosen):
+    """The row that was clicked, else the one that the address names, else the first."""
+    if chosen:
+        st.query_params["claim"] = there[chosen[0]]["id"]
+        return there[chosen[0]]
+    return next((row for row in there if row["id"] == st.query_params.get("claim")), there[0])
+
 
 ui.title("Claims", "What does the post claim, and does it come out?")
-rows = published.published()
-covered = {number for id in rows for number in claims.CLAIMS[id].post_claims} & claims.TESTABLE
-st.markdown(
-    f"Each claim that can be tested is a check on trained networks. {len(rows)} checks stand for {len(covered)} of the "
-    f"{len(claims.TESTABLE)} testable claims of the post. The thresholds were set on other seeds than these, or the "
-    "claim says so. The same checks run on every page, on what you train there."
-)
-with st.expander("How a verdict comes about", icon=":material/how_to_vote:"):
-    st.markdown(published.rule(rows))
-
-counts = published.counts(rows.values())
-with st.container(horizontal=True, gap="small"):
-    for verdict, count in counts.items():
-        st.metric({"holds": "hold", "partly": "hold partly", "fails": "fail"}[verdict], count, border=True, width=106)
-
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-    chosen = st.pills(
+    verdicts = st.pills(
         "Verdict", claims.VERDICTS, selection_mode="multi", default=None, key="verdict", bind="query-params"
     )
-    sections = st.pills(
+    chosen = st.pills(
         "Section", list(claims.SECTIONS), selection_mode="multi", default=None, key="section", bind="query-params"
     )
-    layout = ui.choice("layout", "Shown as", ["List", "Table", "By number"], "List")
-words = st.text_input(
-    "Words, or the number of a claim of the post (1 to 77)", key="words", bind="query-params", max_chars=80
-)
-
-pages = {path.stem: str(path) for path in Path(__file__).parents[1].glob("*/*.py")}
-
-
-def fits(row, section):
-    """Whether the visitor asked for this claim."""
-    text = f"{row['id']} {row['statement']} {row['measured']}".lower()
-    wanted = words.lower().split()
-    return (
-        (not chosen or row["verdict"] in chosen)
-        and (not sections or section in sections)
-        and all(int(word) in row["post_claims"] if word.isdigit() else word in text for word in wanted)
+    words = st.text_input(
+        "Words, or a claim's number in the post (1 to 77)", key="words", bind="query-params", max_chars=80, width=300
     )
-
-
-def as_list(section, there):
-    """The claims of a section, one under the other."""
-    votes = ", ".join(f"{count} {verdict}" for verdict, count in published.counts(there).items() if count)
-    st.subheader(section, anchor=False, help=votes)
-    for row in there:
-        ui.published_claim(row, pages[claims.CLAIMS[row["id"]].page])
-
-
-def drawn(table, columns):
-    """The rows, as high as they need to be and no higher than a screen."""
-    height = min(600, 35 * (len(table) + 1) + 3)
-    st.dataframe(pd.DataFrame(table), hide_index=True, height=height, column_config=columns)
-
-
-def as_table(found):
-    """All of them in one table, to sort and to take along."""
-    table = [
-        {
-            "verdict": f"{MARKS[row['verdict']]} {row['verdict']}",
-            "section": section,
-            "claim": row["statement"],
-            "in the post": published.numbers(claims.CLAIMS[row["id"]]),
-            "measured": row["measured"],
-            "seeds": row["seeds"],
-            "size": row["size"],
-            "id": row["id"],
-        }
-        for section, there in found.items()
-        for row in there
-    ]
-    drawn(table, {"claim": {"width": 420}})
-
-
-def by_number(found):
-    """A row for each claim of the post and each check that stands for it, in the post's order."""
-    checks = [row for there in found.values() for row in there]
-    table = [
-        {"in the post": number, "verdict": f"{MARKS[row['verdict']]} {row['verdict']}", "claim": row["statement"]}
-        for number in sorted(claims.TESTABLE)
-        for row in checks
-        if number in row["post_claims"]
-    ]
-    drawn(table, {"in the post": {"width": 90}, "verdict": {"width": 90}, "claim": {"width": 640}})
-    st.caption(
-        f"Not in the table: {', '.join(map(str, sorted(claims.NARRATIVE)))}, which tell a story, give an outlook or "
-        "repeat others, so that there is nothing to test."
-    )
-
-
-found = {
-    section: [rows[claim.id] for claim in members if claim.id in rows and fits(rows[claim.id], section)]
-    for section, members in claims.SECTIONS.items()
-}
+there = [rows[id] for id in sections if id in rows and fits(rows[id], verdicts, chosen, words)]
 if not rows:
     st.markdown("Nothing is published yet: `python -m toyviz claims --publish` trains the evidence and writes it down.")
-elif not any(found.values()):
-    told = [word for word in words.split() if word.isdigit() and int(word) in claims.NARRATIVE]
-    st.markdown(
-        f"Claim {told[0]} of the post tells a story, gives an outlook or repeats others: there is nothing to test."
-        if told
-        else "No claim fits all of these. Take away a word or a choice."
-    )
-elif layout == "Table":
-    as_table(found)
-elif layout == "By number":
-    by_number(found)
+elif not there:
+    st.markdown(nothing(words))
 else:
-    for section, there in found.items():
-        if there:
-            as_list(section, there)
+    left, right = st.columns([2, 1], gap="medium")
+    table = pd.DataFrame(map(line, there))
+    event = left.dataframe(
+        table.style.map(lambda mark: f"color: {COLOURS[mark.split()[1]]}", subset=["verdict"]),
+        hide_index=True,
+        height=min(HEIGHT, 35 * (len(there) + 1) + 3),
+        column_config={
+            "verdict": {"width": 80},
+            "claim": {"width": 570},
+            "seeds": st.column_config.TextColumn(width=64, help="A full dot is a seed that voted as the verdict says."),
+            "in the post": {"width": 80},
+            "section": {"width": 90},
+        },
+        on_select="rerun",
+        selection_mode="single-row",
+        key="table",
+    )
+    with right.container(height=HEIGHT, border=False, key="claim"):
+        row = looked_at(there, event["selection"]["rows"])
+        ui.published_claim(row, pages[claims.CLAIMS[row["id"]].page])
+    counts = ", ".join(f"{count} {MARKS[verdict]}" for verdict, count in published.counts(there).items() if count)
+    left.caption(f"{len(there)} claims: {counts}.")
+covered = {number for id in rows for number in claims.CLAIMS[id].post_claims} & claims.TESTABLE
+with st.expander("How a verdict comes about", icon=":material/how_to_vote:"):
+    st.markdown(
+        f"Each claim that can be tested is a check on trained networks. {len(rows)} checks stand for {len(covered)} of "
+        f"the {len(claims.TESTABLE)} testable claims of the post; {', '.join(map(str, sorted(claims.NARRATIVE)))} tell "
+        "a story, give an outlook or repeat others. The same checks run on every page, on what you train there."
+    )
+    st.markdown(published.rule(rows))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ from toyviz.experiment import Experiment
 from toyviz.result import Result
 
 VERDICTS = ("holds", "partly", "fails")
+WORDS = {"holds": "holds", "partly": "holds in part", "fails": "fails"}
 SIZES = ("quick", "paper")
 SEEDS = 4  # at least so many decide; thresholds were frozen on other seeds than these, 0 ... 3
 
@@ -79,11 +81,26 @@ class Claim:
 
 
 class Verdict(NamedTuple):
-    """What a claim came to."""
+    """What a claim came to, and how its seeds voted, or its groups of seeds, or all seeds at once as one."""
 
     verdict: str  # one of VERDICTS
-    measured: str
+    measured: str  # the numbers of the first that voted so
     seeds: int
+    votes: Mapping[str, int]  # verdict -> how many voted so
+    voters: int
+    missed: Mapping[str, int]  # the parts that were not so, each with the number of voters where it was not
+
+    def in_words(self, starts: int = 1) -> str:
+        """How they voted, and what was not so, in sentences. starts: how many seeds have one vote together."""
+        if self.voters == 1:
+            return f"Not so: {_list(self.missed)}." if self.missed else ""
+        who = "seeds" if starts == 1 else f"groups of {starts} seeds"
+        said = [f"{WORDS[verdict]} in {self._count(count)} {who}" for verdict, count in self.votes.items()]
+        parts = [f"Not so in {self._count(count)}: {part}." for part, count in self.missed.items()]
+        return " ".join([f"It {', '.join(said)}.", *parts])
+
+    def _count(self, count: int) -> str:
+        return f"all {count}" if count == self.voters else f"{count} of {self.voters}"
 
 
 def judge(claim: Claim, results: Iterable[Result]) -> Verdict | None:
@@ -95,7 +112,7 @@ def judge(claim: Claim, results: Iterable[Result]) -> Verdict | None:
         if finding is None:
             return None
         seeds = len({result.experiment.seed for result in results})
-        return Verdict(finding.verdict, finding.measured + _missed({"": finding}), seeds)
+        return Verdict(finding.verdict, finding.measured, seeds, {finding.verdict: 1}, 1, _missed([finding]))
     groups: dict[int, list[Result]] = {}
     for result in results:
         groups.setdefault(result.experiment.seed // claim.starts, []).append(result)
@@ -107,26 +124,19 @@ def judge(claim: Claim, results: Iterable[Result]) -> Verdict | None:
             seeds += len(there)
     if not seen:
         return None
-    votes = [finding.verdict for finding in seen.values()]
-    verdict = next((name for name in VERDICTS if votes.count(name) > len(votes) / 2), "partly")
-    return Verdict(verdict, _numbers_of(seen, verdict, claim.starts), seeds)
+    counts = Counter(finding.verdict for finding in seen.values())
+    verdict = next((name for name in VERDICTS if counts[name] > len(seen) / 2), "partly")
+    who, first = next(((who, f) for who, f in seen.items() if f.verdict == verdict), next(iter(seen.items())))
+    votes = {name: counts[name] for name in VERDICTS if counts[name]}
+    return Verdict(verdict, f"{who}: {first.measured}", seeds, votes, len(seen), _missed(list(seen.values())))
 
 
-def _numbers_of(seen: dict[str, Finding], verdict: str, starts: int) -> str:
-    """The numbers of the first seed or group that voted like the verdict, all votes, and which parts ever failed."""
-    votes = [finding.verdict for finding in seen.values()]
-    who, finding = next(((who, f) for who, f in seen.items() if f.verdict == verdict), next(iter(seen.items())))
-    text = f"{who}: {finding.measured}"
-    if len(seen) > 1:
-        most = votes.count(verdict) > len(votes) / 2
-        counts = [f"{name} in {votes.count(name)}" for name in ((verdict,) if most else VERDICTS) if name in votes]
-        text += f"; {', '.join(counts)} of {len(votes)} {'seeds' if starts == 1 else f'groups of {starts} seeds'}"
-    return text + _missed(seen)
+def _missed(findings: Sequence[Finding]) -> dict[str, int]:
+    """The parts that were not so, each with the number of findings where it was not."""
+    parts = dict.fromkeys(part for finding in findings for part in finding.parts)
+    failed = {part: sum(not finding.parts.get(part, True) for finding in findings) for part in parts}
+    return {part: count for part, count in failed.items() if count}
 
 
-def _missed(seen: dict[str, Finding]) -> str:
-    """The parts that were not so, each with the number of seeds or groups where it was not."""
-    parts = dict.fromkeys(part for finding in seen.values() for part in finding.parts)
-    failed = {part: sum(not finding.parts.get(part, True) for finding in seen.values()) for part in parts}
-    missed = [part + (f" ({count} of {len(seen)})" if len(seen) > 1 else "") for part, count in failed.items() if count]
-    return f"; not so: {', '.join(missed)}" if missed else ""
+def _list(parts: Iterable[str]) -> str:
+    return "; ".join(parts)

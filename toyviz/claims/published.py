@@ -15,7 +15,7 @@ from toyviz.claims.claim import Claim, Verdict
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(__file__).with_name("published.json")
-COLUMNS = ("id", "statement", "post_claims", "verdict", "measured", "seeds", "size")
+COLUMNS = ("id", "statement", "post_claims", *Verdict._fields, "size")
 SIZES = {"quick": "the quick size", "paper": "the post's size"}
 GROWN = (  # evidence added after a look at the reported seeds
     *("descent_at_every_width", "starting_as_one_hots_entropy", "starting_as_one_hots_squared"),
@@ -60,6 +60,12 @@ def publish(rows: Iterable[Row], root: Path = ROOT) -> None:
     block = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
     readme.write_text(block.sub(lambda _: f"{BEGIN}\n{summary(kept)}\n{END}", text), encoding="utf-8")
     published.cache_clear()
+
+
+def told(row: Mapping[str, Any]) -> str:
+    """The numbers of a row, how its seeds voted, and what was not so."""
+    verdict = Verdict(**{name: row[name] for name in Verdict._fields})
+    return " ".join(filter(None, [f"{verdict.measured}.", verdict.in_words(CLAIMS[row["id"]].starts)]))
 
 
 def counts(rows: Iterable[Row]) -> dict[str, int]:
@@ -111,7 +117,7 @@ def markdown(rows: Mapping[str, Row]) -> str:
                     f"**{row['verdict']}**",
                     f"`{claim.id}` {_escaped(claim.statement)}",
                     numbers(claim),
-                    _escaped(row["measured"]),
+                    _escaped(told(row)),
                     f"{row['seeds']}, {row['size']}",
                 )
             )

@@ -13,8 +13,9 @@ from toyviz.charts import Chart
 ROOT = Path(__file__).parents[2]
 ICON = str(ROOT / "docs" / "icon.png")
 STYLE = """<style>
-.stMainBlockContainer {max-width: 76rem}
-@media (min-width: 48rem) {.stMainBlockContainer {padding-left: 3rem; padding-right: 3rem}}
+.stMainBlockContainer {max-width: 96rem; padding-top: 3.5rem}
+.stMainBlockContainer h1 {font-size: 1.75rem; padding: .25rem 0}
+@media (min-width: 48rem) {.stMainBlockContainer {padding-left: 2rem; padding-right: 2rem}}
 [data-testid="stButtonGroup"] > [role="radiogroup"] {flex-wrap: wrap}
 </style>"""
 

@@ -30,7 +30,7 @@ def claim(id: str, results: Sequence[Result], choice: Choice | None = None) -> N
         row = publishing.published().get(id) if choice and _is_evidence(id, choice) else None
         if row:
             with st.container(border=True, key=f"claim-{id}", gap="xsmall"):
-                _claim_lines(claims.CLAIMS[id], row["verdict"], row["measured"])
+                _claim_lines(claims.CLAIMS[id], row["verdict"], publishing.told(row))
                 st.caption(
                     f":material/menu_book: published, over {row['seeds']} seeds at {publishing.SIZES[row['size']]}; "
                     "here its evidence is not trained yet."
@@ -38,7 +38,8 @@ def claim(id: str, results: Sequence[Result], choice: Choice | None = None) -> N
         return
     official = publishing.published().get(id)
     with st.container(border=True, key=f"claim-{id}", gap="xsmall"):
-        _claim_lines(claims.CLAIMS[id], verdict.verdict, verdict.measured)
+        found = claims.CLAIMS[id]
+        _claim_lines(found, verdict.verdict, f"{sentence(verdict.measured)} {verdict.in_words(found.starts)}")
         if official and official["verdict"] != verdict.verdict:
             st.caption(
                 f":material/menu_book: published: {official['verdict']} over {official['seeds']} seeds at "
@@ -56,7 +57,7 @@ def published_claim(row: Mapping[str, Any], page: str) -> None:
     """A published verdict, why it is so or how far, and the way to the page that shows it."""
     found = claims.CLAIMS[row["id"]]
     with st.container(border=True, key=f"claim-{row['id']}", gap="xsmall"):
-        _claim_lines(found, row["verdict"], row["measured"])
+        _claim_lines(found, row["verdict"], publishing.told(row))
         if found.note:
             st.markdown(f":material/lightbulb: {found.note}")
         with st.container(horizontal=True, vertical_alignment="center"):
