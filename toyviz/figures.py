@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
 
-from toyviz import settings, studies
+from toyviz import claims, settings, studies
+
+TEXT = Path(__file__).with_name("words") / "figures.md"
+POST = "https://www.lesswrong.com/posts/KzwB4ovzrZ8DYWgpw/more-findings-on-memorization-and-double-descent"
+PAPERS = {
+    "Toy models of superposition (2022)": "https://transformer-circuits.pub/2022/toy_model/index.html",
+    "Superposition, memorization, and double descent (2023)": (
+        "https://transformer-circuits.pub/2023/toy-double-descent/index.html"
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -235,6 +247,51 @@ def figures() -> dict[str, Figure]:
                     figure.title, page.id, view.id, None, figure.block, figure.experiments, address, view.id
                 )
     return {id: found[id] for id in sorted(found, key=_number)}
+
+
+class Entry(NamedTuple):
+    """A figure with its number, and what it shows in a sentence."""
+
+    id: str
+    says: str
+    figure: Figure
+
+
+def sections(path: Path = TEXT) -> dict[str, list[Entry]]:
+    """The figures by the sections of the post, in its order: "## section" and "- F1: what it shows" in a file.
+
+    Raises ValueError where a line is no such line, or names no figure, and where a figure has no line.
+    """
+    every, found = figures(), dict[str, list[Entry]]()
+    for line in filter(None, path.read_text(encoding="utf-8").splitlines()[1:]):
+        if line.startswith("## "):
+            entries = found.setdefault(line.removeprefix("## ").strip(), [])
+            continue
+        parts = re.fullmatch(r"- (F\d+): (.+)", line)
+        if parts is None or parts[1] not in every or not found:
+            raise ValueError(f"{line[:60]!r} is not a line about a figure, such as '- F3: what it shows'")
+        entries.append(Entry(parts[1], parts[2], every[parts[1]]))
+    missing = every.keys() - {entry.id for entries in found.values() for entry in entries}
+    if missing:
+        raise ValueError(f"nothing says what these figures show: {', '.join(sorted(missing, key=_number))}")
+    return found
+
+
+def claims_about(id: str) -> list[claims.Claim]:
+    """The claims that were judged in the view of a figure, at what the figure says of it, such as its network."""
+    figure = figures()[id]
+    if figure.view is None:
+        return []
+    view = studies.page(figure.page).view(figure.view)
+    said = {each.id: view.figures[id].choice[each.id] for each in view.controls if each.id in view.figures[id].choice}
+    default = view.default()
+    return [
+        claims.CLAIMS[each]
+        for each in view.claims
+        if all(
+            dict(claims.CLAIMS[each].choice).get(control, default[control]) == value for control, value in said.items()
+        )
+    ]
 
 
 def _number(id: str) -> int:

@@ -3,6 +3,7 @@
 from toyviz.ui.controls import BIASES, LIFTS, LIST_NETWORK_NAMES, choice, control, number, remember, shown
 from toyviz.ui.frame import ICON, draw, frame, link, many, notes, title, wide
 from toyviz.ui.inside import behind, command, replay
+from toyviz.ui.pictures import open_place, picture, post_figure, sources
 from toyviz.ui.training import step, stored, trained
 from toyviz.ui.verdicts import claim, published_claim
 
@@ -22,10 +23,14 @@ __all__ = [
     "many",
     "notes",
     "number",
+    "open_place",
+    "picture",
+    "post_figure",
     "published_claim",
     "remember",
     "replay",
     "shown",
+    "sources",
     "step",
     "stored",
     "title",

@@ -8,6 +8,10 @@ st.set_page_config(page_title="toyviz", page_icon=ui.ICON, layout="wide", initia
 
 PAGES = {
     "": [st.Page("../../pages/start/home.py", title="Start", icon=":material/home:", default=True)],
+    "Ways in": [
+        st.Page("../../pages/start/course.py", title="Course", icon=":material/school:"),
+        st.Page("../../pages/start/the_post.py", title="The post", icon=":material/article:"),
+    ],
     "Bottleneck": [
         st.Page("../../pages/bottleneck/superposition.py", title="Superposition", icon=":material/stacks:"),
         st.Page("../../pages/bottleneck/double_descent.py", title="Double descent", icon=":material/show_chart:"),

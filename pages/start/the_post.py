@@ -1,0 +1,16 @@
+"""The post, figure by figure: a picture of each, what it shows, its view here, and the claims about it."""
+
+import streamlit as st
+
+from toyviz import ui
+from toyviz.figures import sections
+
+ui.title("The post", "What does each figure show, and what became of it here?")
+ui.sources()
+every = sections()
+section = ui.choice("section", "Section", list(every), next(iter(every)), label_visibility="collapsed")
+for pair in zip(*[iter([*every[section], None])] * 2, strict=False):
+    for column, figure in zip(st.columns(2, gap="medium"), pair, strict=True):
+        if figure:
+            with column:
+                ui.post_figure(figure)
