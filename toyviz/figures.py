@@ -283,15 +283,11 @@ def claims_about(id: str) -> list[claims.Claim]:
     if figure.view is None:
         return []
     view = studies.page(figure.page).view(figure.view)
-    said = {each.id: view.figures[id].choice[each.id] for each in view.controls if each.id in view.figures[id].choice}
+    at, found = view.default(**view.figures[id].choice), [claims.CLAIMS[each] for each in view.claims]
+    named = {control for claim in found for control in claim.choice}
+    kinds = [each.id for each in view.controls if each.id in named and not each.is_number]
     default = view.default()
-    return [
-        claims.CLAIMS[each]
-        for each in view.claims
-        if all(
-            dict(claims.CLAIMS[each].choice).get(control, default[control]) == value for control, value in said.items()
-        )
-    ]
+    return [claim for claim in found if all(claim.choice.get(kind, default[kind]) == at[kind] for kind in kinds)]
 
 
 def _number(id: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from toyviz.result import Result
 from toyviz.view import Block, Figure, Text
 
 DRAWN = 1000  # columns, and samples, drawn at most
+FEW = 400  # in a picture that is no instrument
 
 
 def columns(result: Result, id: str = "columns", title: str = "") -> Figure:
@@ -95,6 +96,31 @@ def curve(result: Result, id: str = "curve") -> Figure:
     """The training loss over the steps, with the step that one looks at."""
     losses = {"": (result.loss_steps, result.losses)}
     return Figure(id, charts.clock_curve(losses, result.frame_steps, result.experiment.steps, "Training loss"))
+
+
+def growing(results: Sequence[Result]) -> tuple[Figure, Figure]:
+    """The columns of W1 and the hidden vectors of several networks, one a frame of the clock, with m = 2.
+
+    Each frame has its own scale, its longest vector at 1. Where a network has fewer samples, several dots are one.
+    """
+    columns, hidden = [], []
+    for result in results:
+        chosen = _longest(result.W1[None], FEW)
+        columns.append(_at_reach_1(result.W1.T[chosen]))
+        vectors = hidden_history(replace(result, frames={"W1": result.W1[None]}), "pre")[0]
+        hidden.append(_at_reach_1(vectors[np.arange(FEW) % len(vectors)]))
+    numbers, none = np.arange(FEW), [","] * FEW
+    features = charts.Group(charts.FEATURES, np.stack(columns), numbers, none, charts.BLUE, rays=True)
+    samples = charts.Group(charts.SAMPLES, np.stack(hidden), numbers, none, charts.VERMILLION)
+    return (
+        Figure("growing_columns", charts.planes_of_kinds([features], charts.FEATURES)),
+        Figure("growing_hidden", charts.planes_of_kinds([samples], charts.SAMPLES)),
+    )
+
+
+def _at_reach_1(vectors: np.ndarray) -> np.ndarray:
+    longest = float(np.linalg.norm(vectors, axis=1).max(initial=0.0))
+    return vectors / longest if longest else vectors
 
 
 def at_steps(result: Result, steps: np.ndarray) -> Result:

@@ -1,5 +1,6 @@
 """What the pages share of Streamlit: their frame, their controls, and the training that a visitor watches."""
 
+from toyviz.ui import opening
 from toyviz.ui.controls import BIASES, LIFTS, LIST_NETWORK_NAMES, choice, control, number, remember, shown
 from toyviz.ui.frame import ICON, draw, frame, link, many, notes, title, wide
 from toyviz.ui.inside import behind, command, replay
@@ -24,6 +25,7 @@ __all__ = [
     "notes",
     "number",
     "open_place",
+    "opening",
     "picture",
     "post_figure",
     "published_claim",

@@ -33,10 +33,24 @@ def notes(look_for: str, not_shown: str) -> None:
     right.markdown(f"**What this does not show**\n\n{not_shown}")
 
 
-def draw(figure: Chart, key: str, *, pick: Callable[[dict[str, Any]], None] | None = None, where: Any = None) -> None:
-    """Draw a figure. pick gets the fields of the point that the visitor clicks, before the whole page runs again."""
+def draw(
+    figure: Chart,
+    key: str,
+    *,
+    pick: Callable[[dict[str, Any]], None] | None = None,
+    where: Any = None,
+    fill: bool = False,
+) -> None:
+    """Draw a figure; with fill, as large as the room that it stands in.
+
+    pick gets the fields of the point that the visitor clicks, before the whole page runs again.
+    """
     spec = {**figure.spec, "datasets": dict(figure.data)}
     options: dict[str, Any] = {"width": "content" if figure.square else "stretch", "alt": figure.alt}
+    if fill:
+        spec = {name: value for name, value in spec.items() if name not in ("width", "height")}
+        spec["autosize"] = {"type": "fit", "contains": "padding"}
+        options |= {"width": "stretch", "height": "stretch"}
     if pick:
         key = f"{key}-{st.session_state.get('forgotten', 0)}"
 
