@@ -14,7 +14,7 @@ from toyviz import data
 from toyviz.experiment import Experiment
 from toyviz.train.fused import sparse
 from toyviz.train.fused.compiled import kernel, part
-from toyviz.train.fused.optimizers import coefficients, update
+from toyviz.train.fused.optimizers import update
 from toyviz.train.fused.simd import (
     LANES,
     add,
@@ -37,7 +37,7 @@ from toyviz.train.fused.simd import (
     sub,
     total,
 )
-from toyviz.train.fused.storage import WIDE, Flat, Rows, apart, rows
+from toyviz.train.fused.storage import WIDE, Flat, Rows, apart, in_training, rows
 
 FAR = np.float32(-1e30)  # an output no ReLU passes and no softmax sees
 FEW = 8  # outputs to one that is positive: where they are fewer, they are passed back one by one
@@ -114,26 +114,15 @@ def network(experiment: Experiment, flat: Flat) -> Network:
     weights[:n_samples] = weights[order]
     targets = samples.targets[order] if softmax else samples.targets[order] * scale[: experiment.n_outputs]
     return Network(
+        **in_training(experiment, flat),
         softmax=softmax,
-        hidden_relu=experiment.arch_row.hidden_relu,
-        hidden_bias=experiment.arch_row.hidden_bias,
         few=few,
         output_bias=experiment.arch_row.output_bias,
-        adamw=experiment.optimizer == "adamw",
         n_samples=n_samples,
         pairs=padded(experiment.n_hidden, 2),
         n_inputs=apart(experiment.n_inputs),
         n_outputs=n_outputs,
         row=row,
-        W1=flat.start["W1"],
-        b1=flat.start["b1"],
-        V=flat.start["W2"],
-        b2=flat.start["b2"],
-        parameters=flat.parameters,
-        gradient=np.zeros_like(flat.parameters),
-        first=np.zeros_like(flat.parameters),
-        second=np.zeros_like(flat.parameters),
-        coefficients=coefficients(experiment),
         inputs=rows(samples.inputs[order][:, used]),
         used=used.astype(np.uint32),
         targets=rows(targets),

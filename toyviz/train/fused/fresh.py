@@ -13,7 +13,7 @@ import numpy as np
 from toyviz import data
 from toyviz.experiment import Experiment
 from toyviz.train.fused.compiled import kernel, part
-from toyviz.train.fused.optimizers import coefficients, update
+from toyviz.train.fused.optimizers import update
 from toyviz.train.fused.simd import (
     LANES,
     add,
@@ -29,7 +29,7 @@ from toyviz.train.fused.simd import (
     total,
     where_positive,
 )
-from toyviz.train.fused.storage import Flat, apart
+from toyviz.train.fused.storage import Flat, apart, in_training
 
 CHUNK = 4 * LANES  # samples drawn at a time
 BLOCK_FLOATS = 2**16  # of X in a block: with the errors beside it, half a second-level cache
@@ -90,11 +90,9 @@ def network(experiment: Experiment, flat: Flat) -> Network:
     scale = np.zeros(n_outputs, np.float32)
     scale[: experiment.n_outputs] = np.sqrt(data.importance(experiment))
     return Network(
-        hidden_relu=experiment.arch_row.hidden_relu,
-        hidden_bias=experiment.arch_row.hidden_bias,
+        **in_training(experiment, flat),
         output_relu=experiment.arch_row.output_relu,
         normalize=experiment.normalize,
-        adamw=experiment.optimizer == "adamw",
         batch=batch,
         features=experiment.n_features,
         n=n,
@@ -102,15 +100,6 @@ def network(experiment: Experiment, flat: Flat) -> Network:
         pairs=m,
         n_inputs=apart(experiment.n_inputs),
         n_outputs=n_outputs,
-        W1=flat.start["W1"],
-        b1=flat.start["b1"],
-        V=flat.start["W2"],
-        b2=flat.start["b2"],
-        parameters=flat.parameters,
-        gradient=np.zeros_like(flat.parameters),
-        first=np.zeros_like(flat.parameters),
-        second=np.zeros_like(flat.parameters),
-        coefficients=coefficients(experiment),
         start=data.batch_start(experiment),
         below=np.uint64(data.active_below(experiment)),
         scale=scale,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from toyviz.experiment import Experiment
 from toyviz.model import Parameters, initial_parameters
+from toyviz.train.fused.optimizers import coefficients
 from toyviz.train.fused.simd import LANES, padded
 
 WIDE = 2 * LANES  # what the kernels take at a time
@@ -69,3 +70,22 @@ class Flat:
     def unpacked(self) -> Parameters:
         """A copy of the trained parameters in their own shapes."""
         return {name: np.array(view, order="C") for name, view in self.views.items()}
+
+
+def in_training(experiment: Experiment, flat: Flat) -> dict[str, Any]:
+    """What every kernel works on: the switches, where each parameter begins, all of them, their moments and rates."""
+    parameters = flat.parameters
+    return {
+        "hidden_relu": experiment.arch_row.hidden_relu,
+        "hidden_bias": experiment.arch_row.hidden_bias,
+        "adamw": experiment.optimizer == "adamw",
+        "W1": flat.start["W1"],
+        "b1": flat.start["b1"],
+        "V": flat.start["W2"],
+        "b2": flat.start["b2"],
+        "parameters": parameters,
+        "gradient": np.zeros_like(parameters),
+        "first": np.zeros_like(parameters),
+        "second": np.zeros_like(parameters),
+        "coefficients": coefficients(experiment),
+    }

@@ -15,7 +15,7 @@ from toyviz import data
 from toyviz.experiment import Experiment
 from toyviz.train.fused import sparse
 from toyviz.train.fused.compiled import kernel, part
-from toyviz.train.fused.optimizers import coefficients, update
+from toyviz.train.fused.optimizers import update
 from toyviz.train.fused.simd import (
     LANES,
     add,
@@ -32,7 +32,7 @@ from toyviz.train.fused.simd import (
     total,
     where_positive,
 )
-from toyviz.train.fused.storage import WIDE, Flat, Rows, rows
+from toyviz.train.fused.storage import WIDE, Flat, Rows, in_training, rows
 
 BLOCK = 64  # samples whose outputs are held at a time
 DEPTH = 128  # rows of a matrix product's panel
@@ -57,7 +57,7 @@ class Network(NamedTuple):
     # where each parameter starts in the flat arrays
     W1: int
     b1: int
-    W2: int
+    V: int
     b2: int
     parameters: np.ndarray
     gradient: np.ndarray
@@ -107,26 +107,15 @@ def network(experiment: Experiment, flat: Flat) -> Network:
     targets[:, :n_outputs] = samples.targets * scale[:n_outputs]
     order = np.argsort((X != 0).sum(axis=1), kind="stable")
     return Network(
+        **in_training(experiment, flat),
         sums=sums,
         embedded=embedded,
-        hidden_relu=experiment.arch_row.hidden_relu,
-        hidden_bias=experiment.arch_row.hidden_bias,
         output_relu=experiment.arch_row.output_relu,
-        adamw=experiment.optimizer == "adamw",
         n_samples=n_samples,
         n_inputs=experiment.n_inputs,
         n_outputs=n_outputs,
         row=row,
         wide=wide,
-        W1=flat.start["W1"],
-        b1=flat.start["b1"],
-        W2=flat.start["W2"],
-        b2=flat.start["b2"],
-        parameters=flat.parameters,
-        gradient=np.zeros_like(flat.parameters),
-        first=np.zeros_like(flat.parameters),
-        second=np.zeros_like(flat.parameters),
-        coefficients=coefficients(experiment),
         inputs=rows(X[order][:, used]),
         used=used.astype(np.uint32),
         embedding=data.embedding(experiment)[used].ravel() if embedded else np.zeros(0, np.float32),
@@ -243,7 +232,7 @@ def prepare(net):
     for i in range(net.n_outputs):
         scale = spread(net.scale, i)
         for lane in range(0, row, LANES):
-            store(net.scaled, i * row + lane, mul(load(p, net.W2 + i * row + lane), scale))
+            store(net.scaled, i * row + lane, mul(load(p, net.V + i * row + lane), scale))
     for i in range(0, net.wide, LANES):
         store(net.scaled_bias, i, mul(load(p, net.b2 + i), load(net.scale, i)))
 
@@ -255,7 +244,7 @@ def learn_by_sums(net):
     zero, one, samples = np.int64(0), np.int64(1), np.float32(net.n_samples)
     squares(net.weights, W2, net.n_outputs, row, net.panel)
     squares(net.squares, net.hidden, net.n_samples, row, net.panel)
-    product(g, net.W2, row, W2, zero, row, one, net.squares, zero, net.n_outputs, row, net.panel)
+    product(g, net.V, row, W2, zero, row, one, net.squares, zero, net.n_outputs, row, net.panel)
     net.hidden_gradient[:] = 0
     product(
         net.hidden_gradient, zero, row, net.hidden, zero, row, one, net.weights, zero, net.n_samples, row, net.panel
@@ -277,13 +266,13 @@ def learn_by_sums(net):
             for e in range(start[t], start[t + 1]):
                 x, i = spread(value, e), get(column, e) * row + lane
                 reached = fma(x, load(W2, i), reached)
-                store(g, net.W2 + i, sub(load(g, net.W2 + i), mul(x, h)))
+                store(g, net.V + i, sub(load(g, net.V + i), mul(x, h)))
             rest = sub(by_bias, reached)
             d = add(load(net.hidden_gradient, at), rest)
             loss += total(mul(h, add(d, rest)))
             store(net.hidden_gradient, at, d)
         for i in range(net.n_outputs):
-            at = net.W2 + i * row + lane
+            at = net.V + i * row + lane
             store(g, at, fma(spread(bias, i), hidden_sum, load(g, at)))
             g[net.b2 + i] += total(mul(hidden_sum, load(W2, i * row + lane)))
     return max(loss, 0.0)
@@ -315,7 +304,7 @@ def learn_by_samples(net):
                 store(error, s * wide + i, d)
             store(g, net.b2 + i, gradient)
             loss += total(squared)
-        product(g, net.W2, row, error, zero, one, wide, net.hidden, at, net.n_outputs, height, net.panel)
+        product(g, net.V, row, error, zero, one, wide, net.hidden, at, net.n_outputs, height, net.panel)
         product(
             net.hidden_gradient, at, row, error, zero, wide, one, net.scaled, zero, height, net.n_outputs, net.panel
         )
@@ -330,7 +319,7 @@ def learn_inputs(net):
         scale = net.gradient_scale[i]
         g[net.b2 + i] *= scale
         for lane in range(0, row, LANES):
-            at = net.W2 + i * row + lane
+            at = net.V + i * row + lane
             store(g, at, mul(load(g, at), splat(scale)))
     sparse.learn(
         net.inputs,
