@@ -703,7 +703,7 @@ def descent(losses=LOSSES, first=1000, count=5):
 
 
 def test_a_bump_inside_is_double_descent_and_a_falling_curve_is_not():
-    check = bottleneck.loss_peaks_in_between
+    check = bottleneck.loss_peaks_and_ends_below_the_constant
     assert check(descent()).verdict == "holds"
     falling = {T: 1.2 - k / 10 for k, T in enumerate(LOSSES)}
     assert not check(descent(falling)).parts["the peak lies inside"]
@@ -733,7 +733,7 @@ def test_a_polygon_that_gives_way_to_features_is_a_way_from_memorising_to_genera
 
 
 def test_dimensions_go_from_samples_to_five_features():
-    check = bottleneck.dimensions_change_hands
+    check = bottleneck.dimensions_go_to_four_to_six_features
     assert check(descent()).verdict == "holds"
     assert not check(descent(count=9)).parts["in the end four to six features do"]
     assert not check(descent(first=200)).parts["in between nothing stands out"]
@@ -885,7 +885,9 @@ INSIDE, OUT, BEATS = "the peak lies inside", "it stands out", "the largest T bea
 )
 def test_the_peak_of_the_bottleneck_turns_at_its_thresholds(losses, said, monkeypatch):
     monkeypatch.setattr(bottleneck.theory, "held_out_baselines", lambda experiment: {"constant": 1.0})
-    finding = bottleneck.loss_peaks_in_between([with_features(T, 0, test_loss=loss) for T, loss in losses.items()])
+    finding = bottleneck.loss_peaks_and_ends_below_the_constant(
+        [with_features(T, 0, test_loss=loss) for T, loss in losses.items()]
+    )
     assert (finding and denied(finding)) == said
 
 
@@ -957,9 +959,9 @@ def test_whose_the_dimensions_are_turns_at_its_thresholds(samples, between, last
         features = last if T == 2000 else [between] if T == 500 else []
         W1[0, 40 : 40 + len(features)] = features[::-1]
         runs.append(trained(DESCENT.with_(n_samples=T), {"W1": W1}))
-    assert denied(bottleneck.dimensions_change_hands(runs)) == said
+    assert denied(bottleneck.dimensions_go_to_four_to_six_features(runs)) == said
     for missing in range(6):
-        assert bottleneck.dimensions_change_hands(runs[:missing] + runs[missing + 1 :]) is None
+        assert bottleneck.dimensions_go_to_four_to_six_features(runs[:missing] + runs[missing + 1 :]) is None
 
 
 def test_three_seeds_of_four_must_agree_within_a_step_of_the_grid():

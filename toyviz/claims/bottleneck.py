@@ -211,7 +211,7 @@ def _generalising(runs: dict[int, Result]) -> int | None:
     return next((T for T, r in runs.items() if T >= 15 and _big(r) >= GENERAL), None)
 
 
-def loss_peaks_in_between(results: Sequence[Result]) -> Finding | None:
+def loss_peaks_and_ends_below_the_constant(results: Sequence[Result]) -> Finding | None:
     """An interior maximum of the test loss over T >= 15, higher than what lies before it, and < the constant after."""
     runs = {T: r for T, r in _by_size(results, "relu_output").items() if T >= 15}
     top = _peak(runs)
@@ -268,7 +268,7 @@ def memorises_then_generalises(results: Sequence[Result]) -> Finding | None:
     )
 
 
-def dimensions_change_hands(results: Sequence[Result]) -> Finding | None:
+def dimensions_go_to_four_to_six_features(results: Sequence[Result]) -> Finding | None:
     """Dimensionality: 2 / T for each of few samples; small for all in between; about five features' in the end."""
     runs = _by_size(results, "relu_output")
     if not runs.keys() >= {3, 5, 6, 200, 500} or max(runs) < 2000 or runs[3].experiment.n_hidden != 2:
@@ -469,7 +469,7 @@ CLAIMS: tuple[Claim, ...] = (
         (1, 3, 10),
         "double_descent",
         _over_sizes("double_descent"),
-        loss_peaks_in_between,
+        loss_peaks_and_ends_below_the_constant,
         view="over_t",
     ),
     Claim(
@@ -496,7 +496,7 @@ CLAIMS: tuple[Claim, ...] = (
         (1, 13),
         "double_descent",
         _over_sizes("double_descent"),
-        dimensions_change_hands,
+        dimensions_go_to_four_to_six_features,
         view="over_t",
     ),
     Claim(

@@ -120,7 +120,7 @@ def _inside(losses: dict[int, float]) -> int | None:
     return top if sizes[0] < top < sizes[-1] else None
 
 
-def loss_peaks_in_between(arch: str) -> Check:
+def loss_peaks_and_halves(arch: str) -> Check:
     """An interior maximum of the test loss over T >= 15, higher than what lies before it and after it."""
 
     def check(results: Sequence[Result]) -> Finding | None:
@@ -144,7 +144,7 @@ def loss_peaks_in_between(arch: str) -> Check:
     return check
 
 
-def dimensions_change_hands(arch: str) -> Check:
+def dimensions_about_the_mean_go_to_features(arch: str) -> Check:
     """Dimensionality as in the bottleneck: about 2 / T for each of few samples, features in the end. The samples' is
     that of W1 x about its mean: b1 turns all hidden vectors into one direction."""
 
@@ -397,7 +397,7 @@ def _double_descent(arch: str, suffix: str, which: str) -> tuple[Claim, ...]:
             (3, 27, *again),
             page,
             _over(arch, n_samples=SAMPLE_SIZES),
-            loss_peaks_in_between(arch),
+            loss_peaks_and_halves(arch),
             view="over_t",
             choice=network,
             note=RANK if literal else START,
@@ -408,7 +408,7 @@ def _double_descent(arch: str, suffix: str, which: str) -> tuple[Claim, ...]:
             (28,),
             page,
             _over(arch, n_samples=(3, 5, 6, 100, 2000)),
-            dimensions_change_hands(arch),
+            dimensions_about_the_mean_go_to_features(arch),
             view="over_t",
             choice=network,
             note=NEITHER if literal else SLOW,
