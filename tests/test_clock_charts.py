@@ -84,6 +84,30 @@ def cells(done, accuracy=False, **options):
     return charts.size_map(table, f"{len(done)} sizes", "loss", logarithmic=not accuracy, x=side, y=HIDDEN, **options)
 
 
+def over_density(done, lines=("ReLU", "linear"), **options):
+    rows = [(x, line, seed, 0.1 + seed * x) for x in done for line in lines for seed in (0, 1)]
+    table = pd.DataFrame(rows, columns=["density", "line", "seed", "value"])
+    return charts.lines_over(
+        table, "density", "density 1 − S", lines, DENSITIES, "Accuracy", **{"linked": False} | options
+    )
+
+
+def matrices(frames, *shapes, **options):
+    about = {"density": 0.1}
+    panels = [charts.Matrix("W", RNG.normal(size=(frames, *shape)), about=about) for shape in shapes]
+    return charts.matrices(panels, pick=("density",), **options) if panels else charts.matrices([], **options)
+
+
+def bars(frames, *sizes, **options):
+    return charts.bars([charts.Bars("b1", RNG.normal(size=(frames, k))) for k in sizes], "The bias", **options)
+
+
+def histograms(frames, *sizes, **options):
+    panels = [charts.Histogram(f"n = {k}", RNG.normal(size=(frames, k))) for k in sizes]
+    return charts.histograms(panels, "Cosines", **options)
+
+
+DENSITIES = (1.0, 0.1, 0.01)
 HIDDEN = charts.Side("n_hidden", "hidden size m", (2, 4))
 MADE = {  # from nothing to everything, with all that may change while one looks
     "plane": [plane(1, 0), plane(1, 5), plane(40, 300, about={}, labels=np.arange(300) < 3)],
@@ -98,6 +122,13 @@ MADE = {  # from nothing to everything, with all that may change while one looks
     ],
     "clock_curve": [curve(0, 1), curve(9, 1), curve(300, 40), curve(30, 9, ("1", "0.1", "0.01"))],
     "lines_over_sizes": [rates(()), rates((3, 10)), rates(SIZES, ("a", "b", "c"))],
+    "lines_over": [over_density(()), over_density((0.1,)), over_density(DENSITIES, "abc", reverse=True, selected=0.1)],
+    "matrices": [
+        matrices(1, (2, 3)),
+        matrices(40, (2, 3), (8, 8), (1, 1), equal=True, across=2, show_names=True),
+    ],
+    "bars": [bars(1), bars(1, 5), bars(40, 3, 8, 1, across=2, after=2, rules={"mean": 0.5}, faint_below=0.1)],
+    "histograms": [histograms(1), histograms(1, 1), histograms(9, 30, 2, low=-1, high=1)],
     "panels_over_sizes": [small(()), small((3,), 0), small(SIZES)],
     "size_map": [cells(()), cells((3,)), cells((*SIZES, 350))],
 }
@@ -174,6 +205,7 @@ LINKED = {  # as they stand on a page with a clock
     "lines_over_sizes": rates(SIZES, linked=True),
     "panels_over_sizes": small(SIZES, linked=True),
     "size_map": cells(SIZES, linked=True),
+    "lines_over": over_density(DENSITIES, linked=True),
 }
 linked = pytest.mark.parametrize("name", LINKED)
 
@@ -204,7 +236,7 @@ def test_a_network_is_never_taken_for_a_feature(name):
 
 def test_charts_of_the_same_sizes_tell_each_other_the_same():
     loss, lines, pictured = (kin(LINKED[name]) for name in ("over_sizes", "lines_over_sizes", "panels_over_sizes"))
-    assert loss["sizes"] == loss["targets"] == lines["sizes"] == lines["targets"] == pictured["frames"]
+    assert loss["sizes"] == loss["targets"] == lines["sizes"] == lines["points"] == pictured["frames"]
     first = cells(SIZES, linked=True).data["cells"]["kin"].tolist()
     assert cells(SIZES, accuracy=True, linked=True).data["cells"]["kin"].tolist() == first
 

@@ -69,7 +69,7 @@ def show(results):
 
 def watch(experiment, job):
     left, right = st.columns([1, 2], gap="large", vertical_alignment="center")
-    ui.draw(charts.matrices([("W1ᵀ", job.frame["W1"].T), ("W2", job.frame["W2"])]), key="live-matrices", where=left)
+    ui.draw(charts.old_matrices([("W1ᵀ", job.frame["W1"].T), ("W2", job.frame["W2"])]), key="live-matrices", where=left)
     right.markdown(f"**In training:** {experiment.n_hidden} neurons, seed {experiment.seed}. {ui.step(job)}")
     ui.draw(charts.training_curve(*job.losses), key="live-curve", where=right)
 

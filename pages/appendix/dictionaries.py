@@ -38,7 +38,7 @@ def knob(name, default):
 def watch(experiment, job):
     left, right = st.columns([1, 2], gap="large", vertical_alignment="center")
     panels = [("W1ᵀ", job.frame["W1"].T), ("W2", job.frame["W2"] if "W2" in job.frame else job.frame["W1"].T)]
-    ui.draw(charts.matrices(panels), key="live-matrices", where=left)
+    ui.draw(charts.old_matrices(panels), key="live-matrices", where=left)
     what = f"{experiment.n_features} inputs, {experiment.n_hidden} neurons, seed {experiment.seed}"
     right.markdown(f"**In training:** {what}. {ui.step(job)}")
     ui.draw(charts.training_curve(*job.losses), key="live-curve", where=right)
@@ -114,7 +114,7 @@ def squared():
             ("output", found.output),
         ]
         with ui.wide():
-            ui.draw(charts.matrices(panels, "input or output", "neuron or output"), key="weights")
+            ui.draw(charts.old_matrices(panels, "input or output", "neuron or output"), key="weights")
         st.caption(
             "A row is an input, or for W2 an output. W1ᵀ + b1 is the stored entry: hardly any is below 0, so the ReLU "
             "has next to nothing to do, and each row of h has its own pattern. The rows of W2 look for these patterns: "
@@ -127,8 +127,8 @@ def squared():
         with left:
             both = [("W1ᵀ, without b1", parameters["W1"].T), ("with b1", found.hidden_pre)]
             with ui.wide():
-                ui.draw(charts.matrices(both, "input", "neuron"), key="b1-roles")
-            ui.draw(charts.bars({"b1": parameters["b1"]}, "b1, one for each neuron", "neuron"), key="b1")
+                ui.draw(charts.old_matrices(both, "input", "neuron"), key="b1-roles")
+            ui.draw(charts.old_bars({"b1": parameters["b1"]}, "b1, one for each neuron", "neuron"), key="b1")
             st.caption(
                 f"b1 lifts. {np.mean(parameters['W1'] < 0):.0%} of the entries of W1 are negative; with b1 "
                 f"{np.mean(found.hidden_pre < -0.02):.0%} are. Each neuron is raised just so far that its lowest input "
@@ -137,11 +137,11 @@ def squared():
         with right:
             both = [("output without b2", without), ("with b2", found.output)]
             with ui.wide():
-                ui.draw(charts.matrices(both, "input", "output"), key="b2-roles")
+                ui.draw(charts.old_matrices(both, "input", "output"), key="b2-roles")
             others = [r for r in results if r.experiment.seed != result.experiment.seed][:1]
             shown = {f"seed {r.experiment.seed}": r.b2 for r in others}
             shown = {f"seed {result.experiment.seed}": parameters["b2"], **shown}
-            ui.draw(charts.bars(shown, "b2, one for each output", "output"), key="b2")
+            ui.draw(charts.old_bars(shown, "b2, one for each output", "output"), key="b2")
             st.caption(
                 f"b2 levels. Without it the outputs differ by {without.mean(axis=0).std():.3f} in their mean, with it "
                 f"by {found.output.mean(axis=0).std():.1g}. Its pattern has no meaning of its own: another seed of the "
@@ -216,7 +216,9 @@ def entropy():
         st.markdown(f"**After {result.experiment.steps:,} epochs:** {measured(result)}.")
         with ui.wide():
             panels = entropy_panels(result)
-            ui.draw(charts.matrices(panels, "input or class", "neuron or class"), key=f"at-{result.experiment.steps}")
+            ui.draw(
+                charts.old_matrices(panels, "input or class", "neuron or class"), key=f"at-{result.experiment.steps}"
+            )
     st.caption(
         "The same network after 1,000 and after 3,000 epochs; each matrix has its own scale. With cross-entropy "
         "nothing tells the network to stop: a right answer can always be given with more confidence, so activations "
@@ -231,14 +233,14 @@ def entropy():
     with left:
         both = [("W1ᵀ, without b1", parameters["W1"].T), ("with b1", found.hidden_pre)]
         with ui.wide():
-            ui.draw(charts.matrices(both, "input", "neuron"), key="ce-b1")
+            ui.draw(charts.old_matrices(both, "input", "neuron"), key="ce-b1")
         st.caption(
             f"b1 lifts here too: {np.mean(found.hidden_pre > 0):.0%} of the entries are above 0, "
             f"{np.mean(parameters['W1'] > 0):.0%} without it."
         )
     with right:
         shown = {"without b2": margins(without), "with b2": margins(found.output)}
-        ui.draw(charts.bars(shown, "How far the correct logit is ahead", "input"), key="ce-b2")
+        ui.draw(charts.old_bars(shown, "How far the correct logit is ahead", "input"), key="ce-b2")
         st.caption(
             f"What b2 adds: the smallest lead is {margins(without).min():.2f} without it and "
             f"{margins(found.output).min():.2f} with it."
@@ -272,7 +274,7 @@ def decay():
     for kind, title in ((0, "W1ᵀ + b1"), (2, "W2")):
         with ui.wide():
             panels = [(f"{title}, decay {r.experiment.weight_decay:g}", entropy_panels(r)[kind][1]) for r in here]
-            ui.draw(charts.matrices(panels, "input or class", "neuron"), key=f"decay-{kind}")
+            ui.draw(charts.old_matrices(panels, "input or class", "neuron"), key=f"decay-{kind}")
     rows = []
     for result in results:
         hidden = flow(result)[1].hidden
@@ -326,7 +328,7 @@ def antipodal():
         ("logits", found.output),
     ]
     with ui.wide():
-        ui.draw(charts.matrices(panels, "input", "neuron or class"), key="antipodal")
+        ui.draw(charts.old_matrices(panels, "input", "neuron or class"), key="antipodal")
     st.caption(
         f"Inputs come in pairs, +e and −e, each with a class of its own: {2 * base.n_features} classes from "
         f"{base.n_features} numbers. For the two inputs of a pair W1 x has opposite signs, so the neurons that one "
@@ -364,7 +366,7 @@ def plane():
         ]
         with ui.wide():
             ui.draw(charts.planes(pictures), key="plane")
-        ui.draw(charts.matrices([("logits", found.output)], "input", "class"), key="plane-logits")
+        ui.draw(charts.old_matrices([("logits", found.output)], "input", "class"), key="plane-logits")
         angles = np.degrees(np.arctan2(found.hidden[:, 1], found.hidden[:, 0]))
         without = ((found.hidden @ parameters["W2"].T).argmax(axis=1) == np.arange(len(found.hidden))).mean()
         st.caption(

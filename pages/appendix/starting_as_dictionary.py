@@ -162,7 +162,7 @@ if results:
     first = min(r.experiment.seed for r in results)
     with ui.wide():
         ends = [(STARTS[r.experiment.init], r.W1) for r in results if r.experiment.seed == first]
-        ui.draw(charts.matrices(ends, "neuron", "input"), key="ends")
+        ui.draw(charts.old_matrices(ends, "neuron", "input"), key="ends")
     st.caption(f"W1 at the end, seed {first}; each on its own scale.")
 ui.notes(
     "- **Keys alone** change little on sparse samples: the network is about as fast, and ends about where it would "

@@ -229,7 +229,7 @@ def look_inside(result):
         step = int(result.frame_steps[frame])
         ui.draw(charts.training_curve(result.loss_steps, result.losses, step), key="curve", where=left)
         hidden = {"h": flow.hidden[feature]}
-        ui.draw(charts.bars(hidden, f"Feature {feature} alone: the neurons", "neuron"), key="hidden", where=right)
+        ui.draw(charts.old_bars(hidden, f"Feature {feature} alone: the neurons", "neuron"), key="hidden", where=right)
         on = (flow.hidden > 0).sum(axis=0)
         right.caption(
             f"Above, blue: what the network says; orange: what it should say, where that is not 0. Of "

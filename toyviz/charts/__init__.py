@@ -4,10 +4,11 @@ A chart is a specification that never changes, built once with Altair against na
 moment. So drawing again sends new data to a chart that stands, and costs no building and no checking.
 """
 
+from toyviz.charts.bars import Bars, bars
 from toyviz.charts.chart import AMBER, BLUE, COLOUR_WORDS, GREEN, GREY, PURPLE, RAYS, VERMILLION, Chart, count
 from toyviz.charts.clock import POSITIONS, Kind
-from toyviz.charts.curves import clock_curve, lines_over_sizes
-from toyviz.charts.dictionary import bars, cosine_histograms, lines, matrices, planes
+from toyviz.charts.curves import clock_curve, lines_over, lines_over_sizes
+from toyviz.charts.dictionary import cosine_histograms, lines, old_bars, old_matrices, planes
 from toyviz.charts.final_layer import (
     CLASSES,
     logit_plane,
@@ -20,9 +21,11 @@ from toyviz.charts.final_layer import (
 )
 from toyviz.charts.fish import FISH, components, fish_shapes, over_hidden_size, recovery, response
 from toyviz.charts.geometry import FEATURES, SAMPLES, closeup, dimensionality, limit, panels
+from toyviz.charts.histograms import Histogram, histograms
 from toyviz.charts.limits import IMPORTANCES, predictions, residuals
 from toyviz.charts.loss import loss_close_to_one, norms_over_samples
 from toyviz.charts.maps import Side, size_map
+from toyviz.charts.matrices import Matrix, matrices
 from toyviz.charts.neurons import neuron_weights, spread, stacks
 from toyviz.charts.overlap import norm_bars, overlaps, summary
 from toyviz.charts.pictures import LIFT_KINDS, START_KINDS, Panel, panels_over_sizes
@@ -48,9 +51,12 @@ __all__ = [
     "SAMPLES",
     "START_KINDS",
     "VERMILLION",
+    "Bars",
     "Chart",
     "Group",
+    "Histogram",
     "Kind",
+    "Matrix",
     "Panel",
     "Picture",
     "Side",
@@ -64,8 +70,10 @@ __all__ = [
     "dimensionality",
     "dimensions_per_feature",
     "fish_shapes",
+    "histograms",
     "limit",
     "lines",
+    "lines_over",
     "lines_over_sizes",
     "logit_plane",
     "logit_stages",
@@ -74,6 +82,8 @@ __all__ = [
     "neuron_weights",
     "norm_bars",
     "norms_over_samples",
+    "old_bars",
+    "old_matrices",
     "outstanding",
     "over_hidden_size",
     "over_samples",

@@ -70,17 +70,27 @@ def position_of(frame: int, frames: int) -> int:
     return round((POSITIONS - 1) * frame / (frames - 1)) if frames > 1 else POSITIONS - 1
 
 
-def packed(history: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Vectors of the plane over frames as 16 bits a number: columns x0, y0, x1, ... and the unit of each frame.
+def packed(history: np.ndarray, axes: str = "xy") -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Vectors over frames as 16 bits a number: columns x0, y0, x1, ... and the unit of each frame.
 
-    history: (f, k, 2). A column times its frame's unit, (f,), is exact to half a unit, 1/65534 of the frame's largest.
+    history: (f, k, d), a letter of axes for each of d. A column times its frame's unit, (f,), is exact to half a unit,
+    1/65534 of the frame's largest.
     """
     if len(history) > POSITIONS:
         raise ValueError(f"history has {len(history)} frames; a clock shows at most {POSITIONS}")
     largest = np.abs(history).reshape(len(history), -1).max(axis=1, initial=0.0)
     units = np.where(largest > 0, largest / LARGEST, 1.0)
     whole = np.rint(history / units[:, None, None]).astype(np.int16)
-    return {f"{axis}{f}": whole[f, :, d] for f in range(len(whole)) for d, axis in enumerate("xy")}, units
+    return {f"{axis}{f}": whole[f, :, d] for f in range(len(whole)) for d, axis in enumerate(axes)}, units
+
+
+def together(histories: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Histories, (f, ...) each, with as many frames as the longest: one of a single frame stands still in it."""
+    frames = max((len(history) for history in histories), default=1)
+    wrong = sorted({len(history) for history in histories} - {1, frames})
+    if wrong:
+        raise ValueError(f"the panels have {wrong[0]} and {frames} frames; each must have as many, or one")
+    return [np.broadcast_to(history, (frames, *history.shape[1:])) for history in histories]
 
 
 def pointed_in(linked: bool) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.chart import BLUE, GREY, PURPLE, VERMILLION, Chart
+from toyviz.charts.chart import AMBER, BLUE, GREEN, GREY, PURPLE, VERMILLION, Chart
 from toyviz.charts.clock import (
     CLOCK,
     LIVELY,
@@ -33,18 +33,17 @@ from toyviz.charts.sizes import (
     close_rules,
     filled,
     kin_of,
-    labelled,
     pointed_column,
     selected_column,
     short,
     size_labels,
     x_of_places,
 )
-from toyviz.charts.ticks import PLAIN, log_axis, log_range
+from toyviz.charts.ticks import PLAIN, linear_range, log_axis, log_range
 
-COLOURS = (VERMILLION, BLUE, PURPLE, GREY)  # of the first curve, the second, ...
-SHAPES = ("circle", "square", "triangle-up", "diamond")
-DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3])
+COLOURS = (VERMILLION, BLUE, PURPLE, GREY, GREEN, AMBER)  # of the first curve, the second, ...
+SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
+DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 2], [1, 3])
 
 
 def clock_curve(
@@ -111,69 +110,140 @@ def lines_over_sizes(
     ends: tuple[float, float] = (FLOOR, TOP),
     linked: bool = False,
 ) -> Chart:
-    """A loss over T with a line for each of a few rules: the mean over seeds, and a faint point a seed.
+    """A loss over T with a line for each of a few rules: lines_over with the axis that all losses over T share.
 
-    rows: columns n_samples, line, seed, loss. lines: the names, in order, at most as many as there are COLOURS. sizes:
-    every T of the sweep, trained or not. baselines: loss by name. ends: of the axis, which only a higher loss moves;
-    what is lower is drawn at the lower end. linked: whether the page has a clock, so that pointing at a T marks it in
-    every chart. Clicking picks n_samples and line.
+    rows: columns n_samples, line, seed, loss. ends: of the axis, which only a higher loss moves; what is lower is drawn
+    at the lower end.
     """
-    if len(lines) > len(COLOURS):
-        raise ValueError(f"lines has {len(lines)} names; at most {len(COLOURS)} can be told apart")
-    sizes = sorted({*sizes})
-    rows = rows[rows["n_samples"].isin(sizes) & rows["line"].isin(lines) & np.isfinite(rows["loss"].astype(float))]
-    low, high = ends[0], max(ends[1], 1.1 * float(rows["loss"].max()) if len(rows) else 0.0)
-    start, end, ticks = log_range(low, high)
-    number = {name: k for k, name in enumerate(lines)}
-    points = pd.DataFrame(
-        {
-            "place": rows["n_samples"].map({T: k for k, T in enumerate(sizes)}).astype(float),
-            "line": rows["line"].map(number).astype(float),
-            "name": rows["line"],
-            "n_samples": rows["n_samples"],
-            "seed": rows["seed"],
-            "loss": rows["loss"].astype(float).clip(lower=start),
-        }
+    return lines_over(
+        rows.rename(columns={"loss": "value"}),
+        "n_samples",
+        "training samples T",
+        lines,
+        sizes,
+        what,
+        rules=baselines or {},
+        selected=selected,
+        linked=linked,
+        logarithmic_y=True,
+        low=ends[0],
+        high=ends[1],
     )
-    mean = rows.groupby(["line", "n_samples"], as_index=False)["loss"].mean()
-    told = [f"{name}, T = {T:,}: {loss:.4g}" for name, T, loss in mean.itertuples(index=False)]
-    place = {T: k for k, T in enumerate(sizes)}
-    drawn = pd.DataFrame(
-        {
-            "place": mean["n_samples"].map(place).astype(float),
-            "line": mean["line"].map(number).astype(float),
-            "name": mean["line"],
-            "n_samples": mean["n_samples"],
-            "loss": mean["loss"].astype(float).clip(lower=start),
-            "told": told,
-            "kin": mean["n_samples"].map(kin_of).astype(object),
-        }
+
+
+def lines_over(
+    rows: pd.DataFrame,
+    x: str,
+    x_title: str,
+    lines: Sequence[Any] | Mapping[Any, str],
+    values: Sequence[float],
+    y_title: str,
+    *,
+    rules: Mapping[str, float] | None = None,
+    selected: float | None = None,
+    linked: bool = True,
+    reverse: bool = False,
+    logarithmic_y: bool = False,
+    low: float | None = None,
+    high: float | None = None,
+    share: bool = False,
+    colours: Sequence[str] = COLOURS,
+) -> Chart:
+    """A number of each network over a swept field, a line for each of a few rules: the mean, and a faint point a seed.
+
+    rows: columns x, line, seed, value. x: the field; each of its values has a column, evenly spaced. lines: what stands
+    in the column line, in order, with their names, at most as many as there are colours. values: every x of the sweep,
+    trained or not. rules: heights by name. reverse: the highest x at the left. logarithmic_y: of the axis of the value.
+    low, high: its ends, which only values beyond them move; on a logarithmic axis what is lower is drawn at the lower
+    end. share: values are told in percent, on an axis from 0 to 1 where no ends are given. linked: whether the page has
+    a clock, so that pointing at an x marks it in every chart. Clicking picks x, line and seed.
+    """
+    named = dict(lines) if isinstance(lines, Mapping) else {line: str(line) for line in lines}
+    if len(named) > len(colours):
+        raise ValueError(f"lines has {len(named)} names; at most {len(colours)} can be told apart")
+    values = sorted({*values}, reverse=reverse)
+    place = {value: k for k, value in enumerate(values)}
+    rows = rows[rows[x].isin(values) & rows["line"].isin(list(named)) & np.isfinite(rows["value"].astype(float))]
+    start, end, ticks = _axis(rows["value"].astype(float), rules or {}, low, high, logarithmic_y, share)
+    number = {line: k for k, line in enumerate(named)}
+
+    def at(drawn: pd.DataFrame) -> pd.DataFrame:
+        shown = drawn["value"].astype(float)
+        return pd.DataFrame(
+            {
+                "place": drawn[x].map(place).astype(float),
+                "number": drawn["line"].map(number).astype(float),
+                "line": drawn["line"],
+                x: drawn[x],
+                "value": shown.clip(lower=start) if logarithmic_y else shown,
+            }
+        )
+
+    mean = rows.groupby(["line", x], as_index=False)["value"].mean()
+    drawn = at(mean).sort_values(["number", "place"]).reset_index(drop=True)
+    form, told_x = (".1%" if share else ".4g"), x_title[:1].lower() + x_title[1:]
+    told = [
+        f"{named[line]}, {told_x} {value:,.6g}, seed {seed}: {y:{form}}"
+        for line, value, seed, y in zip(rows["line"], rows[x], rows["seed"], rows["value"], strict=True)
+    ]
+    points = at(rows).assign(
+        seed=rows["seed"], told=np.array(told, dtype=object), kin=[_kin(x, value) for value in rows[x]]
     )
-    drawn = drawn.sort_values(["line", "place"]).reset_index(drop=True)
     data = {
-        "points": filled(points),
+        "points": filled(points.reset_index(drop=True)),
         "mean": filled(drawn),
-        "targets": filled(drawn.rename(columns={"line": "number", "name": "line"})),
-        "baselines": filled(close_rules(baselines or {})),
-        "names": _names(lines),
-        "sizes": filled(labelled(sizes)),
+        "baselines": filled(close_rules(rules or {}) if logarithmic_y else _rules(rules or {})),
+        "names": _names(list(named.values())),
+        "sizes": filled(_columns(x, values)),
         "ticks": pd.DataFrame({"value": ticks}),
         "meta": meta(
-            title=f"{what} over the number of training samples T",
-            small=f"{what} over T",
-            count=max(len(sizes), 1),
-            selected=sizes.index(selected) if selected in sizes else -99,
-            longest=max((len(short(T)) for T in sizes), default=1),
+            title=f"{y_title} over {'the number of ' if x == 'n_samples' else ''}{x_title}",
+            small=f"{y_title} over {x_title.split()[-1] if x == 'n_samples' else x_title}",
+            count=max(len(values), 1),
+            selected=values.index(selected) if selected in values else -99,
+            longest=max((len(short(value)) for value in values), default=1),
             low=start,
             high=end,
-            wide=_wide(lines),
+            wide=_wide(list(named.values())),
         ),
     }
     said = [
-        f"{name} from {part.iloc[0]:.3g} to {part.iloc[-1]:.3g}"
-        for name, part in mean.groupby("line", sort=False)["loss"]
+        f"{named[line]} from {part.iloc[0]:.3g} to {part.iloc[-1]:.3g}"
+        for line, part in drawn.groupby("line", sort=False)["value"]
     ]
-    return Chart(_lines_over_sizes(linked), data, f"{what} over T: {', '.join(said) or 'nothing is trained yet'}.")
+    spec = _lines_over(x, linked, logarithmic_y, share, tuple(colours))
+    return Chart(spec, data, f"{y_title} over {x_title}: {', '.join(said) or 'nothing is trained yet'}.")
+
+
+def _kin(x: str, value: float) -> str:
+    """What the pointer is on where it is on this value, as other charts over the same field say it."""
+    return kin_of(int(value)) if x == "n_samples" else f"{x}={value:g}"
+
+
+def _columns(x: str, values: Sequence[float]) -> pd.DataFrame:
+    """The columns: each with its place, its label, and what pointing at it tells other charts."""
+    rows = [{"place": k, "label": short(value), "kin": _kin(x, value)} for k, value in enumerate(values)]
+    return pd.DataFrame(rows, columns=["place", "label", "kin"])
+
+
+def _rules(rules: Mapping[str, float]) -> pd.DataFrame:
+    """Rules as baseline_rules draws them."""
+    rows = [{"loss": value, "label": name, "under": value} for name, value in rules.items()]
+    return pd.DataFrame(rows, columns=["loss", "label", "under"])
+
+
+def _axis(
+    values: pd.Series, rules: Mapping[str, float], low: float | None, high: float | None, logarithmic: bool, share: bool
+) -> tuple[float, float, np.ndarray]:
+    """Both ends of the axis of the values, and its ticks."""
+    every = [*values, *rules.values()]
+    if logarithmic:
+        positive = [value for value in every if value > 0]
+        least = min(positive, default=0.1) if low is None else low
+        return log_range(least, max([*([high] if high else []), 1.1 * max(positive, default=least), least]))
+    least = min([0.0 if low is None else low, *every])
+    most = max([least if high is None and not share else 1.0 if high is None else high, *every])
+    return linear_range(least, most if most > least else least + 1)
 
 
 def _names(names: Sequence[str]) -> pd.DataFrame:
@@ -271,13 +341,13 @@ def _clock_curve() -> dict[str, Any]:
     }
 
 
-def _by_line(values: tuple[Any, ...]) -> dict[str, Any]:
+def _by_line(values: Sequence[Any], field: str = "line") -> dict[str, Any]:
     """Each line by its place: what it is called is data."""
     scale = {"domain": list(range(len(values))), "range": list(values)}
-    return {"field": "line", "type": "nominal", "scale": scale, "legend": None}
+    return {"field": field, "type": "nominal", "scale": scale, "legend": None}
 
 
-def _legend() -> list[dict[str, Any]]:
+def _legend(colours: Sequence[str] = COLOURS) -> list[dict[str, Any]]:
     """The names of the lines above the plot, each after a piece of its line; smaller where they would be too long."""
     shrink = "min(1, width / data('meta')[0].wide)"
 
@@ -285,7 +355,7 @@ def _legend() -> list[dict[str, Any]]:
         return {"value": {"expr": f"(datum.left + {gap}) * {shrink}"}}
 
     named = {"data": {"name": "names"}, "transform": [{"filter": "datum.name != ''"}]}
-    color, shape, dash = (_by_line(values) for values in (COLOURS, SHAPES, DASHES))
+    color, shape, dash = (_by_line(values) for values in (colours, SHAPES[: len(colours)], DASHES[: len(colours)]))
     above = {"y": {"value": -8}, "color": color}
     return [
         {
@@ -314,22 +384,24 @@ def _legend() -> list[dict[str, Any]]:
 
 
 @cache
-def _lines_over_sizes(linked: bool) -> dict[str, Any]:
+def _lines_over(field: str, linked: bool, logarithmic: bool, share: bool, colours: tuple[str, ...]) -> dict[str, Any]:
     x = x_of_places()
+    below, plain = "datum.value <= data('meta')[0].low", PLAIN if logarithmic else "format(datum.value, '~r')"
+    text = "format(datum.value, '~%')" if share else f"({below} ? '≤ ' : '') + ({PLAIN})" if logarithmic else plain
     y = {
-        "field": "loss",
+        "field": "value",
         "type": "quantitative",
         "title": None,
         "scale": {
-            "type": "log",
+            **({"type": "log"} if logarithmic else {"type": "linear", "zero": False}),
             "nice": False,
             "domain": {"expr": "[data('meta')[0].low, data('meta')[0].high]"},
             "range": [{"expr": "curve"}, 0],
         },
-        "axis": log_axis(minExtent=44, maxExtent=44)
-        | {"labelExpr": f"(datum.value <= data('meta')[0].low ? '≤ ' : '') + ({PLAIN})"},
+        "axis": log_axis(minExtent=44, maxExtent=44) | {"labelExpr": text},
     }
-    color, shape, dash = (_by_line(values) for values in (COLOURS, SHAPES, DASHES))
+    marks = (colours, SHAPES[: len(colours)], DASHES[: len(colours)])
+    color, shape, dash = (_by_line(values, "number") for values in marks)
     layers = [
         selected_column(),
         pointed_column(),
@@ -361,10 +433,10 @@ def _lines_over_sizes(linked: bool) -> dict[str, Any]:
             "encoding": {"y": {"value": {"expr": "curve"}}},
         },
         size_labels(f"curve + {LABELS} / 2"),
-        *_legend(),
+        *_legend(colours),
         {
-            "data": {"name": "targets"},
-            **targets("n_samples", "line", linked=linked),
+            "data": {"name": "points"},
+            **targets(field, "line", "seed", linked=linked),
             "mark": {"type": "point", "opacity": 0, "size": 20},
             "encoding": {"x": {"value": {"expr": CENTRE}}, "y": y, "tooltip": {"field": "told", "type": "nominal"}},
         },

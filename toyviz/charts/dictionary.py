@@ -15,7 +15,7 @@ from toyviz.charts.chart import GREY, Chart, compiled, named, powers, records, s
 BINS = np.linspace(-1, 1, 41)  # of the cosines
 
 
-def matrices(panels: Sequence[tuple[str, np.ndarray]], rows: str = "row", columns: str = "column") -> Chart:
+def old_matrices(panels: Sequence[tuple[str, np.ndarray]], rows: str = "row", columns: str = "column") -> Chart:
     """Matrices side by side as heat maps, each on its own scale around 0, which is written above it.
 
     panels: (label, (r, c)) each. Orange is negative, blue positive. rows, columns: what they are, for the tooltips.
@@ -63,7 +63,7 @@ def planes(panels: Sequence[tuple[str, np.ndarray]]) -> Chart:
     return Chart(_planes(), {"points": data}, f"Vectors in the plane: {said}.", square=True)
 
 
-def bars(values: Mapping[str, np.ndarray], title: str, entries: str) -> Chart:
+def old_bars(values: Mapping[str, np.ndarray], title: str, entries: str) -> Chart:
     """The entries of some vectors as bars, one row of bars for each vector. values: name -> (n,)."""
     frames = [pd.DataFrame({"vector": name, "entry": np.arange(len(v)), "value": v}) for name, v in values.items()]
     rows = pd.concat(frames, ignore_index=True) if frames else records([], "vector", "entry", "value")

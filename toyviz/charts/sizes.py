@@ -22,7 +22,7 @@ FINE = 127  # of the whole numbers that they are sent as: half a pixel
 TOP = 10.0  # of the axis of the loss, unless a loss is higher
 NEAR = 2  # columns on each side of the peak that its label may reach over
 CLOSE = 1.8  # rules that are closer than this ratio share one label
-TEXTS = {"label", "short", "name", "told", "set", "kind", "scale", "kin", "text", "precise"}  # columns of text
+TEXTS = {"label", "short", "name", "told", "set", "kind", "scale", "kin", "text", "precise", "line"}  # columns of text
 ON_COLUMN, ON_POINT = -2, -1  # where a target is that is in neither row of pictures, 0 or 1
 AIM = 14  # pixels: how far across a point can be clicked
 BELOW = 4  # times a rule over what is closely below it
@@ -93,9 +93,9 @@ def over_sizes(
     return stands_alone(Chart(_over_sizes(linked), data, _said(mean, peak)), height)
 
 
-def short(T: int) -> str:
-    """A size as its column is labelled: "350", "2k", "1234"."""
-    return f"{T / 1000:g}k" if T >= 1000 and T % 100 == 0 else f"{T}"
+def short(T: float) -> str:
+    """A size as its column is labelled: "350", "2k", "1234", "0.01"."""
+    return f"{T / 1000:g}k" if T >= 1000 and T % 100 == 0 else f"{T:.5g}"
 
 
 def borders(T: np.ndarray, sizes: Sequence[int]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Where a logarithmic axis begins and ends, and which of its ticks carry a number."""
+"""Where an axis begins and ends, and which of its ticks carry a number."""
 
 from __future__ import annotations
 
@@ -40,6 +40,17 @@ def _narrow(low: float, high: float) -> tuple[float, float, np.ndarray]:
     step = next(m * power for m in (0.2, 0.5, 1, 2, 5) if (high - low) / (m * power) <= MOST - 2)
     start, end = floor(2 * low / step + 1e-9) * step / 2, ceil(2 * high / step - 1e-9) * step / 2
     return start, end, np.arange(ceil(start / step - 1e-9), floor(end / step + 1e-9) + 1) * step
+
+
+def linear_range(low: float, high: float) -> tuple[float, float, np.ndarray]:
+    """Ends of a linear axis that hold low < high, and its ticks. The ends are round, so that an axis grows seldom."""
+    if not low < high:
+        raise ValueError(f"low and high are {low} and {high}; an axis needs low < high")
+    power = 10.0 ** floor(log10(high - low) - 1e-9)
+    step = next(m * power for m in (0.2, 0.5, 1, 2, 5) if (high - low) / (m * power) <= MOST - 1)
+    start, end = floor(low / step + 1e-9), ceil(high / step - 1e-9)
+    ticks = np.round(np.arange(start, end + 1) * step, 12) + 0.0
+    return float(ticks[0]), float(ticks[-1]), ticks
 
 
 def log_axis(ticks: str = "ticks", **options: Any) -> dict[str, Any]:

@@ -100,7 +100,8 @@ def pick(view: View, visit: Visit, values: dict[str, Any]) -> None:
     for each in view.every_control:
         if each.id in values:
             try:
-                visit.put(each, each.read(f"{values[each.id]:.12g}"))
+                value = values[each.id]
+                visit.put(each, each.read(value if isinstance(value, str) else f"{value:.12g}"))
             except (ValueError, TypeError):
                 continue
     visit.sentences, visit.touched = (), True

@@ -1,0 +1,358 @@
+"""Vectors as bars over the whole history of a training, one panel a vector, all on one axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from toyviz.charts.chart import AMBER, BLUE, GREEN, GREY, Chart, records
+from toyviz.charts.clock import LIVELY, LOOKED_AT, NOW, SCHEMA, heading, meta, packed, together, unseen, width_of
+from toyviz.charts.panels import (
+    HEAD,
+    KEY,
+    OWN_OR_ALL,
+    brightness,
+    gradient,
+    pickable,
+    said_axes,
+    title_of,
+    titles,
+    tooltip_of,
+)
+from toyviz.charts.sizes import filled
+
+ROOM = 1.06  # an axis is this much longer than its longest bar
+TICKS = 12  # numbers at an axis, at most
+SHADED = 100  # of the whole numbers that shades are sent as
+FAINT = 0.35  # opacity of what is hardly there
+WORDS = {"name", "kin", "colour", "title", "text"}
+
+
+class Bars(NamedTuple):
+    """The entries of a vector over the frames of a training."""
+
+    title: str
+    history: np.ndarray  # (f, k); one frame for what stands still
+    shade: np.ndarray | None = None  # (f, k) from 0 to 1, as colours from blue to yellow
+    colour: str = BLUE  # where there are no shades
+    names: Sequence[str] = ()  # (k,); their numbers from 0 where left out
+    kin: Sequence[str] = ()  # (k,) the features that each goes with, between commas
+    about: Mapping[str, Any] = {}  # scalars: more for the tooltip, and for what a click picks
+
+
+class Axis(NamedTuple):
+    """What is written below the bars: text at a place from 0, the left end, to 1."""
+
+    at: np.ndarray
+    text: Sequence[str]
+
+
+def bars(
+    panels: Sequence[Bars],
+    title: str = "",
+    *,
+    entries: str = "entry",
+    y_title: str = "value",
+    shade_title: str = "",
+    rules: Mapping[str, float] | None = None,
+    after: int | None = None,
+    low: float | None = None,
+    high: float | None = None,
+    faint_below: float | None = None,
+    across: int | None = None,
+    pick: Sequence[str] = (),
+) -> Chart:
+    """Vectors as bars, a panel each, on one axis, over the frames of a training.
+
+    The axis holds 0 and the whole history, or the frame of now where the visitor asks for that. entries: what a bar is.
+    shade_title: what the shades are. rules: name -> the height of a dashed line. after: a dashed line stands after so
+    many bars. low, high: ends of the axis. faint_below: bars less high than this are faint. across: panels in one row;
+    where left out, all. pick: names in Bars.about that a click on a bar picks.
+    """
+    axes = []
+    for panel in panels:
+        k = panel.history.shape[1]
+        names = [str(name) for name in panel.names] if len(panel.names) else [str(j) for j in range(k)]
+        axes.append(Axis((np.arange(k) + 0.5) / max(k, 1), names))
+    return drawn(
+        panels,
+        axes,
+        title,
+        entries=entries,
+        y_title=y_title,
+        shade_title=shade_title,
+        rules=rules or {},
+        after=after,
+        ends=(low, high),
+        faint_below=faint_below,
+        across=across,
+        pick=pick,
+        names=[axis.text for axis in axes],
+    )
+
+
+def drawn(
+    panels: Sequence[Bars],
+    axes: Sequence[Axis],
+    title: str,
+    *,
+    entries: str,
+    y_title: str,
+    shade_title: str = "",
+    rules: Mapping[str, float],
+    after: int | None = None,
+    ends: tuple[float | None, float | None] = (None, None),
+    faint_below: float | None = None,
+    across: int | None,
+    pick: Sequence[str],
+    names: Sequence[Sequence[str]],
+) -> Chart:
+    """The same with any axes below, and names (k,) of the bars of each panel for the tooltips."""
+    across = across or max(len(panels), 1)
+    histories = together([panel.history for panel in panels])
+    values = np.concatenate(histories, axis=1) if histories else np.empty((1, 0))  # (f, bars)
+    columns, units = packed(values[:, :, None], "v")
+    shade = _shades(panels, len(values))
+    told = tuple(dict.fromkeys(name for panel in panels for name in panel.about))
+    parts = [_entries(panel, place, across, names[place], told) for place, panel in enumerate(panels)]
+    entry = pd.concat(parts, ignore_index=True) if parts else records([], *ENTRY, *told)
+    entry = pd.concat([entry, pd.DataFrame(columns | shade)], axis=1)
+    if entry.empty:  # a data set without rows would have the chart built anew when there are some
+        entry = pd.DataFrame({name: [""] if name in WORDS else [np.nan] for name in entry})
+    lowest, highest = _ends(values, ends, rules)
+    low, high = _round_ends(lowest.min(), highest.max(), ends)
+    shown = title or (panels[0].title if len(panels) == 1 else "")
+    named = bool(title_of(panels))
+    said_of = [f"↑ {y_title}", f"→ {entries}", *(f"┄ {name}" for name in rules)]
+    down = -(-len(panels) // across) or 1
+    frames = [
+        {"title": panel.title if named else "", "column": place % across, "line": place // across,
+         "after": after / panel.history.shape[1] if after is not None and panel.history.shape[1] else np.nan}
+        for place, panel in enumerate(panels)
+    ]  # fmt: skip
+    data = {
+        "bars": entry,
+        "panels": filled(records(frames, "title", "column", "line", "after").assign(left=lambda rows: rows["column"])),
+        "labels": filled(_labels(axes, across)),
+        "rules": filled(records([{"text": name, "value": value, **{k: frame[k] for k in ("column", "line")}}
+                                 for name, value in rules.items() for frame in frames],
+                                "text", "value", "column", "line")),
+        "ticks": pd.DataFrame([{"column": frame["column"], "line": frame["line"], "k": k}
+                               for frame in frames or [{"column": 0, "line": 0}] for k in range(TICKS)]),
+        "scales": pd.DataFrame({"unit": units, "low": lowest, "high": np.where(highest > lowest, highest, lowest + 1)}),
+        "meta": meta(title=shown, last=len(values) - 1, low=low, high=high, across=across, down=down,
+                     head=HEAD if named else 4, axes="  ".join(said_of), faint=faint_below or 0.0),
+    }  # fmt: skip
+    ends_of = "; ".join(
+        f"{panel.title or shown} from {panel.history[-1].min():.3g} to {panel.history[-1].max():.3g}"
+        for panel in panels
+        if panel.history.size
+    )
+    said = f"{title + ': ' if title else ''}{y_title} of each {entries} as bars: {ends_of or 'none'}."
+    spec = _bars(bool(shade), shade_title, entries, y_title, told, tuple(pick))
+    return Chart(spec, data, said[0].upper() + said[1:])
+
+
+ENTRY = ("name", "kin", "colour", "column", "line", "left", "right", "shaded")
+
+
+def _entries(panel: Bars, place: int, across: int, names: Sequence[str], told: tuple[str, ...]) -> pd.DataFrame:
+    """A row for each bar; left and right go from 0 to 1 over the panel."""
+    k = panel.history.shape[1]
+    return pd.DataFrame(
+        {
+            "name": np.array(list(names), dtype=object),
+            "kin": list(panel.kin) or [""] * k,
+            "colour": panel.colour,
+            "column": place % across,
+            "line": place // across,
+            "left": np.arange(k) / max(k, 1),
+            "right": (np.arange(k) + 1) / max(k, 1),
+            "shaded": panel.shade is not None,
+            **{name: panel.about.get(name) for name in told},
+        }
+    )
+
+
+def _shades(panels: Sequence[Bars], frames: int) -> dict[str, np.ndarray]:
+    """Columns s0, s1, ... of whole percents, where any panel has shades."""
+    if all(panel.shade is None for panel in panels):
+        return {}
+    every = [
+        np.zeros((1, panel.history.shape[1])) if panel.shade is None else np.clip(panel.shade, 0, 1) for panel in panels
+    ]
+    whole = np.concatenate([np.broadcast_to(shade, (frames, shade.shape[1])) for shade in every], axis=1)
+    return {f"s{f}": np.rint(SHADED * whole[f]).astype(np.int8) for f in range(frames)}
+
+
+def _ends(
+    values: np.ndarray, ends: tuple[float | None, float | None], rules: Mapping[str, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The lowest and the highest of each frame, (f,) each, 0 and the rules among them."""
+    low = np.minimum(values.min(axis=1, initial=0.0), min(rules.values(), default=0.0))
+    high = np.maximum(values.max(axis=1, initial=0.0), max(rules.values(), default=0.0))
+    return (
+        ROOM * low if ends[0] is None else np.full(len(low), ends[0]),
+        ROOM * high if ends[1] is None else np.full(len(high), ends[1]),
+    )
+
+
+def _round_ends(low: float, high: float, ends: tuple[float | None, float | None]) -> tuple[float, float]:
+    """Ends of the axis, which are never the same."""
+    return (low, high) if high > low else (low, low + 1.0)
+
+
+def _labels(axes: Sequence[Axis], across: int) -> pd.DataFrame:
+    """What is written below each panel, how long it is at most, and which of how many each is."""
+    rows = [
+        {"column": place % across, "line": place // across, "at": at, "text": text, "number": number,
+         "many": len(axis.at), "longest": max(map(len, axis.text), default=1)}
+        for place, axis in enumerate(axes)
+        for number, (at, text) in enumerate(zip(axis.at, axis.text, strict=True))
+    ]  # fmt: skip
+    return records(rows, "column", "line", "at", "text", "number", "many", "longest")
+
+
+LEFT, FOOT, APART = 40, 15, 14  # pixels: numbers of the axis, names below a panel, between panels
+PX = "(left + datum.column * (wide + apart) + ({}) * wide)"
+PY = "(top + datum.line * (tall + foot + head) + head + (high - clamp({}, low, high)) / (high - low) * tall)"
+BOTTOM = "(top + datum.line * (tall + foot + head) + head + tall)"
+
+
+@cache
+def _bars(
+    shaded: bool, shade_title: str, entries: str, y_title: str, told: tuple[str, ...], pick: tuple[str, ...]
+) -> dict[str, Any]:
+    m = "data('meta')[0]"
+    params = [
+        *NOW,
+        LOOKED_AT,
+        *OWN_OR_ALL,
+        {"name": "low", "expr": f"own_scale ? scale.low : {m}.low"},
+        {"name": "high", "expr": f"own_scale ? scale.high : {m}.high"},
+        {"name": "left", "value": LEFT},
+        {"name": "top", "value": KEY},
+        {"name": "foot", "value": FOOT},
+        {"name": "apart", "value": APART},
+        {"name": "head", "expr": f"{m}.head"},
+        {"name": "wide", "expr": f"max(4, (width - left + apart) / {m}.across - apart)"},
+        {"name": "tall", "expr": f"max(4, (height - top) / {m}.down - head - foot)"},
+        # Numbers 1, 2 or 5 times a power of ten apart, as many as have room.
+        {"name": "rough", "expr": "(high - low) / clamp(floor(tall / 26), 2, 5)"},
+        {"name": "power", "expr": "pow(10, floor(log(rough) / LN10 + 1e-9))"},
+        {"name": "spaced", "expr": "power * (rough / power > 5 ? 10 : rough / power > 2 ? 5 : rough > power ? 2 : 1)"},
+    ]
+
+    def at(x: str, y: str, **more: str) -> dict[str, Any]:
+        every = {"x": x, "y": y, **more}
+        return {name: {"value": {"expr": expression}} for name, expression in every.items()}
+
+    tick = [
+        {"calculate": "(ceil(low / spaced - 1e-6) + datum.k) * spaced", "as": "value"},
+        {"filter": "datum.value <= high + 1e-6 * spaced"},
+    ]
+    entry = pickable(pick)
+    shade = [{"calculate": f"datum['s' + frame] / {SHADED}", "as": "shade"}] if shaded else []
+    shades = {"type": "linear", "domain": [0, 1], "range": [BLUE, GREEN, AMBER], "interpolate": "rgb"}
+    by_shade = {"test": "datum.shaded", "field": "shade", "type": "quantitative", "scale": shades, "legend": None}
+    color: dict[str, Any] = {"value": {"expr": "datum.colour"}}
+    quiet = {"color": GREY, "tooltip": None}
+    gap = "(datum.right - datum.left) * wide > 4 ? 1 : 0"
+    layers = [
+        {
+            "data": {"name": "ticks"},
+            "transform": tick,
+            "mark": {"type": "rule", **quiet, "opacity": {"expr": "abs(datum.value) < 1e-9 * spaced ? 0.7 : 0.2"}},
+            "encoding": at(PX.format("0"), PY.format("datum.value"), x2=PX.format("1")),
+        },
+        {
+            "data": {"name": "ticks"},
+            "transform": [*tick, {"filter": "datum.column == 0"}],
+            "mark": {
+                "type": "text",
+                **quiet,
+                "fontSize": 10,
+                "align": "right",
+                "baseline": "middle",
+                "text": {"expr": "replace(format(datum.value, spaced < 1e-4 ? '.1e' : '~r'), '-', '−')"},
+            },
+            "encoding": {
+                **at(f"{PX.format('0')} - 4", PY.format("datum.value")),
+                "text": {"value": {"expr": "replace(format(round(datum.value / spaced) * spaced, '.6~r'), '-', '−')"}},
+            },
+        },
+        {
+            "data": {"name": "bars"},
+            "transform": [
+                {"filter": "isValid(datum.left)"},
+                {"calculate": "datum['v' + frame] * scale.unit", "as": "value"},
+                *shade,
+                *entry["transform"],
+            ],
+            "params": entry["params"],
+            "mark": {"type": "rect", "strokeWidth": 0},
+            "encoding": {
+                **at(
+                    PX.format("datum.left"),
+                    PY.format("datum.value"),
+                    x2=f"{PX.format('datum.right')} - ({gap})",
+                    y2=PY.format("0"),
+                ),
+                "color": {"condition": by_shade, **color} if shaded else color,
+                "fillOpacity": {"value": {"expr": f"{brightness()} * (abs(datum.value) < {m}.faint ? {FAINT} : 1)"}},
+                "tooltip": [
+                    {"field": "name", "type": "nominal", "title": entries},
+                    {"field": "value", "type": "quantitative", "title": y_title, "format": ".4~g"},
+                    *(
+                        [{"field": "shade", "type": "quantitative", "title": shade_title, "format": ".2f"}]
+                        if shaded
+                        else []
+                    ),
+                    *tooltip_of(told),
+                ],
+            },
+        },
+        {
+            "data": {"name": "panels"},
+            "transform": [{"filter": "isValid(datum.after)"}],
+            "mark": {"type": "rule", **quiet, "strokeDash": [3, 3]},
+            "encoding": at(PX.format("datum.after"), PY.format("high"), y2=BOTTOM),
+        },
+        {
+            "data": {"name": "rules"},
+            "transform": [{"filter": "isValid(datum.value)"}],
+            "mark": {"type": "rule", **quiet, "strokeDash": [5, 3]},
+            "encoding": at(PX.format("0"), PY.format("datum.value"), x2=PX.format("1")),
+        },
+        titles(PX.format("0"), f"({BOTTOM} - tall)", "wide + apart - 3"),
+        _names(),
+        *said_axes(f"width - {width_of(shade_title) + 2 * 16 + 70:.0f}" if shaded else "width"),
+        *(gradient("width", (BLUE, GREEN, AMBER), "'0'", "'1'", repr(shade_title)) if shaded else []),
+    ]
+    return {
+        "$schema": SCHEMA,
+        "title": heading(4),
+        "params": params,
+        "layer": [*unseen("meta", "scales"), *layers],
+        **LIVELY,
+    }
+
+
+def _names() -> dict[str, Any]:
+    """What is written below each panel: so much of it that no two touch."""
+    every = "ceil((5.8 * datum.longest + 5) * datum.many / wide)"
+    return {
+        "data": {"name": "labels"},
+        "transform": [{"filter": "isValid(datum.at)"}],
+        "mark": {"type": "text", "color": GREY, "fontSize": 10, "baseline": "top", "limit": 110, "tooltip": None},
+        "encoding": {
+            "x": {"value": {"expr": PX.format("datum.at")}},
+            "y": {"value": {"expr": f"{BOTTOM} + 3"}},
+            "text": {"field": "text", "type": "nominal"},
+            "opacity": {"value": {"expr": f"datum.number % {every} == 0 ? 1 : 0"}},
+        },
+    }
