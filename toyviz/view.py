@@ -38,10 +38,15 @@ class Figure(NamedTuple):
 
 
 class Text(NamedTuple):
-    """Markdown, with formulas between dollar signs."""
+    """Markdown, with formulas between dollar signs.
+
+    marks: what each item of its list speaks of, as charts name what is pointed at: a feature ",7,", a network "T=500",
+    or nothing "". Pointing at the item marks that on the stage.
+    """
 
     id: str
     markdown: str
+    marks: tuple[str, ...] = ()
 
 
 class Number(NamedTuple):

@@ -1,0 +1,104 @@
+"""What a view says is worked out once for all who look at the same, and what to look for is told beside the stage."""
+
+import threading
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from toyviz import studies
+from toyviz.sweep import Sweep
+from toyviz.ui import blocks, look_for
+from toyviz.ui.blocks import Kept
+from toyviz.view import Text
+
+PAGE = studies.page("double_descent")
+VIEW = PAGE.view("over_t")
+
+
+def test_what_is_kept_is_worked_out_once_and_the_oldest_is_dropped():
+    kept, worked = Kept(2), []
+    for key in "abacab":
+        assert kept.get(key, lambda key=key: worked.append(key) or (key,)) == (key,)
+    assert worked == ["a", "b", "c", "b"]  # a was asked for after b, so b was dropped for c
+
+
+def test_thirty_who_ask_at_the_same_time_wait_for_one_working_out():
+    kept, worked, go = Kept(2), [], threading.Event()
+
+    def work():
+        go.wait(10)
+        worked.append(1)
+        return ("done",)
+
+    found = []
+    asking = [threading.Thread(target=lambda: found.append(kept.get("a", work))) for _ in range(30)]
+    for each in asking:
+        each.start()
+    go.set()
+    for each in asking:
+        each.join()
+    assert (len(worked), found) == (1, [("done",)] * 30)
+
+
+def test_a_working_out_that_fails_fails_for_who_asked_and_is_tried_again():
+    kept = Kept(2)
+
+    def fail():
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        kept.get("a", fail)
+    assert kept.get("a", lambda: ("now",)) == ("now",)
+
+
+def test_a_view_is_asked_again_when_another_network_is_trained_or_another_choice_is_made(untrained, monkeypatch):
+    store, asked = untrained(), []
+    choice = VIEW.default(n_samples=(3, 5), seeds=1)
+    plan = VIEW.plan(choice)
+    done = [store.get(each) for each in plan.experiments]
+    kept = Kept(8)
+    monkeypatch.setattr(blocks, "_kept", lambda: kept)
+    show = VIEW.show
+    monkeypatch.setitem(VIEW.__dict__, "show", lambda *of: asked.append(len(of[2])) or show(*of))
+    for results in (done[:1], done[:1], done, done):
+        said = blocks.shown(PAGE, VIEW, choice, plan, Sweep(results, plan.experiments))
+        assert [block.id for block in said] == [
+            block.id for block in show(choice, plan, Sweep(results, plan.experiments))
+        ]
+    assert asked == [1, len(done)]
+    blocks.shown(PAGE, VIEW, choice.with_(seeds=2), plan, Sweep(done, plan.experiments))
+    assert asked == [1, len(done), len(done)]
+
+
+def drawn(*texts):
+    def page(texts):
+        from toyviz.ui import look_for
+
+        look_for.draw(texts)
+
+    app = AppTest.from_function(page, args=(texts,), default_timeout=60).run()
+    assert not app.exception
+    return app
+
+
+def test_each_line_of_what_to_look_for_stands_apart_and_says_what_it_points_at():
+    app = drawn(
+        Text("look_for", "**What to look for**\n\n- First.\n- Second,\n  longer.", ("T=5", "")),
+        Text("not_shown", "**Not shown**"),
+    )
+    assert [each.value for each in app.markdown] == [
+        *("**What to look for**", "1. ◎ First.", "2. Second,\n  longer.", "**Not shown**")
+    ]
+    (pointer,) = app.get("bidi_component")
+    assert '"marks": ["T=5", ""]' in pointer.proto.json
+
+
+def test_without_such_a_text_there_is_no_button():
+    app = drawn(Text("other", "Words."))
+    assert not app.markdown
+    assert not app.get("bidi_component")
+
+
+def test_what_the_button_opens_need_not_stand_below():
+    assert look_for.is_told_there(Text("look_for", ""))
+    assert not look_for.is_told_there(Text("told", ""))

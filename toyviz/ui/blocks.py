@@ -1,0 +1,71 @@
+"""What a view says, worked out once for all who look at the same: a class that opens one page costs one page."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+
+import streamlit as st
+
+from toyviz.result import Result
+from toyviz.sweep import Sweep
+from toyviz.view import Block, Choice, Page, Plan, View
+
+MOST = 24  # that are kept: views at one choice with the networks that are trained of it
+
+
+class Kept:
+    """The newest of what was worked out; two who ask for the same at the same time wait for one working out."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._kept: OrderedDict[Hashable, tuple[Block, ...]] = OrderedDict()
+        self._working: dict[Hashable, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def get(self, key: Hashable, work: Callable[[], tuple[Block, ...]]) -> tuple[Block, ...]:
+        """What is kept under this key, or what work says now."""
+        with self._guard:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+            mine = self._working.setdefault(key, threading.Lock())
+        with mine:
+            with self._guard:
+                if key in self._kept:
+                    return self._kept[key]
+            try:
+                done = work()
+            finally:
+                with self._guard:
+                    self._working.pop(key, None)
+            with self._guard:
+                self._kept[key] = done
+                while len(self._kept) > self.most:
+                    self._kept.popitem(last=False)
+        return done
+
+
+def shown(page: Page, view: View, choice: Choice, plan: Plan, sweep: Sweep) -> tuple[Block, ...]:
+    """view.show(...) of what is trained so far. Not to be changed: others have the same."""
+    key = (page.id, view.id, _told(choice), tuple(each.experiment.key for each in sweep))
+    return _kept().get(key, lambda: tuple(view.show(choice, plan, sweep)))
+
+
+def inside(page: Page, view: View, choice: Choice, results: tuple[Result, ...]) -> tuple[Block, ...]:
+    """view.inside(...); kept where these networks are trained, else of this moment."""
+    if not all(result.finished for result in results):
+        return tuple(view.inside(choice, *results))
+    frames = tuple((each.experiment.key, len(each.frame_steps)) for each in results)
+    key = (page.id, view.id, "inside", _told(choice), frames)
+    return _kept().get(key, lambda: tuple(view.inside(choice, *results)))
+
+
+def _told(choice: Choice) -> tuple[tuple[str, object], ...]:
+    return tuple(sorted(choice.items()))
+
+
+@st.cache_resource(show_spinner=False)
+def _kept() -> Kept:
+    return Kept(MOST)
