@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from toyviz import charts, metrics, theory
-from toyviz.charts.chart import CLOSE_RAYS, RAYS
+from toyviz import charts, theory
+from toyviz.charts.chart import RAYS
 
 RNG = np.random.default_rng(0)
 RUNS = pd.DataFrame(
@@ -61,13 +61,9 @@ LISTS = pd.DataFrame(
     {"n_hidden": [2, 4, 2], "training_size": [8, 8, 16], "value": [0.1, 0.0, 1e-5], "floor": 0.01, "seed": [0, 1, 2]}
 )
 SHARES = pd.DataFrame({"x": [1.0, 2.0, 1.0], "y": [0.5, 1.0, 0.2], "line": ["a", "a", "b"], "seed": 0})
-STARTS = pd.DataFrame(
-    {"density": [1, 0.1, 1, 0.1], "start": [*"aabb"], "seed": 0, "represented": [5, 9, 5, 2], "ratio": [1, 1, 1, 9.0]}
-)
 PHASES = pd.DataFrame(
-    {"importance": [0.1, 10.0], "density": 1.0, "phase": ["given up", "alone"], "differs": [False, True], "loss": 1.0}
-)
-
+    {"importance": [0.1, 10.0], "density": 1.0, "phase": ["given up", "alone"], "differs": [False, True], "seed": 0}
+).assign(told="given up")
 KIN = [f",{k}," for k in range(6)]
 HISTORY = RNG.normal(size=(3, 6, 2))
 GROUPS = [
@@ -79,10 +75,6 @@ DROP = (np.array([1, 10, 100]), np.array([1.0, 0.5, 0.0]))
 ROWS = [charts.Kind("never active", "#0A84C6"), charts.Kind("active", "#D55E00", "triangle-up", ring=True, size=2)]
 PANELS = [charts.Panel("T = 10", 10, {"active": POINTS, "never active": POINTS / 9}, "uniform", 0.2)]
 PICTURES = {10: charts.Picture(COLUMNS, HIDDEN, 1)}
-
-
-def closeup(values, kind, **options):
-    return charts.closeup(values, kind, metrics.norms(values), metrics.dimensionality(values), **options)
 
 
 FIGURES = {
@@ -108,8 +100,6 @@ FIGURES = {
     "norms_over_samples": charts.norms_over_samples(RUNS, 10),
     "panels": charts.panels([("T = 4", {charts.FEATURES: COLUMNS, charts.SAMPLES: HIDDEN})]),
     "panels, many": charts.panels([(f"T = {T}", {charts.FEATURES: COLUMNS}) for T in range(9)], common_scale=True),
-    "closeup of features": closeup(COLUMNS, charts.FEATURES),
-    "closeup of samples": closeup(HIDDEN, charts.SAMPLES, lim=3.0),
     "components": charts.components(),
     "fish_shapes": charts.fish_shapes(256, 32, 64),
     "over_hidden_size": charts.over_hidden_size(FISH, FISH.assign(value=0.1), "Error", "error", "rank floor", 16),
@@ -124,14 +114,14 @@ FIGURES = {
     "norm_bars, large": charts.norm_bars([("", np.ones(6), np.zeros(6))], 2, large=True),
     "summary": charts.summary(SUMMARY, "represented", (1.0, 0.1, 0.01), 5, 0.1),
     "summary of superposition": charts.summary(SUMMARY, "superposition", (1.0, 0.1)),
-    "by_start": charts.by_start(STARTS, "represented", ["a", "b"], 0.1),
-    "by_start, loss": charts.by_start(STARTS, "ratio", ["a", "b"]),
-    "by_start, nothing yet": charts.by_start(STARTS[:0], "represented", ["a", "b"]),
     "dimensions_per_feature": charts.dimensions_per_feature(
-        {1.0: 1.0, 0.1: 0.4}, {1.0: np.ones(200), 0.1: np.linspace(0, 1, 200)}, theory.PLATEAUS
+        {1.0: 1.0, 0.1: 0.4}, {1.0: np.ones(200), 0.1: np.linspace(0, 1, 200)}, theory.PLATEAUS, (1.0, 0.1)
     ),
-    "dimensions_per_feature, nothing yet": charts.dimensions_per_feature({}, {}, theory.PLATEAUS),
-    "phases": charts.phases(PHASES, "Trained", (0.1, 1.0)),
+    "dimensions_per_feature, nothing yet": charts.dimensions_per_feature({}, {}, theory.PLATEAUS, ()),
+    "phases": charts.phases(PHASES, "Trained", (0.1, 10.0), (1.0,), (0.1, 1.0)),
+    "phases, nothing yet": charts.phases(PHASES[:0], "Trained", (0.1, 10.0), (1.0,)),
+    "portraits": charts.portraits([charts.Portrait("1 − S = 1", {"density": 1.0}, W1, B2)], "Networks", planes=True),
+    "portraits, none": charts.portraits([], "Networks"),
     "neuron_weights": charts.neuron_weights([("a", np.eye(2, 3)), ("b", np.eye(2, 3))]),
     "neuron_weights, large": charts.neuron_weights([("a", np.eye(2, 3))], large=True),
     "neuron_weights, none": charts.neuron_weights([]),
@@ -336,19 +326,10 @@ def test_panels_have_equal_axes_that_hold_every_vector_and_one_scale_on_request(
         assert widths["b"] > np.abs(10 * COLUMNS).max()
 
 
-def test_where_vectors_are_left_out_the_longest_columns_stay_and_the_title_says_so():
-    many = RNG.normal(size=(CLOSE_RAYS + 500, 2))
-    figure = closeup(many, charts.FEATURES)
-    assert figure.spec["title"] == f"{CLOSE_RAYS:,} of {len(many):,} columns of W1"
-    kept = set(figure.data["dots"]["number"])
-    assert kept == set(np.argsort(-metrics.norms(many))[:CLOSE_RAYS])
+def test_where_vectors_are_left_out_some_evenly_spaced_stay():
+    many = RNG.normal(size=(RAYS + 500, 2))
     panel = charts.panels([("a", {charts.SAMPLES: many})]).data["vectors"]
     assert (panel["mark"] == "dot").sum() == RAYS
-
-
-def test_the_vectors_with_a_dimension_of_their_own_carry_their_number():
-    star = np.concatenate([np.full((50, 2), 1e-3), [[1.0, 0], [0, 1.0]]])
-    assert set(closeup(star, charts.FEATURES).data["labels"]["number"]) == {50, 51}
 
 
 def test_the_strip_keeps_all_that_stand_out_and_the_smallest():

@@ -107,6 +107,30 @@ def histograms(frames, *sizes, **options):
     return charts.histograms(panels, "Cosines", **options)
 
 
+def portraits(trained, n=6, m=2, **options):
+    """Two rows of three portraits, of which these are trained."""
+    panels = []
+    for place in range(6):
+        weights = (RNG.normal(size=(m, n)), RNG.normal(size=n)) if place in trained else ()
+        about = {"density": DENSITIES[place % 3], "seed": "best"}
+        panels.append(charts.Portrait(f"1 − S = {place}", about, *weights, row="ab"[place // 3]))
+    return charts.portraits(panels, f"{len(trained)} networks", **options)
+
+
+def plateaus(trained, **options):
+    features = {density: RNG.random(100) for density in trained}
+    shares = {density: float(values.mean()) for density, values in features.items()}
+    return charts.dimensions_per_feature(shares, features, {"alone": 1.0, "triangle": 2 / 3}, DENSITIES, **options)
+
+
+def phases(count, **options):
+    places = [(importance, density) for importance in (0.1, 1.0, 10.0) for density in DENSITIES][:count]
+    cells = pd.DataFrame(places, columns=["importance", "density"]).assign(
+        phase="alone", differs=[k == 0 for k in range(count)], told="alone", seed=range(count)
+    )
+    return charts.phases(cells, "Trained", (0.1, 1.0, 10.0), DENSITIES, **options)
+
+
 DENSITIES = (1.0, 0.1, 0.01)
 HIDDEN = charts.Side("n_hidden", "hidden size m", (2, 4))
 MADE = {  # from nothing to everything, with all that may change while one looks
@@ -127,6 +151,15 @@ MADE = {  # from nothing to everything, with all that may change while one looks
         matrices(1, (2, 3)),
         matrices(40, (2, 3), (8, 8), (1, 1), equal=True, across=2, show_names=True),
     ],
+    "portraits": [
+        charts.portraits([], "None"),
+        portraits((), rows="ab"),
+        portraits(range(6), 50, 5, selected={"density": 0.1}),
+        portraits(range(2), 5, 9),
+    ],
+    "portraits, with planes": [portraits((), planes=True), portraits(range(3), 12, planes=True, rows="ab")],
+    "dimensions_per_feature": [plateaus(()), plateaus((0.1,), selected=0.1), plateaus(DENSITIES)],
+    "phases": [phases(0), phases(4, selected=(1.0, 0.1)), phases(9)],
     "bars": [bars(1), bars(1, 5), bars(40, 3, 8, 1, across=2, after=2, rules={"mean": 0.5}, faint_below=0.1)],
     "histograms": [histograms(1), histograms(1, 1), histograms(9, 30, 2, low=-1, high=1)],
     "panels_over_sizes": [small(()), small((3,), 0), small(SIZES)],

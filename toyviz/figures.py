@@ -45,7 +45,6 @@ class Figure:
 
 
 TABS = {  # the parameter of the address that holds the open view, of each page with several that has no views yet
-    "superposition": "superposition",
     "limits": "limits",
     "unembedding": "final",
     "dictionaries": "tab",
@@ -54,14 +53,6 @@ TABS = {  # the parameter of the address that holds the open view, of each page 
 DRAWN: dict[str, Figure] = {  # those on pages that are not made of views
     "F1": Figure(
         "Three parts of a transformer, each taken out", "fish", None, "components", "components", settings.FISH
-    ),
-    "F2": Figure(
-        "Overlaps and lengths of the features over density",
-        "superposition",
-        "Density by density",
-        "overlaps",
-        "all-overlaps",
-        ("superposition",),
     ),
     "F6": Figure(
         "Limits of reconstruction, decreasing importance",

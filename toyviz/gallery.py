@@ -53,18 +53,6 @@ def wanted() -> list[Experiment]:
     """What is trained beforehand and shipped, each once: what views ask for, and what the other pages show at first."""
     every = [
         *(each for page in studies.pages().values() for view in page.views for each in view.shipped_experiments()),
-        *sweep(EXPERIMENTS["superposition"].quick, seed=range(4), sparsity=settings.SPARSITIES),
-        *sweep(EXPERIMENTS["superposition_linear"].quick, seed=range(4), sparsity=settings.SPARSITIES),
-        *(
-            experiment
-            for start, offset in settings.BIAS_STARTS.values()
-            for experiment in sweep(
-                EXPERIMENTS["superposition"].quick.with_(bias_init=start, bias_offset=offset),
-                seed=range(4),
-                sparsity=settings.SPARSITIES,
-            )
-            if (start, offset) != ("zeros", 0.0)
-        ),
         *sweep(EXPERIMENTS["unembedding"].quick, seed=range(2), n_samples=settings.SAMPLE_SIZES),
         *sweep(EXPERIMENTS["unembedding_soft"].quick, n_samples=settings.SAMPLE_SIZES),
         *(EXPERIMENTS[name].quick for name in ("unembedding_xavier", "unembedding_tied")),
@@ -72,8 +60,6 @@ def wanted() -> list[Experiment]:
         EXPERIMENTS["unembedding_sgd"].quick.with_(init="xavier_normal", bias_init="zeros"),
         EXPERIMENTS["double_descent_untied"].quick.with_(n_samples=500),
         *_limits(),
-        *_named("dimensions_per_feature"),
-        *_named("phase_diagram", seed=range(4)),
         *_named("privileged_basis", seed=range(settings.STARTS)),
         *settings.fish(n_embed=settings.FISH_EMBEDS, n_hidden=settings.FISH_HIDDEN),
         *_dictionaries(),

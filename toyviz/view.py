@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -14,7 +15,7 @@ from toyviz import control
 from toyviz.charts import Chart
 from toyviz.control import Alias, Choice, Control
 from toyviz.experiment import FIELD_NAMES, Experiment, sweep
-from toyviz.result import FRAME_METRICS
+from toyviz.result import FRAME_METRICS, Result
 from toyviz.sweep import Sweep
 
 VERSION = "2"  # of the addresses that are written now; those of the first had no version
@@ -71,15 +72,42 @@ Block = Figure | Text | Number | Table
 class Plan:
     """The networks that a view wants, each once, in the order in which it wants them; the opened ones come first.
 
-    opened: those that are looked into: one, or the few that are compared.
+    opened: those that are looked into: one, or the few that are compared. rivals: for each of these the networks of
+    which the best is looked into in its place, once all of them are trained; () where it was asked for itself. rank:
+    what the best has the lowest of; the test loss where it is None.
     """
 
     experiments: tuple[Experiment, ...]
     opened: tuple[Experiment, ...]
+    rivals: tuple[tuple[Experiment, ...], ...]
+    rank: Callable[[Result], float] | None
 
-    def __init__(self, experiments: Iterable[Experiment], opened: Sequence[Experiment]) -> None:
+    def __init__(
+        self,
+        experiments: Iterable[Experiment],
+        opened: Sequence[Experiment],
+        rivals: Sequence[Sequence[Experiment]] = (),
+        rank: Callable[[Result], float] | None = None,
+    ) -> None:
+        object.__setattr__(self, "rank", rank)
         object.__setattr__(self, "opened", tuple(opened))
+        object.__setattr__(self, "rivals", tuple(map(tuple, rivals)))
         object.__setattr__(self, "experiments", tuple(dict.fromkeys([*opened, *experiments])))
+
+    def settled(self, known: Callable[[Experiment], Result | None]) -> Plan:
+        """The same with the best of its rivals in the place of each opened one, as far as that is known.
+
+        known: what gives the result of an experiment, None where it is not trained.
+        """
+        if not self.rivals:
+            return self
+        found = [Sweep([r for each in group if (r := known(each))], group) for group in self.rivals]
+        best = [self._best(group) if group.finished else None for group in found]
+        opened = [new.experiment if new else old for new, old in zip(best, self.opened, strict=True)]
+        return Plan(self.experiments, opened, self.rivals, self.rank)
+
+    def _best(self, group: Sweep) -> Result | None:
+        return group.best() if self.rank is None else min(group, key=self.rank, default=None)
 
     def values(self, field: str) -> list[Any]:
         """The values that a field has in these networks, each once, ascending; None is none of them."""
@@ -97,11 +125,28 @@ class Plan:
     def over(cls, base: Experiment, fields: Mapping[str, Iterable[Any]], **opened: Any) -> Plan:
         """A sweep of the base over some fields, and one network of it opened: those nearest to it come first.
 
-        opened: field -> the value that is looked into; a network that is not in the sweep is added, and it alone.
+        opened: field -> the value that is looked into; a network that is not in the sweep is added, and it alone. A
+        seed of None is the best of the seeds.
         """
         every = sweep(base, **{name: sorted(set(each)) for name, each in fields.items()})
+        if opened.get("seed", 0) is None:
+            at = {name: value for name, value in opened.items() if name != "seed"}
+            rivals = [base.with_(**at, seed=seed) for seed in sorted(set(fields["seed"]))]
+            every = [*rivals, *every]
+            opened = at | {"seed": rivals[0].seed}
+        else:
+            rivals = []
         every.sort(key=lambda each: sum(getattr(each, name) != value for name, value in opened.items()))
-        return cls(every, [base.with_(**opened)])
+        return cls(every, [base.with_(**opened)], [rivals] if rivals else ())
+
+    @classmethod
+    def beside(cls, plans: Sequence[Plan]) -> Plan:
+        """The networks of several plans, whose opened ones are compared: what each wants first comes first."""
+        rows = zip_longest(*(plan.experiments for plan in plans))
+        every = [each for row in rows for each in row if each]
+        opened = [each for plan in plans for each in plan.opened]
+        rivals = [group for plan in plans for group in plan.rivals or [()] * len(plan.opened)]
+        return cls(every, opened, rivals if any(rivals) else ())
 
 
 def _nothing(choice: Choice, *opened: Any) -> Iterator[Block]:
@@ -158,7 +203,8 @@ class View:
     first_name: str = ""  # what addresses without a version called it
     aliases: Mapping[str, Alias] = field(default_factory=dict)  # parameter of such an address -> what it is now
     first_defaults: Mapping[str, str] = field(default_factory=dict)  # control -> what they mean by leaving it out
-    first_among: Mapping[str, str] = field(default_factory=dict)  # opened control -> the swept one that had its value
+    # Opened control -> the swept one that had its value; after a "-" one whose largest value came first.
+    first_among: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse ids that would hide one another, in the address or in a choice."""
@@ -270,8 +316,12 @@ def link(text: str) -> tuple[str, dict[str, list[str]]]:
 
 def _first_of(view: View, given: Mapping[str, str], choice: Choice) -> dict[str, Any]:
     """What a first address meant by leaving out what is opened, where the usual value is not among the swept ones."""
-    among = view.first_among.items()
-    return {id: choice[of][0] for id, of in among if id not in given and choice[id] not in choice[of]}
+    found = {}
+    for id, of in view.first_among.items():
+        among = choice[of.removeprefix("-")]
+        if id not in given and choice[id] not in among:
+            found[id] = among[-1 if of.startswith("-") else 0]
+    return found
 
 
 def _now(given: Mapping[str, str], aliases: Mapping[str, Alias]) -> dict[str, str]:

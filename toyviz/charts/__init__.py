@@ -20,7 +20,7 @@ from toyviz.charts.final_layer import (
     votes,
 )
 from toyviz.charts.fish import FISH, components, fish_shapes, over_hidden_size, recovery, response
-from toyviz.charts.geometry import FEATURES, SAMPLES, closeup, dimensionality, limit, panels
+from toyviz.charts.geometry import FEATURES, SAMPLES, dimensionality, limit, panels
 from toyviz.charts.histograms import Histogram, histograms
 from toyviz.charts.limits import IMPORTANCES, predictions, residuals
 from toyviz.charts.loss import loss_close_to_one, norms_over_samples
@@ -28,9 +28,11 @@ from toyviz.charts.maps import Side, size_map
 from toyviz.charts.matrices import Matrix, matrices
 from toyviz.charts.neurons import neuron_weights, spread, stacks
 from toyviz.charts.overlap import norm_bars, overlaps, summary
+from toyviz.charts.phases import PHASE_KINDS, phases
 from toyviz.charts.pictures import LIFT_KINDS, START_KINDS, Panel, panels_over_sizes
+from toyviz.charts.plateaus import dimensions_per_feature
+from toyviz.charts.portraits import OVERLAP, SHARED, Portrait, portraits
 from toyviz.charts.sizes import Picture, over_sizes
-from toyviz.charts.superposition import by_start, dimensions_per_feature, phases
 from toyviz.charts.training import training_curve
 from toyviz.charts.vectors import Group, outstanding, plane, planes_of_kinds
 
@@ -45,10 +47,13 @@ __all__ = [
     "GREY",
     "IMPORTANCES",
     "LIFT_KINDS",
+    "OVERLAP",
+    "PHASE_KINDS",
     "POSITIONS",
     "PURPLE",
     "RAYS",
     "SAMPLES",
+    "SHARED",
     "START_KINDS",
     "VERMILLION",
     "Bars",
@@ -59,11 +64,10 @@ __all__ = [
     "Matrix",
     "Panel",
     "Picture",
+    "Portrait",
     "Side",
     "bars",
-    "by_start",
     "clock_curve",
-    "closeup",
     "components",
     "cosine_histograms",
     "count",
@@ -95,6 +99,7 @@ __all__ = [
     "plane",
     "planes",
     "planes_of_kinds",
+    "portraits",
     "predictions",
     "recovery",
     "residuals",

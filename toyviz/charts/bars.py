@@ -37,7 +37,7 @@ class Bars(NamedTuple):
 
     title: str
     history: np.ndarray  # (f, k); one frame for what stands still
-    shade: np.ndarray | None = None  # (f, k) from 0 to 1, as colours from blue to yellow
+    shade: np.ndarray | None = None  # (f, k) from 0 to shade_end, as colours from blue to yellow
     colour: str = BLUE  # where there are no shades
     names: Sequence[str] = ()  # (k,); their numbers from 0 where left out
     kin: Sequence[str] = ()  # (k,) the features that each goes with, between commas
@@ -58,6 +58,7 @@ def bars(
     entries: str = "entry",
     y_title: str = "value",
     shade_title: str = "",
+    shade_end: float = 1.0,
     rules: Mapping[str, float] | None = None,
     after: int | None = None,
     low: float | None = None,
@@ -69,9 +70,9 @@ def bars(
     """Vectors as bars, a panel each, on one axis, over the frames of a training.
 
     The axis holds 0 and the whole history, or the frame of now where the visitor asks for that. entries: what a bar is.
-    shade_title: what the shades are. rules: name -> the height of a dashed line. after: a dashed line stands after so
-    many bars. low, high: ends of the axis. faint_below: bars less high than this are faint. across: panels in one row;
-    where left out, all. pick: names in Bars.about that a click on a bar picks.
+    shade_title: what the shades are. shade_end: where their colours end. rules: name -> the height of a dashed line.
+    after: a dashed line stands after so many bars. low, high: ends of the axis. faint_below: bars less high than this
+    are faint. across: panels in one row; where left out, all. pick: names in Bars.about that a click on a bar picks.
     """
     axes = []
     for panel in panels:
@@ -85,6 +86,7 @@ def bars(
         entries=entries,
         y_title=y_title,
         shade_title=shade_title,
+        shade_end=shade_end,
         rules=rules or {},
         after=after,
         ends=(low, high),
@@ -103,6 +105,7 @@ def drawn(
     entries: str,
     y_title: str,
     shade_title: str = "",
+    shade_end: float = 1.0,
     rules: Mapping[str, float],
     after: int | None = None,
     ends: tuple[float | None, float | None] = (None, None),
@@ -116,7 +119,7 @@ def drawn(
     histories = together([panel.history for panel in panels])
     values = np.concatenate(histories, axis=1) if histories else np.empty((1, 0))  # (f, bars)
     columns, units = packed(values[:, :, None], "v")
-    shade = _shades(panels, len(values))
+    shade = _shades(panels, len(values), shade_end)
     told = tuple(dict.fromkeys(name for panel in panels for name in panel.about))
     parts = [_entries(panel, place, across, names[place], told) for place, panel in enumerate(panels)]
     entry = pd.concat(parts, ignore_index=True) if parts else records([], *ENTRY, *told)
@@ -153,7 +156,7 @@ def drawn(
         if panel.history.size
     )
     said = f"{title + ': ' if title else ''}{y_title} of each {entries} as bars: {ends_of or 'none'}."
-    spec = _bars(bool(shade), shade_title, entries, y_title, told, tuple(pick))
+    spec = _bars(shade_end if shade else None, shade_title, entries, y_title, told, tuple(pick))
     return Chart(spec, data, said[0].upper() + said[1:])
 
 
@@ -178,12 +181,13 @@ def _entries(panel: Bars, place: int, across: int, names: Sequence[str], told: t
     )
 
 
-def _shades(panels: Sequence[Bars], frames: int) -> dict[str, np.ndarray]:
-    """Columns s0, s1, ... of whole percents, where any panel has shades."""
+def _shades(panels: Sequence[Bars], frames: int, end: float) -> dict[str, np.ndarray]:
+    """Columns s0, s1, ... of whole percents of the end of the colours, where any panel has shades."""
     if all(panel.shade is None for panel in panels):
         return {}
     every = [
-        np.zeros((1, panel.history.shape[1])) if panel.shade is None else np.clip(panel.shade, 0, 1) for panel in panels
+        np.zeros((1, panel.history.shape[1])) if panel.shade is None else np.clip(panel.shade / end, 0, 1)
+        for panel in panels
     ]
     whole = np.concatenate([np.broadcast_to(shade, (frames, shade.shape[1])) for shade in every], axis=1)
     return {f"s{f}": np.rint(SHADED * whole[f]).astype(np.int8) for f in range(frames)}
@@ -223,9 +227,24 @@ PY = "(top + datum.line * (tall + foot + head) + head + (high - clamp({}, low, h
 BOTTOM = "(top + datum.line * (tall + foot + head) + head + tall)"
 
 
+def _end(shade_end: float) -> str:
+    """The end of the colours of shades, which may go beyond it where it is not 1."""
+    return "1" if shade_end == 1 else f"{shade_end:g}+"
+
+
+def _key_width(shade_title: str, shade_end: float) -> float:
+    """About how many pixels the colours of shades take, with what is written beside them."""
+    return width_of(shade_title) + 6.2 * len(_end(shade_end)) + 96
+
+
+def _name(shade_title: str, shade_end: float) -> str:
+    """What the shades are, where there is room for it: an expression."""
+    return f"width < {_key_width(shade_title, shade_end) - 20:.0f} ? '' : {shade_title!r}"
+
+
 @cache
 def _bars(
-    shaded: bool, shade_title: str, entries: str, y_title: str, told: tuple[str, ...], pick: tuple[str, ...]
+    shade_end: float | None, shade_title: str, entries: str, y_title: str, told: tuple[str, ...], pick: tuple[str, ...]
 ) -> dict[str, Any]:
     m = "data('meta')[0]"
     params = [
@@ -256,8 +275,13 @@ def _bars(
         {"filter": "datum.value <= high + 1e-6 * spaced"},
     ]
     entry = pickable(pick)
-    shade = [{"calculate": f"datum['s' + frame] / {SHADED}", "as": "shade"}] if shaded else []
-    shades = {"type": "linear", "domain": [0, 1], "range": [BLUE, GREEN, AMBER], "interpolate": "rgb"}
+    shade = [{"calculate": f"datum['s' + frame] * {shade_end / SHADED}", "as": "shade"}] if shade_end else []
+    shades = {
+        "type": "linear",
+        "domain": [0, (shade_end or 1) / 2, shade_end or 1],
+        "range": [BLUE, GREEN, AMBER],
+        "interpolate": "rgb",
+    }
     by_shade = {"test": "datum.shaded", "field": "shade", "type": "quantitative", "scale": shades, "legend": None}
     color: dict[str, Any] = {"value": {"expr": "datum.colour"}}
     quiet = {"color": GREY, "tooltip": None}
@@ -302,14 +326,14 @@ def _bars(
                     x2=f"{PX.format('datum.right')} - ({gap})",
                     y2=PY.format("0"),
                 ),
-                "color": {"condition": by_shade, **color} if shaded else color,
+                "color": {"condition": by_shade, **color} if shade_end else color,
                 "fillOpacity": {"value": {"expr": f"{brightness()} * (abs(datum.value) < {m}.faint ? {FAINT} : 1)"}},
                 "tooltip": [
                     {"field": "name", "type": "nominal", "title": entries},
                     {"field": "value", "type": "quantitative", "title": y_title, "format": ".4~g"},
                     *(
                         [{"field": "shade", "type": "quantitative", "title": shade_title, "format": ".2f"}]
-                        if shaded
+                        if shade_end
                         else []
                     ),
                     *tooltip_of(told),
@@ -330,8 +354,12 @@ def _bars(
         },
         titles(PX.format("0"), f"({BOTTOM} - tall)", "wide + apart - 3"),
         _names(),
-        *said_axes(f"width - {width_of(shade_title) + 2 * 16 + 70:.0f}" if shaded else "width"),
-        *(gradient("width", (BLUE, GREEN, AMBER), "'0'", "'1'", repr(shade_title)) if shaded else []),
+        *said_axes(f"width - {_key_width(shade_title, shade_end):.0f}" if shade_end else "width"),
+        *(
+            gradient("width", (BLUE, GREEN, AMBER), "'0'", repr(_end(shade_end)), _name(shade_title, shade_end))
+            if shade_end
+            else []
+        ),
     ]
     return {
         "$schema": SCHEMA,

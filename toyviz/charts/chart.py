@@ -22,7 +22,6 @@ COLOUR_WORDS = {
     GREY: "grey",
 }
 RAYS = 200  # columns or samples drawn at most in one small panel
-CLOSE_RAYS = 1000  # and in the large one
 
 
 class Chart(NamedTuple):

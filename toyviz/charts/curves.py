@@ -42,6 +42,7 @@ from toyviz.charts.sizes import (
 from toyviz.charts.ticks import PLAIN, linear_range, log_axis, log_range
 
 COLOURS = (VERMILLION, BLUE, PURPLE, GREY, GREEN, AMBER)  # of the first curve, the second, ...
+NARROW = 250  # pixels: a curve has its short title
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 2], [1, 3])
 
@@ -84,6 +85,7 @@ def clock_curve(
         "ticks": pd.DataFrame({"value": ticks}),
         "meta": meta(
             title=f"{title} over the training steps",
+            small=title,
             last=frames - 1,
             total=max(total, 2),
             low=low,
@@ -147,6 +149,7 @@ def lines_over(
     low: float | None = None,
     high: float | None = None,
     share: bool = False,
+    median: bool = False,
     colours: Sequence[str] = COLOURS,
 ) -> Chart:
     """A number of each network over a swept field, a line for each of a few rules: the mean, and a faint point a seed.
@@ -179,7 +182,7 @@ def lines_over(
             }
         )
 
-    mean = rows.groupby(["line", x], as_index=False)["value"].mean()
+    mean = rows.groupby(["line", x], as_index=False)["value"].agg("median" if median else "mean")
     drawn = at(mean).sort_values(["number", "place"]).reset_index(drop=True)
     form, told_x = (".1%" if share else ".4g"), x_title[:1].lower() + x_title[1:]
     told = [
@@ -331,7 +334,8 @@ def _clock_curve() -> dict[str, Any]:
             },
         },
     ]
-    title = {"text": {"expr": "data('meta')[0].title"}, "anchor": "start", "frame": "group", "fontSize": 13}
+    text = {"expr": f"data('meta')[0][width < {NARROW} ? 'small' : 'title']"}
+    title = {"text": text, "anchor": "start", "frame": "group", "fontSize": 13}
     return {
         "$schema": SCHEMA,
         "title": {**title, "offset": 6},

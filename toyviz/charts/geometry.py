@@ -12,12 +12,9 @@ import numpy as np
 import pandas as pd
 
 from toyviz.charts.chart import (
-    CLOSE_RAYS,
     GREY,
     RAYS,
     Chart,
-    compiled,
-    count,
     named,
     records,
     samples_x,
@@ -32,8 +29,6 @@ KINDS = [FEATURES, SAMPLES]
 MARGIN = 1.15  # a square is this much wider than what it holds
 STRIP = 60  # vectors of one kind drawn at one T in the strip plot, evenly spaced by rank,
 TOP = 20  # and those with the most dimensionality, which say what is represented
-LABELS = 12  # dots that carry their number, if they have
-LABELLED = 0.1  # more of a dimension to themselves than this
 
 
 def panels(vectors: Sequence[tuple[str, Mapping[str, np.ndarray]]], common_scale: bool = False) -> Chart:
@@ -57,43 +52,6 @@ def panels(vectors: Sequence[tuple[str, Mapping[str, np.ndarray]]], common_scale
         what = " and of ".join(KINDS[:kinds_drawn])
         said = f"{len(vectors)} small pictures of {what}, from {vectors[0][0]} to {vectors[-1][0]}."
     return Chart(_panels(max(len(vectors), 1)), {"vectors": drawn}, said, square=True)
-
-
-def closeup(
-    values: np.ndarray,
-    kind: str,
-    norms: np.ndarray,
-    dimensionality: np.ndarray,
-    lim: float | None = None,
-    at_most: int = CLOSE_RAYS,
-) -> Chart:
-    """One kind of vector, large, with a tooltip each.
-
-    values: (n, 2). norms, dimensionality: (n,), for the tooltips. lim: half the width of both axes. Drawn are
-    at_most. The LABELS vectors with the most dimensionality, if above LABELLED, carry their number.
-    """
-    lim, chosen = lim or limit(values), _chosen(values, kind, at_most)
-    dots = pd.DataFrame(
-        {
-            "number": chosen,
-            "x": values[chosen, 0],
-            "y": values[chosen, 1],
-            "norm": norms[chosen],
-            "dimensionality": dimensionality[chosen],
-            "kind": kind,
-        }
-    )
-    labels = dots[dots["dimensionality"] > LABELLED].nlargest(LABELS, "dimensionality")
-    lengths = np.hypot(labels["x"], labels["y"]).clip(lower=1e-12)
-    beyond = 1 + 0.08 * lim / lengths
-    data = {
-        "dots": dots,
-        "labels": labels.assign(x=labels["x"] * beyond, y=labels["y"] * beyond),
-        "frame": pd.DataFrame({"x": [-lim, lim], "y": [-lim, lim]}),
-    }
-    title = count(kind, len(chosen), len(values))
-    spec = {**_closeup(kind), "title": title}
-    return Chart(spec, data, f"{title} in the plane; {len(labels)} carry their number.", square=True)
 
 
 def limit(values: np.ndarray) -> float:
@@ -208,43 +166,6 @@ def _panels(columns: int) -> dict[str, Any]:
         data=named("vectors"),
     )
     return squares(layers, KINDS, size)
-
-
-@cache
-def _closeup(kind: str) -> dict[str, Any]:
-    axis = alt.Axis(title=None, grid=False, domain=False, tickCount=5, labelColor=GREY, tickColor=GREY, format="~g")
-    x = alt.X("x:Q", scale=alt.Scale(nice=False, zero=False), axis=axis)
-    y = alt.Y("y:Q", scale=alt.Scale(nice=False, zero=False), axis=axis)
-    dots = alt.Chart(named("dots"))
-    word = "feature" if kind == FEATURES else "sample"
-    tooltip = [
-        alt.Tooltip("number:Q", title=word),
-        alt.Tooltip("x:Q", format=".3f"),
-        alt.Tooltip("y:Q", format=".3f"),
-        alt.Tooltip("norm:Q", title="length", format=".3f"),
-        alt.Tooltip("dimensionality:Q", title="dimensionality", format=".3f"),
-    ]
-    layers = [
-        alt.Chart(named("frame")).mark_point(size=1, opacity=0, tooltip=None, aria=False).encode(x=x, y=y),
-        alt.Chart(named("frame")).mark_rule(color=GREY, opacity=0.4).encode(x=alt.datum(0)),
-        alt.Chart(named("frame")).mark_rule(color=GREY, opacity=0.4).encode(y=alt.datum(0)),
-    ]
-    if kind == FEATURES:
-        layers.append(
-            dots.mark_rule(opacity=0.45, strokeWidth=1).encode(
-                x=x, y=y, x2=alt.datum(0), y2=alt.datum(0), color=_kind_color()
-            )
-        )
-    layers += [
-        dots.mark_circle(size=34, opacity=0.85).encode(x=x, y=y, color=_kind_color(), tooltip=tooltip),
-        alt.Chart(named("labels"))
-        .mark_text(fontSize=11, color=GREY, fontWeight="bold")
-        .encode(x=x, y=y, text="number:N"),
-    ]
-    chart = alt.layer(*layers).properties(
-        width=290, height=290, autosize=alt.AutoSizeParams(type="pad", contains="content")
-    )
-    return compiled(chart)
 
 
 @cache

@@ -64,7 +64,13 @@ def said_axes(room: str) -> list[dict[str, Any]]:
     """What lies along the axes, in the line above the panels."""
     mark = {"type": "text", "color": GREY, "fontSize": 11, "align": "left", "baseline": "middle", "tooltip": None}
     at = {"x": {"value": 0}, "y": {"value": KEY / 2 - 3}, "text": {"field": "axes", "type": "nominal"}}
-    return [{"data": {"name": "meta"}, "mark": {**mark, "limit": {"expr": f"max(1, {room})"}}, "encoding": at}]
+    return [
+        {
+            "data": {"name": "meta"},
+            "mark": {**mark, "limit": {"expr": f"max(1, {room})"}, "opacity": {"expr": f"{room} < 50 ? 0 : 1"}},
+            "encoding": at,
+        }
+    ]
 
 
 def gradient(right: str, colours: Sequence[str | None], low: str, high: str, name: str = "''") -> list[dict[str, Any]]:

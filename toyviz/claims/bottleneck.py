@@ -423,8 +423,6 @@ def _turn(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> float:
     return float((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))
 
 
-_DENSITIES = {"superposition": "Density by density"}
-
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         "dense_keeps_the_most_important",
@@ -433,7 +431,7 @@ CLAIMS: tuple[Claim, ...] = (
         "superposition",
         _densities,
         dense_keeps_the_most_important,
-        address=_DENSITIES,
+        view="densities",
     ),
     Claim(
         "sparser_stores_more",
@@ -442,7 +440,7 @@ CLAIMS: tuple[Claim, ...] = (
         "superposition",
         _densities,
         sparser_stores_more,
-        address=_DENSITIES,
+        view="densities",
     ),
     Claim(
         "least_important_share_first",
@@ -451,7 +449,7 @@ CLAIMS: tuple[Claim, ...] = (
         "superposition",
         _densities,
         least_important_share_first,
-        address=_DENSITIES,
+        view="densities",
     ),
     Claim(
         "bias_start_matters",
@@ -461,7 +459,7 @@ CLAIMS: tuple[Claim, ...] = (
         _starts,
         bias_start_matters,
         across_seeds=True,
-        address={"superposition": "Another start"},
+        view="bias_start",
     ),
     Claim(
         "double_descent",

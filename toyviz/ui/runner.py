@@ -105,8 +105,9 @@ def cancel(experiments: Sequence[Experiment], visit: Visit) -> None:
 
 
 def look(plan: Plan, visit: Visit) -> Progress:
-    """Where the plan stands now; looking says that the visitor still wants it."""
+    """Where the plan stands now, the best of its rivals opened; looking says that the visitor still wants it."""
     store, jobs = runtime.store(), runtime.jobs()
+    plan = plan.settled(store.get)
     done, missing, statuses = [], [], {}
     for each in plan.experiments:
         status = None if each.key in visit.cancelled else jobs.status(each)

@@ -177,7 +177,7 @@ def _stage(asked: Asked, before: Progress) -> None:
         with st.container(horizontal=True, width="content", key="opens", gap="small"):
             choose.opens(page, view, visit)
             clock.copy_link(st.container(width=90, height=34, border=False), page.write(view, choice))
-    own = _staged(view, view.show(choice, plan, now.sweep))
+    own = _staged(view, view.show(choice, now.plan, now.sweep))
     inside = [block for block in view.inside(choice, *results) if isinstance(block, Figure)]
     with stage, st.container(horizontal=True, height="stretch", wrap=False, gap="medium"):
         with st.container(height="stretch", width="stretch", key="own"):
@@ -241,13 +241,13 @@ def _below(asked: Asked) -> None:
     if visit.touched:
         st.rerun()
     now = runner.look(plan, visit)
-    results = [runner.result(each, now, newest_only=False) for each in plan.opened]
+    results = [runner.result(each, now, newest_only=False) for each in now.plan.opened]
     with st.container(key="below"):
         st.markdown(f"##### {page.question}")
         inside = list(view.inside(choice, *results))
         figures = [block for block in inside if isinstance(block, Figure)]
         staged = {*ids(view.stage), *ids(inside_rows(view, figures))}
-        for block in [*inside, *view.show(choice, plan, now.sweep)]:
+        for block in [*inside, *view.show(choice, now.plan, now.sweep)]:
             if not isinstance(block, Figure):
                 DRAW[type(block)](block)
             elif block.id not in staged:
@@ -255,7 +255,7 @@ def _below(asked: Asked) -> None:
                     _figure(block, asked)
         for id in view.claims:
             claim(id, now.sweep.results, choice)
-        opened = now.sweep.get(plan.opened[0]) if plan.opened else None
+        opened = now.sweep.get(now.plan.opened[0]) if plan.opened else None
         if opened:
             behind(view.named(choice), opened, tables.runs(now.sweep))
 

@@ -1,0 +1,415 @@
+"""Small portraits of networks side by side: how their features overlap, how long they are, and what shares them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from toyviz import metrics
+from toyviz.charts.chart import AMBER, BLUE, GREEN, GREY, VERMILLION, Chart, records, stacked, stands_alone
+from toyviz.charts.clock import ANY, LIT, LIVELY, LOOKED_AT, POINTED_AT, SCHEMA, heading, meta, targets, unseen
+from toyviz.charts.sizes import filled
+
+DRAWN = 40  # features in a portrait, at most: the longest columns
+SEEN = 0.02  # an overlap smaller than this in size is not drawn: it would not be seen
+OVERLAP = 1.0  # the end of the colours of overlaps and biases, either way
+SHARED = 2.0  # the end of the colours of superposition: 0 is alone, 1 a pair, 2 and more a crowd
+TALLEST = 1.3  # of a bar: longer columns are drawn as long as this
+BARS, HIGHER, PLANE = (
+    0.42,
+    0.9,
+    1.0,
+)  # heights of what is below the overlaps, in sides of these; HIGHER where there is room
+LINES = 4  # of portraits in a row, at most
+SHARES = (BLUE, GREEN, AMBER)  # of superposition, from 0 to SHARED: no black, which is lost on a dark page
+
+
+class Portrait(NamedTuple):
+    """One network: its label, its row if there are several, its weights, and the fields that a click on it may pick.
+
+    Without W1 it is not trained yet: an empty frame.
+    """
+
+    label: str
+    about: Mapping[str, Any]
+    W1: np.ndarray | None = None  # (m, n)
+    b2: np.ndarray | None = None  # (n,)
+    told: str = ""  # more in the tooltip
+    row: str = ""
+
+
+def portraits(
+    panels: Sequence[Portrait],
+    title: str,
+    *,
+    rows: Sequence[str] = (),
+    selected: Mapping[str, Any] | None = None,
+    planes: bool = False,
+    pick: Sequence[str] = ("density", "seed"),
+    height: int | None = None,
+) -> Chart:
+    """W1'W1 with b2 at its right, and below it the lengths of the columns of W1; in reading order, or in rows.
+
+    Where a row has too many, all rows go on below: what belongs together stays one above the other.
+
+    Overlaps and biases are blue where negative, orange where positive, on one scale from -OVERLAP to OVERLAP. A bar is
+    coloured by the superposition of its feature, from 0 to SHARED; the dashed line stands after feature m. planes: the
+    columns are drawn in the plane too, for m = 2, on one scale. At most DRAWN features are drawn: the longest of the
+    first network. selected: fields of about, of the portraits that are looked into. pick: fields of about that a click
+    picks. height: in pixels, where no stage gives it its room.
+    """
+    names = list(rows) or [""]
+    chosen = _drawn(panels)
+    size = next((panel.W1.shape for panel in panels if panel.W1 is not None), (1, 1))
+    reach = max((float(np.abs(p.W1).max()) for p in panels if p.W1 is not None), default=1.0) or 1.0
+    places = dict.fromkeys(names, 0)
+    frames, cells, bars, rays = [], [], [], []
+    for panel in panels:
+        row = panel.row if rows else ""
+        at = {"place": places[row], "line": names.index(row)}
+        places[row] += 1
+        frames.append({**at, **_frame(panel, selected or {})})
+        if panel.W1 is None or panel.b2 is None:
+            continue
+        W1 = panel.W1.astype(float)
+        cells.append(at | _cells(W1[:, chosen], panel.b2[chosen], chosen))
+        bars.append(at | _bars(W1, chosen))
+        if planes:
+            rays.append(at | {"u": W1[0, chosen] / reach, "v": W1[1, chosen] / reach, "kin": _kin(chosen)})
+    where = ("place", "line")
+    data = {
+        "frames": filled(pd.DataFrame(frames)) if frames else _nothing(),
+        "cells": filled(stacked(cells, *where, "i", "j", "value", "kin")),
+        "bars": filled(stacked(bars, *where, "k", "length", "shade", "kin")),
+        "rays": filled(stacked(rays, *where, "u", "v", "kin")),
+        "rows": pd.DataFrame(
+            [{"line": j, "fold": k, "name": name} for k in range(LINES) for j, name in enumerate(names)]
+        ),
+        "meta": meta(
+            title=title,
+            count=max([*places.values(), 1]),
+            lines=len(rows),
+            n=max(len(chosen), 1),
+            after=int((chosen < size[0]).sum()) if 0 < size[0] < size[1] else -1,
+        ),
+    }
+    chart = Chart(_portraits(tuple(pick), planes), data, _said(title, panels), square=True)
+    return stands_alone(chart, height)
+
+
+def _drawn(panels: Sequence[Portrait]) -> np.ndarray:
+    """The features that are drawn of every network, in order: all, or the DRAWN longest of the first."""
+    W1 = next((panel.W1 for panel in panels if panel.W1 is not None), np.empty((1, 0)))
+    longest: np.ndarray = np.sort(np.argsort(-metrics.norms(W1.T), kind="stable")[:DRAWN])
+    return longest
+
+
+def _frame(panel: Portrait, selected: Mapping[str, Any]) -> dict[str, Any]:
+    """What stands around a portrait, and what pointing at it and clicking it say."""
+    there = panel.W1 is not None
+    stored = int((metrics.norms(panel.W1.T) > metrics.REPRESENTED).sum()) if panel.W1 is not None else 0
+    told = f"{panel.row + ', ' if panel.row else ''}{panel.label}: "
+    told += f"{stored} features stored{', ' if panel.told else ''}{panel.told}" if there else "not trained yet"
+    return {
+        "label": panel.label,
+        "stored": f"{stored} stored" if there else "",
+        "told": told,
+        "trained": there,
+        "selected": bool(selected) and all(panel.about.get(name) == value for name, value in selected.items()),
+        "kin": " ".join(f"{name}={value:g}" for name, value in panel.about.items() if not isinstance(value, str)),
+        **panel.about,
+    }
+
+
+def _nothing() -> pd.DataFrame:
+    frame = records([], "place", "line", "label", "stored", "told", "trained", "selected", "kin")
+    return filled(frame).assign(trained=False, selected=False, label="", stored="", told="")
+
+
+def _cells(W1: np.ndarray, b2: np.ndarray, chosen: np.ndarray) -> dict[str, Any]:
+    """The overlaps that can be seen, and beside them, in column n, the biases. W1: (m, n)."""
+    values = np.concatenate([W1.T @ W1, b2[:, None]], axis=1)  # (n, n + 1)
+    i, j = np.nonzero(np.abs(values) >= SEEN)
+    names = [*map(str, chosen), ""]
+    kin = np.array([f",{chosen[a]},{names[b]}," for a, b in zip(i, j, strict=True)], dtype=object)
+    return {"i": i, "j": j, "value": np.clip(values[i, j], -OVERLAP, OVERLAP), "kin": kin}
+
+
+def _bars(W1: np.ndarray, chosen: np.ndarray) -> dict[str, Any]:
+    """The length of each column, and its superposition among all of them. W1: (m, n)."""
+    return {
+        "k": np.arange(len(chosen)),
+        "length": np.minimum(metrics.norms(W1.T)[chosen], TALLEST),
+        "shade": np.minimum(metrics.superposition(W1.T)[chosen], SHARED),
+        "kin": _kin(chosen),
+    }
+
+
+def _kin(chosen: np.ndarray) -> np.ndarray:
+    return np.array([f",{feature}," for feature in chosen], dtype=object)
+
+
+def _said(title: str, panels: Sequence[Portrait]) -> str:
+    there = [panel for panel in panels if panel.W1 is not None]
+    if not there:
+        return f"{title}: no network yet."
+    stored = [int((metrics.norms(panel.W1.T) > metrics.REPRESENTED).sum()) for panel in there if panel.W1 is not None]
+    each = (f"{panel.row + ' ' if panel.row else ''}{panel.label} {k}" for panel, k in zip(there, stored, strict=True))
+    return f"{title}: {len(there)} networks; columns longer than {metrics.REPRESENTED}: {', '.join(each)}."
+
+
+# Pixels.
+HEAD, FOOT, GAP = 20, 6, 12  # above a portrait, for its label; below it; between two
+META = "data('meta')[0]"
+
+
+def _params(planes: bool) -> list[dict[str, Any]]:
+    """How large a portrait is: as large as the room allows, in as many lines a row as make it so.
+
+    What is left of the height makes bars higher.
+    """
+    plane = PLANE if planes else 0.0
+
+    def side(folds: str) -> str:
+        across, lines = f"ceil(count / {folds})", f"(rows * {folds})"
+        wide, tall = f"(n + 1.6) / n / (width - left - {GAP} * {across}) * {across}", f"{1 + BARS + plane}"
+        return f"min(1 / ({wide}), (height / {lines} - {HEAD + FOOT}) / {tall})"
+
+    sides = ", ".join(side(str(k)) for k in range(1, LINES + 1))
+    best = f"max({', '.join(f'sides[{k}]' for k in range(LINES))})"
+    return [
+        LOOKED_AT,
+        {"name": "count", "expr": f"{META}.count"},
+        {"name": "rows", "expr": f"max(1, {META}.lines)"},
+        {"name": "n", "expr": f"{META}.n"},
+        {"name": "left", "expr": f"{META}.lines ? 18 : 0"},
+        {"name": "sides", "expr": f"[{sides}]"},
+        {"name": "folds", "expr": f"indexof(sides, {best}) + 1"},
+        {"name": "across", "expr": "ceil(count / folds)"},
+        {"name": "side", "expr": "max(4, sides[folds - 1])"},
+        {"name": "wide", "expr": "side * (n + 1.6) / n"},  # overlaps, a gap, the bias
+        {"name": "cell", "expr": "side / n"},
+        {"name": "slot", "expr": "(width - left) / across"},
+        {"name": "room", "expr": "height / (rows * folds)"},
+        {
+            "name": "bars",
+            "expr": f"clamp(room - {HEAD + FOOT + 8} - side * {1 + plane}, side * {BARS}, side * {HIGHER})",
+        },
+        {"name": "tall", "expr": f"side * {1 + plane} + bars"},
+        {"name": "step", "expr": f"min(room, tall + {HEAD + FOOT + 24})"},
+    ]
+
+
+COLUMN, LINE = "(datum.place % across)", "(floor(datum.place / across) * rows + datum.line)"
+X0 = f"(left + ({COLUMN} + 0.5) * slot - wide / 2)"
+Y0 = f"({LINE} * step + {HEAD})"
+FLOOR = f"({Y0} + side + bars)"  # where bars stand
+TOP = f"({FLOOR} - bars + 5)"  # of the longest
+
+
+def _at(x: str, y: str, x2: str = "", y2: str = "") -> dict[str, Any]:
+    found = {"x": x, "y": y, "x2": x2, "y2": y2}
+    return {name: {"value": {"expr": value}} for name, value in found.items() if value}
+
+
+@cache
+def _portraits(fields: tuple[str, ...], planes: bool) -> dict[str, Any]:
+    picked = targets(*fields, linked=True, nearest=False)
+    target = {
+        "data": {"name": "frames"},
+        **picked,
+        "mark": {
+            "type": "rect",
+            "opacity": 0,
+            "width": {"expr": f"wide + {GAP}"},
+            "height": {"expr": f"tall + {HEAD + FOOT}"},
+        },
+        "encoding": {
+            **_at(f"{X0} + wide / 2", f"{Y0} + (tall - {HEAD - FOOT}) / 2"),
+            "tooltip": {"field": "told", "type": "nominal"},
+        },
+    }
+    layers = [*_frames(), *_matrix(), *_lengths(), *(_columns() if planes else []), *_legends()]
+    return {
+        "$schema": SCHEMA,
+        "title": heading(6),
+        "params": _params(planes),
+        "layer": [*unseen("meta"), *layers, target],
+        **LIVELY,
+    }
+
+
+def _frames() -> list[dict[str, Any]]:
+    """A quiet ground under what is looked into or pointed at, an outline around overlaps and bias, and the label."""
+    frames: dict[str, Any] = {"data": {"name": "frames"}}
+    quiet = {"color": GREY, "tooltip": None}
+    ground = {"type": "rect", "fill": GREY, "cornerRadius": 4, "tooltip": None, "strokeOpacity": 0}
+    outline = {"type": "rect", "filled": False, "stroke": GREY, "strokeOpacity": 0.45, "tooltip": None}
+    dashes = {"expr": "datum.trained ? [1, 0] : [2, 3]"}
+    text = {"type": "text", **quiet, "fontSize": 11, "baseline": "middle"}
+    return [
+        {
+            **frames,
+            "mark": {
+                **ground,
+                "fillOpacity": {"expr": f"datum.selected ? 0.2 : {POINTED_AT} ? 0.12 : 0"},
+                "width": {"expr": f"min(slot, wide + {GAP - 2})"},
+                "height": {"expr": f"tall + {HEAD + FOOT - 2}"},
+            },
+            "encoding": _at(f"{X0} + wide / 2", f"{Y0} + (tall - {HEAD - FOOT}) / 2"),
+        },
+        *(
+            {
+                **frames,
+                "mark": {**outline, "strokeDash": dashes, "width": {"expr": width}, "height": {"expr": "side"}},
+                "encoding": _at(f"{X0} + {middle}", f"{Y0} + side / 2"),
+            }
+            for width, middle in (("side", "side / 2"), ("cell", "cell * (n + 1.1)"))
+        ),
+        {
+            **frames,
+            "mark": {**text, "align": "left", "fontWeight": {"expr": "datum.selected ? 'bold' : 'normal'"}},
+            "encoding": {**_at(f"{X0} + 1", f"{Y0} - 9"), "text": {"field": "label", "type": "nominal"}},
+        },
+        {
+            **frames,
+            "mark": {**text, "align": "right", "fontSize": 10},
+            "encoding": {
+                **_at(f"{X0} + wide", f"{Y0} - 9"),
+                "text": {"field": "stored", "type": "nominal"},
+                "opacity": {"value": {"expr": "wide > 6 * (length(datum.label) + length(datum.stored)) + 8 ? 1 : 0"}},
+            },
+        },
+        {
+            "data": {"name": "rows"},
+            "transform": [{"filter": "datum.fold < folds"}],
+            "mark": {"type": "text", **quiet, "fontSize": 11, "angle": 270, "limit": {"expr": "step"}},
+            "encoding": {
+                **_at("6", "(datum.fold * rows + datum.line + 0.5) * step"),
+                "text": {"field": "name", "type": "nominal"},
+            },
+        },
+    ]
+
+
+def _matrix() -> list[dict[str, Any]]:
+    """Overlaps, and the bias at their right; the nearer to 0, the more the page shows through."""
+    strength = f"abs(datum.value) / {OVERLAP} * ({ANY} && !({LIT}) ? 0.15 : 1)"
+    return [
+        {
+            "data": {"name": "cells"},
+            "transform": [{"filter": "isValid(datum.value)"}],
+            "mark": {
+                "type": "rect",
+                "tooltip": None,
+                "fill": {"expr": f"datum.value < 0 ? '{BLUE}' : '{VERMILLION}'"},
+                "fillOpacity": {"expr": strength},
+                "width": {"expr": "cell"},
+                "height": {"expr": "cell"},
+            },
+            "encoding": _at(
+                f"{X0} + cell * (datum.j + 0.5 + (datum.j == n ? 0.6 : 0))", f"{Y0} + cell * (datum.i + 0.5)"
+            ),
+        }
+    ]
+
+
+def _lengths() -> list[dict[str, Any]]:
+    """A bar a feature, coloured by its superposition, and the line after feature m."""
+    top = f"{FLOOR} - (bars - 5) * datum.length / {TALLEST}"
+    colour = {
+        "field": "shade",
+        "type": "quantitative",
+        "scale": {"domain": [0, SHARED / 2, SHARED], "range": list(SHARES), "interpolate": "rgb", "clamp": True},
+        "legend": None,
+    }
+    frames: dict[str, Any] = {"data": {"name": "frames"}, "transform": [{"filter": "datum.trained"}]}
+    rule = {"type": "rule", "color": GREY, "tooltip": None, "opacity": 0.7}
+    after = f"{X0} + cell * {META}.after"
+    return [
+        {
+            "data": {"name": "bars"},
+            "transform": [{"filter": "isValid(datum.length)"}],
+            "mark": {
+                "type": "rule",
+                "strokeWidth": {"expr": "max(1, 0.84 * cell)"},
+                "tooltip": None,
+                "opacity": {"expr": f"({ANY} && !({LIT}) ? 0.15 : 1) * (datum.length > 0.1 ? 1 : 0.4)"},
+            },
+            "encoding": {
+                **_at(f"{X0} + cell * (datum.k + 0.5)", FLOOR, y2=top),
+                "color": colour,
+            },
+        },
+        {**frames, "mark": rule, "encoding": _at(X0, FLOOR, x2=f"{X0} + side")},
+        {
+            **frames,
+            "transform": [*frames["transform"], {"filter": f"{META}.after > 0"}],
+            "mark": {**rule, "strokeDash": [3, 2]},
+            "encoding": _at(after, FLOOR, y2=TOP),
+        },
+    ]
+
+
+def _columns() -> list[dict[str, Any]]:
+    """The columns of W1 in the plane, as rays from the origin."""
+    x, y, half = f"({X0} + side / 2)", f"({FLOOR} + side * {PLANE} / 2 + 3)", f"side * {PLANE} * 0.46"
+    end = {"x": f"{x} + datum.u * {half}", "y": f"{y} - datum.v * {half}"}
+    rays: dict[str, Any] = {"data": {"name": "rays"}, "transform": [{"filter": "isValid(datum.u)"}]}
+    seen = {"expr": f"{ANY} && !({LIT}) ? 0.1 : 1"}
+    return [
+        {
+            **rays,
+            "mark": {"type": "rule", "color": BLUE, "strokeWidth": 1.2, "opacity": seen, "tooltip": None},
+            "encoding": _at(x, y, end["x"], end["y"]),
+        },
+        {
+            **rays,
+            "mark": {"type": "point", "filled": True, "color": BLUE, "size": 16, "opacity": seen, "tooltip": None},
+            "encoding": _at(end["x"], end["y"]),
+        },
+    ]
+
+
+def _legends() -> list[dict[str, Any]]:
+    """Both scales with their ends, in one line above the portraits."""
+    overlaps = [(0.0, BLUE, 1.0), (0.5, BLUE, 0.0), (0.5, VERMILLION, 0.0), (1.0, VERMILLION, 1.0)]
+    shares = [(k / (len(SHARES) - 1), colour, 1.0) for k, colour in enumerate(SHARES)]
+    return [
+        *_legend(0, "overlap and bias", f"−{OVERLAP:g}", f"{OVERLAP:g}", overlaps),
+        *_legend(190, "superposition", "0", f"{SHARED:g}+", shares),
+    ]
+
+
+def _legend(left: int, name: str, low: str, high: str, stops: list[tuple[float, str, float]]) -> list[dict[str, Any]]:
+    shrink = "min(1, width / 400)"
+    start = left + 5.2 * len(name) + 6 + 6 * len(low)
+
+    def text(x: float, words: str) -> dict[str, Any]:
+        mark = {"type": "text", "color": GREY, "fontSize": {"expr": f"max(8, 11 * {shrink})"}, "align": "left"}
+        return {
+            "data": {"name": "meta"},
+            "mark": {**mark, "baseline": "middle", "tooltip": None, "text": words},
+            "encoding": _at(f"{x:.0f} * {shrink}", "-9"),
+        }
+
+    gradient = {
+        "gradient": "linear",
+        **{"x1": 0, "x2": 1, "y1": 0, "y2": 0},
+        "stops": [{"offset": offset, "color": _faded(colour, alpha)} for offset, colour, alpha in stops],
+    }
+    bar = {
+        "data": {"name": "meta"},
+        "mark": {"type": "rect", "color": gradient, "height": 9, "tooltip": None},
+        "encoding": _at(f"{start + 3:.0f} * {shrink}", "-9", x2=f"{start + 43:.0f} * {shrink}"),
+    }
+    return [text(left, f"{name} {low}"), bar, text(start + 47, high)]
+
+
+def _faded(colour: str, alpha: float) -> str:
+    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha:g})"

@@ -1,0 +1,5 @@
+"""How does a bottleneck store more features than it has dimensions?"""
+
+TITLE = "Superposition"
+QUESTION = "How does a bottleneck store more features than it has dimensions?"
+FIRST_PARAMETER = "superposition"  # what the first addresses called the view
