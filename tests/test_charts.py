@@ -106,6 +106,10 @@ FIGURES = {
     "recovery": charts.recovery(RNG.normal(size=9), 3),
     "response": charts.response(RNG.normal(size=5), np.eye(5)[2], "Feature 2"),
     "predictions": charts.predictions(PREDICTED, "Predicted and measured"),
+    "factors": charts.factors(
+        pd.DataFrame({"name": ["a", "b"], "kind": "x", "value": [1.2, 3.0], "law": ["1", "2"], "kept": "n"}),
+        *(("a", "b"), ("x", "y"), "How far off", {"a mark": 1.15}, "a"),
+    ),
     "residuals": charts.residuals(PREDICTED, "density", "density 1 − S"),
     "dimensionality": charts.dimensionality({4: np.full(6, 0.3)}, {4: np.full(4, 0.5)}, 2, 6, 4),
     "overlaps": charts.overlaps([("1 − S = 1", W1, B2), ("1 − S = 0.1", W1, B2)]),

@@ -471,7 +471,8 @@ def test_a_map_leaves_out_what_cannot_be_and_keeps_grey_what_is_not_there_yet():
         "x": charts.Side("n_hidden", "hidden size m", (4, 8, 16)),
         "y": charts.Side("n_features", "features n", (8, 16)),
     }
-    figure = charts.size_map(table, "Loss", "loss", **sides, possible=lambda m, n: m <= n)
+    there = pd.DataFrame([(n, m) for n in (8, 16) for m in (4, 8, 16) if m <= n], columns=["n_features", "n_hidden"])
+    figure = charts.size_map(table, "Loss", "loss", **sides, outlines=there)
     frame = figure.data["frame"]
     assert set(zip(frame["n_features"], frame["n_hidden"], strict=True)) == {(8, 4), (8, 8), (16, 4), (16, 8), (16, 16)}
 
@@ -479,7 +480,7 @@ def test_a_map_leaves_out_what_cannot_be_and_keeps_grey_what_is_not_there_yet():
 def test_kept_cells_differ_in_shape_as_well_as_in_colour():
     drawn = cells(power_law).assign(measured=2.0, predicted=1.0, unseen=True, importance=charts.IMPORTANCES[0])
     figure = charts.predictions(drawn, "Both")
-    encodings = [layer["encoding"] for layer in figure.spec["layer"] if "shape" in layer["encoding"]]
+    encodings = [layer["encoding"] for layer in figure.spec["layer"] if "shape" in layer.get("encoding", {})]
     assert [e["shape"]["field"] for e in encodings] == [e["color"]["field"] for e in encodings] == ["kind"]
     assert set(figure.data["cells"]["kind"]) == {"kept from the fit"}
     assert set(charts.residuals(drawn, "density", "density").data["cells"]["ratio"]) == {2.0}

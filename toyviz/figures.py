@@ -45,7 +45,6 @@ class Figure:
 
 
 TABS = {  # the parameter of the address that holds the open view, of each page with several that has no views yet
-    "limits": "limits",
     "unembedding": "final",
     "dictionaries": "tab",
 }
@@ -53,25 +52,6 @@ TABS = {  # the parameter of the address that holds the open view, of each page 
 DRAWN: dict[str, Figure] = {  # those on pages that are not made of views
     "F1": Figure(
         "Three parts of a transformer, each taken out", "fish", None, "components", "components", settings.FISH
-    ),
-    "F6": Figure(
-        "Limits of reconstruction, decreasing importance",
-        "limits",
-        "Decreasing importance",
-        "size_map",
-        "loss-0.9",
-        ("limits",),
-    ),
-    "F7": Figure(
-        "Limits of reconstruction, uniform importance",
-        "limits",
-        "Uniform importance",
-        "size_map",
-        "loss-0.9",
-        ("limits",),
-    ),
-    "F8": Figure(
-        "Limits of reconstruction without noise", "limits", "One-hots", "size_map", "loss-True", ("limits_one_hot",)
     ),
     "F9": Figure(
         "W1 over density, ReLU on the hidden layer",

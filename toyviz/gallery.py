@@ -59,7 +59,6 @@ def wanted() -> list[Experiment]:
         EXPERIMENTS["unembedding_sgd"].quick,
         EXPERIMENTS["unembedding_sgd"].quick.with_(init="xavier_normal", bias_init="zeros"),
         EXPERIMENTS["double_descent_untied"].quick.with_(n_samples=500),
-        *_limits(),
         *_named("privileged_basis", seed=range(settings.STARTS)),
         *settings.fish(n_embed=settings.FISH_EMBEDS, n_hidden=settings.FISH_HIDDEN),
         *_dictionaries(),
@@ -70,16 +69,6 @@ def wanted() -> list[Experiment]:
 def _named(name: str, **more: Any) -> list[Experiment]:
     """The sweep of a named experiment at its quick size."""
     return sweep(EXPERIMENTS[name].quick, **more, **EXPERIMENTS[name].over)
-
-
-def _limits() -> list[Experiment]:
-    """Every default map of the pages about the limits of reconstruction, one seed a cell."""
-    noisy, clean = EXPERIMENTS["limits"].quick, EXPERIMENTS["limits_one_hot"].quick
-    return [
-        *settings.limits(noisy, sparsity=settings.LIMIT_SPARSITIES),
-        *settings.limits(clean),
-        *settings.limits(clean.with_(weight_decay=0.0)),
-    ]
 
 
 def _dictionaries() -> list[Experiment]:

@@ -20,18 +20,18 @@ from toyviz.charts.final_layer import (
     votes,
 )
 from toyviz.charts.fish import FISH, components, fish_shapes, over_hidden_size, recovery, response
-from toyviz.charts.geometry import FEATURES, SAMPLES, dimensionality, limit, panels
+from toyviz.charts.geometry import FEATURES, SAMPLES, dimensionality, panels
 from toyviz.charts.histograms import Histogram, histograms
-from toyviz.charts.limits import IMPORTANCES, predictions, residuals
 from toyviz.charts.loss import loss_close_to_one, norms_over_samples
-from toyviz.charts.maps import Side, size_map
+from toyviz.charts.maps import Beside, Side, size_map
 from toyviz.charts.matrices import Matrix, matrices
 from toyviz.charts.neurons import neuron_weights, spread, stacks
 from toyviz.charts.overlap import norm_bars, overlaps, summary
-from toyviz.charts.phases import PHASE_KINDS, phases
+from toyviz.charts.phases import phases
 from toyviz.charts.pictures import LIFT_KINDS, START_KINDS, Panel, panels_over_sizes
 from toyviz.charts.plateaus import dimensions_per_feature
 from toyviz.charts.portraits import OVERLAP, SHARED, Portrait, portraits
+from toyviz.charts.scatter import IMPORTANCES, factors, predictions, residuals
 from toyviz.charts.sizes import Picture, over_sizes
 from toyviz.charts.training import training_curve
 from toyviz.charts.vectors import Group, outstanding, plane, planes_of_kinds
@@ -48,7 +48,6 @@ __all__ = [
     "IMPORTANCES",
     "LIFT_KINDS",
     "OVERLAP",
-    "PHASE_KINDS",
     "POSITIONS",
     "PURPLE",
     "RAYS",
@@ -57,6 +56,7 @@ __all__ = [
     "START_KINDS",
     "VERMILLION",
     "Bars",
+    "Beside",
     "Chart",
     "Group",
     "Histogram",
@@ -73,9 +73,9 @@ __all__ = [
     "count",
     "dimensionality",
     "dimensions_per_feature",
+    "factors",
     "fish_shapes",
     "histograms",
-    "limit",
     "lines",
     "lines_over",
     "lines_over_sizes",

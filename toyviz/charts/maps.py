@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
@@ -10,7 +10,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.chart import GREY, VERMILLION, Chart, named, records, stretched
+from toyviz.charts.chart import GREY, VERMILLION, Chart, named, stretched
 from toyviz.charts.clock import POINTED_AT, heading, meta, pointed_in, targets, width_of
 from toyviz.charts.sizes import filled
 
@@ -22,6 +22,8 @@ TOLD = {  # what the tooltip of a cell tells beside its value, where it is known
     "seeds": alt.Tooltip("seeds:Q", title="seeds"),
 }
 VIRIDIS = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725")
+Scale = Literal["log", "sqrt", "linear"]
+LINE = 13  # pixels of a line of the titles of maps side by side
 DARK, BRIGHT = "#222222", "#ffffff"  # numbers in bright and in dark cells
 
 
@@ -31,6 +33,16 @@ class Side(NamedTuple):
     field: str
     title: str
     values: tuple[int, ...] = ()
+
+
+class Beside(NamedTuple):
+    """Maps side by side, on one scale: the column that tells which of them a cell is in, and the title of each.
+
+    A title is one line or two, with a line break between them.
+    """
+
+    field: str
+    titles: Mapping[str, str]  # value of the column -> title, in the order of the maps
 
 
 HIDDEN_SIZE, TRAINING_SIZE = Side("n_hidden", "hidden size m"), Side("training_size", "training samples")
@@ -45,57 +57,117 @@ def size_map(
     x: Side = HIDDEN_SIZE,
     y: Side = TRAINING_SIZE,
     ends: tuple[float, float] | None = None,
-    selected: Mapping[str, int] | None = None,
+    selected: Mapping[str, Any] | None = None,
     digits: int | None = None,
-    possible: Callable[[int, int], bool] = lambda x, y: True,
+    outlines: pd.DataFrame | None = None,
     linked: bool = False,
+    beside: Beside | None = None,
+    pick: Sequence[str] = (),
 ) -> Chart:
     """A number of each network over two sizes, as coloured cells; clicking one picks its two sizes.
 
-    cells: columns for x and y, and value; for the tooltip also some of TOLD. The better a value, the darker its cell,
+    cells: columns for x and y, and value; for the tooltip also some of TOLD; text, where the numbers in the cells are
+    to be written in another way. The better a value, the darker its cell,
     in every map: logarithmic is for losses, of which the lowest is best, else values are shares, of which the highest
     is. A loss of exactly 0 has the colour of the best. ends: of the colours, else the lowest and the highest loss, or 0
     and 1. Shares between given ends are small ones: their colours go by the square root, so that these differ, and they
     are told in percent. selected: the sizes of the cell that is looked into. digits: of the numbers in the cells.
-    possible(x, y): which cells are a dashed outline until they are there, not left out. linked: whether the page has a
-    clock, so that pointing at a cell marks it in every map.
+    outlines: columns x and y of the cells that there will be, a dashed outline until they are there; every pair of
+    values of the sides where left out. linked: whether the page has a clock, so that pointing at a cell marks it in
+    every map. beside: several maps on one scale; then cells, outlines and selected say which too. pick: more columns of
+    the cells that a click picks.
     """
-    drawn = cells.assign(zero=cells["value"] == 0)
-    positive = drawn[~drawn["zero"]]["value"]
+    low, high = _ends(cells["value"], logarithmic, ends)
     percent = ends is not None and not logarithmic
-    low, high = ends or (0.0, 1.0)
-    if logarithmic and not ends:
-        low, high = (float(positive.min()), float(positive.max())) if len(positive) else (0.1, 1.0)
-    high = high if high > low else low * 1.01 or 1.0
-    wide = logarithmic and high > 20 * low
-    digits = digits or (1 if wide else 2)  # the wider the range, the fewer tell the cells apart
-    drawn["shade"] = cells["value"].astype(float).clip(low, high)
-    drawn["text"] = [told(value, digits, percent) for value in cells["value"]]
-    drawn["precise"] = [told(value, 4, percent) for value in cells["value"]]
-    if logarithmic:
-        drawn["bright"] = np.log(drawn["shade"] / low) / np.log(high / low) > 0.55
-    else:
-        drawn["bright"] = ((drawn["shade"] - low) / (high - low)) ** (0.5 if percent else 1) < 0.45
+    digits = digits or (1 if logarithmic and high > 20 * low else 2)  # the wider the range, the fewer tell cells apart
+    drawn = _shaded(cells, low, high, logarithmic, percent, digits)
     drawn["kin"] = [f"{x.field}={i} {y.field}={j}" for i, j in zip(cells[x.field], cells[y.field], strict=True)]
-    sides = {name: side.values or tuple(sorted(set(cells[side.field]))) or (1,) for name, side in (("x", x), ("y", y))}
-    frame = [{x.field: i, y.field: j} for i in sides["x"] for j in sides["y"] if possible(i, j)]
+    sides = [side.values or tuple(sorted(set(cells[side.field]))) or (1,) for side in (x, y)]
+    maps = list(beside.titles) if beside else [""]
+    if outlines is None:
+        every = [{x.field: i, y.field: j} for i in sides[0] for j in sides[1]]
+        outlines = pd.DataFrame([row | {beside.field: each} for each in maps for row in every] if beside else every)
+    chosen = pd.DataFrame([dict(selected)] if selected else [], columns=list(outlines.columns))
+    across = "column" if beside else x.field
+    if beside:
+        drawn, outlines, chosen = (_in_columns(frame, beside.field, x.field) for frame in (drawn, outlines, chosen))
+        drawn["name"] = [beside.titles[each].replace("\n", ", ") for each in drawn[beside.field]]
+    titles = list(beside.titles.values()) if beside else [""]
     data = {
         "cells": filled(drawn.sort_values([y.field, x.field]).reset_index(drop=True)),
-        "frame": filled(records(frame, x.field, y.field)),
-        "selected": filled(records([dict(selected)] if selected else [], x.field, y.field)),
-        "across": pd.DataFrame({"value": sides["x"]}),
-        "up": pd.DataFrame({"value": sorted(sides["y"], reverse=True)}),
-        "meta": meta(title=title, low=low, high=high, longest=max(map(len, drawn["text"]), default=1)),
+        "frame": filled(outlines[[across, y.field]].reset_index(drop=True)),
+        "selected": filled(chosen[[across, y.field]]),
+        "across": pd.DataFrame({"value": _columns(maps, sides[0]) if beside else sides[0]}),
+        "up": pd.DataFrame({"value": sorted(sides[1], reverse=True)}),
+        "meta": meta(
+            title=title,
+            low=low,
+            high=high,
+            longest=max(map(len, drawn["text"]), default=1),
+            lines=max(each.count("\n") + 1 if each else 0 for each in titles),
+            columns=len(sides[0]),
+        ),
     }
-    shown = drawn["value"].astype(float)
-    said = f"{title}: no network yet."
-    if len(cells):
-        zeros = int(drawn["zero"].sum())
-        lowest, highest = (told(value, 2, percent) for value in (shown.min(), shown.max()))
-        said = f"{title}: from {lowest} to {highest} over {len(cells)} networks, {zeros} of them 0."
+    if beside:
+        firsts = [column_of(each, sides[0][0]) for each in maps]
+        data["maps"] = pd.DataFrame({"label": titles, "column": firsts})
     more = tuple(name for name in TOLD if name in cells.columns)
-    scale = "log" if logarithmic else "sqrt" if percent else "linear"
-    return Chart(_size_map(legend, scale, x.field, x.title, y.field, y.title, more, linked), data, said)
+    scale: Scale = "log" if logarithmic else "sqrt" if percent else "linear"
+    bare = (side._replace(values=()) for side in (x, y))
+    spec = _size_map(legend, scale, *bare, more, tuple(pick), bool(beside), linked)
+    return Chart(spec, data, _said(title, drawn, percent, len(maps)))
+
+
+def column_of(each: str, value: int) -> str:
+    """The name of a column of one of several maps."""
+    return f"{each}|{value}"
+
+
+def _columns(maps: Sequence[str], values: Sequence[int]) -> list[str]:
+    """The columns of several maps side by side, with a gap as wide as a column between two of them."""
+    parts = [[column_of(each, value) for value in values] for each in maps]
+    return [column for k, part in enumerate(parts) for column in ([f"gap{k}"] if k else []) + part]
+
+
+def _in_columns(frame: pd.DataFrame, field: str, across: str) -> pd.DataFrame:
+    names = [column_of(each, int(value)) for each, value in zip(frame[field], frame[across], strict=True)]
+    return frame.assign(column=pd.Series(names, index=frame.index, dtype=object))
+
+
+def _ends(values: pd.Series, logarithmic: bool, ends: tuple[float, float] | None) -> tuple[float, float]:
+    """The values at the two ends of the colours."""
+    low, high = ends or (0.0, 1.0)
+    if logarithmic and not ends:
+        positive = values[values != 0]
+        low, high = (float(positive.min()), float(positive.max())) if len(positive) else (0.1, 1.0)
+    return low, high if high > low else low * 1.01 or 1.0
+
+
+def _shaded(
+    cells: pd.DataFrame, low: float, high: float, logarithmic: bool, percent: bool, digits: int
+) -> pd.DataFrame:
+    """The cells with what decides their colour, and with their numbers as text."""
+    values = cells["value"].astype(float)
+    shade = values.clip(low, high)
+    if logarithmic:
+        bright = np.log(shade / low) / np.log(high / low) > 0.55
+    else:
+        bright = ((shade - low) / (high - low)) ** (0.5 if percent else 1) < 0.45
+    return cells.assign(
+        zero=cells["value"] == 0,
+        shade=shade,
+        text=cells.get("text", [told(value, digits, percent) for value in cells["value"]]),
+        precise=[told(value, 4, percent) for value in cells["value"]],
+        bright=bright,
+    )
+
+
+def _said(title: str, drawn: pd.DataFrame, percent: bool, maps: int) -> str:
+    if drawn.empty:
+        return f"{title}: no network yet."
+    lowest, highest = (told(value, 2, percent) for value in (drawn["value"].min(), drawn["value"].max()))
+    of = f" in {maps} maps" if maps > 1 else ""
+    return f"{title}: from {lowest} to {highest} over {len(drawn)} networks{of}, {int(drawn['zero'].sum())} of them 0."
 
 
 def told(value: float, digits: int, percent: bool) -> str:
@@ -112,27 +184,32 @@ def rounded(value: float, digits: int) -> str:
 @cache
 def _size_map(
     legend: str,
-    kind: Literal["log", "sqrt", "linear"],
-    across: str,
-    across_title: str,
-    up: str,
-    up_title: str,
+    kind: Scale,
+    x_side: Side,
+    y_side: Side,
     more: tuple[str, ...],
+    pick: tuple[str, ...],
+    several: bool,
     linked: bool,
 ) -> dict[str, Any]:
     best_is_highest = kind != "log"
+    across, up = "column" if several else x_side.field, y_side.field
     axis = alt.Axis(
         labelAngle=0,
         ticks=False,
         domain=False,
         labelOverlap=True,
         labelFontSize=11,
+        labelPadding=4,
         titleFontSize=11,
         titlePadding=5,
     )
+    sizes = axis.copy()
+    if several:
+        sizes.labelExpr = "length(split(datum.value, '|')) > 1 ? split(datum.value, '|')[1] : ''"
     x, y = (
-        alt.X(f"{across}:O", title=across_title, axis=axis, scale=_in_order("across")),
-        alt.Y(f"{up}:O", title=up_title, axis=axis, scale=_in_order("up")),
+        alt.X(f"{across}:O", title=x_side.title, axis=sizes, scale=_in_order("across")),
+        alt.Y(f"{up}:O", title=y_side.title, axis=axis, scale=_in_order("up")),
     )
     ends = alt.ExprRef("[data('meta')[0].low, data('meta')[0].high]")
     scale = alt.Scale(
@@ -148,8 +225,9 @@ def _size_map(
         legend=None,
     )
     tooltip = [
-        alt.Tooltip(f"{up}:O", title=up_title),
-        alt.Tooltip(f"{across}:O", title=across_title),
+        *([alt.Tooltip("name:N", title=" ")] if several else []),
+        alt.Tooltip(f"{up}:O", title=y_side.title),
+        alt.Tooltip(f"{x_side.field}:O", title=x_side.title),
         alt.Tooltip("precise:N", title=legend),
         *(TOLD[name] for name in more),
     ]
@@ -177,18 +255,38 @@ def _size_map(
         cells.transform_filter(POINTED_AT)
         .mark_rect(fillOpacity=0, stroke=VERMILLION, strokeWidth=2, tooltip=None)
         .encode(x=x, y=y),
+        *([_titles(x)] if several else []),
         *_legend(legend, reverse=best_is_highest, percent=kind == "sqrt"),
     ]
     spec = stretched(alt.layer(*layers), "", 230)
-    pickable = targets(across, up, linked=linked, nearest=False)
+    pickable = targets(x_side.field, up, *pick, linked=linked, nearest=False)
     layer = next(each for each in spec["layer"] if each.get("name") == "pickable")
     layer["transform"] = [*layer["transform"], *pickable["transform"]]
     layer["params"] = pickable["params"]
     return {**spec, "params": pointed_in(linked), "title": heading(6)}
 
 
+def _titles(x: alt.X) -> alt.Chart:
+    """The title of each of several maps, over its first column."""
+    width = "bandwidth('x') * data('meta')[0].columns"
+    text = alt.Chart(named("maps")).mark_text(
+        color=GREY,
+        fontSize=11,
+        fontWeight="bold",
+        align="left",
+        baseline="bottom",
+        dx=alt.ExprRef("-bandwidth('x') / 2"),
+        limit=alt.ExprRef(width),
+        lineBreak="\n",
+        lineHeight=LINE,
+        tooltip=None,
+    )
+    return text.encode(x=x, y=alt.value(alt.ExprRef(f"-4 - {LINE} * (data('meta')[0].lines - 1)")), text="label:N")
+
+
 def _legend(name: str, reverse: bool, percent: bool) -> list[alt.Chart]:
-    """The colours from the lowest to the highest value, with their ends, in one line above the map."""
+    """The colours from the lowest to the highest value, with their ends, in one line above the map and its titles."""
+    y = alt.value(alt.ExprRef(f"-10 - {LINE} * data('meta')[0].lines"))
     left, length = width_of(name) - 14, 70
     stops = [
         {"offset": k / (len(VIRIDIS) - 1), "color": color}
@@ -201,12 +299,12 @@ def _legend(name: str, reverse: bool, percent: bool) -> list[alt.Chart]:
 
     def at(x: float, words: Any, align: Any) -> alt.Chart:
         text = alt.Chart(named("meta")).mark_text(color=GREY, fontSize=11, align=align, tooltip=None, text=words)
-        return text.encode(x=alt.value(x), y=alt.value(-10))
+        return text.encode(x=alt.value(x), y=y)
 
     return [
         at(0, name, "left"),
         at(left + 26, low, "right"),
-        bar.encode(x=alt.value(left + 32), x2=alt.value(left + 32 + length), y=alt.value(-10)),
+        bar.encode(x=alt.value(left + 32), x2=alt.value(left + 32 + length), y=y),
         at(left + 38 + length, high, "left"),
     ]
 

@@ -125,9 +125,9 @@ def look(plan: Plan, visit: Visit) -> Progress:
 
 
 def watched(progress: Progress, visit: Visit) -> tuple[Experiment, ...]:
-    """The networks that one looks at: the opened ones, or, while following, the one that trains."""
+    """The networks that one looks at: the opened ones, or, while following one, the one that trains."""
     opened = progress.plan.opened
-    if not visit.follows or len(opened) > 1 or opened[0].key in progress.statuses:
+    if not visit.follows or len(opened) != 1 or opened[0].key in progress.statuses:
         visit.watched = None
         return opened
     if visit.held and visit.watched:

@@ -405,7 +405,7 @@ def _live_text(now: Progress, visit: Visit, watched: Sequence[Experiment]) -> st
         "longer than expected" if left is None else f"about {cost.duration(left)} left" if left >= 1 else "nearly done"
     )
     text = f"**Training:** {done} of {many(total, 'network')}, {about}."
-    status = now.statuses.get(watched[0].key)
+    status = now.statuses.get(watched[0].key) if watched else None
     return f"{text} {_seen(watched[0], now.plan, status)}" if status and status.state == "running" else text
 
 

@@ -1,0 +1,5 @@
+"""Is there a simple law for how many features a bottleneck gives back?"""
+
+TITLE = "How much fits"
+QUESTION = "Is there a simple law for how many features a bottleneck gives back?"
+FIRST_PARAMETER = "view"  # the first addresses had none: there was one view
