@@ -50,7 +50,9 @@ COLUMNS, HIDDEN = W1.T, RNG.normal(size=(4, 2))
 NOTHING = RUNS.iloc[:0]
 FISH = pd.DataFrame({"fish": ["big fish", "big fish", "small fish"], "n_hidden": [4, 16, 4], "value": [0.9, 0.5, 0.3]})
 POINTS, SEEN = RNG.normal(size=(12, 2)), np.arange(12) % 3 > 0
-KINDS = {charts.FEATURES: (POINTS, SEEN), charts.CLASSES: (POINTS, SEEN)}
+KINDS = {kind.name: charts.Vectors(POINTS[None], SEEN) for kind in charts.ALL_THREE}
+LOGITS = charts.Logits(RNG.normal(size=(3, 12, 2)), RNG.normal(size=(3, 12)), SEEN, 4)
+THREE = {10: charts.Picture(POINTS, POINTS, 1, POINTS, (SEEN, SEEN))}
 ACCURACY = RUNS.assign(train_accuracy=1.0, test_accuracy=0.02)
 ANGLES = np.array([0.0, 45.0, 90.0])
 NEURONS = ("T = 3", RNG.normal(size=(2, 3)), np.array([0.0, 0.5, 2.0]), ["mono", "poly"])
@@ -137,15 +139,32 @@ FIGURES = {
     "over_samples": charts.over_samples(ACCURACY, "loss", ("guess", 2.5), (3, 10, 100), 10),
     "over_samples, accuracy": charts.over_samples(ACCURACY, "accuracy", ("chance", 0.08), (3, 10, 100)),
     "over_samples, nothing yet": charts.over_samples(ACCURACY[:0], "loss", ("guess", 2.5), (3, 10)),
-    "shapes_over_samples": charts.shapes_over_samples([("T = 15", KINDS), ("T = 50", KINDS)]),
-    "shapes_over_samples, none": charts.shapes_over_samples([]),
-    "shape": charts.shape(charts.CLASSES, POINTS, SEEN, "W2", 3),
-    "logit_plane": charts.logit_plane(POINTS, SEEN, 1, np.ones(2)),
-    "logit_stages": charts.logit_stages(POINTS, np.ones(12), POINTS.sum(axis=1) + 1, SEEN, 1),
-    "votes": charts.votes(np.arange(3), np.ones(3), POINTS[:3], POINTS[:3].sum(axis=0)),
-    "votes, none": charts.votes(np.arange(0), np.ones(0), POINTS[:0], np.zeros(2)),
-    "squareness_turned": charts.squareness_turned(dict.fromkeys("ab", (ANGLES, ANGLES / 90 + 1)), {"circle": 1.0}),
-    "squareness_turned, none": charts.squareness_turned({}, {"circle": 1.0}),
+    "over_sizes, three kinds": charts.over_sizes(
+        RUNS, BASELINES, REGIMES[:0], (3, 10), THREE, kinds=charts.ALL_THREE, what="Cross-entropy"
+    ),
+    "plane_grid": charts.plane_grid([charts.Column("T = 15", KINDS, value=15)], charts.ALL_THREE, "Shapes", selected=0),
+    "plane_grid, none": charts.plane_grid([charts.Column("a|b")], charts.ALL_THREE, "Shapes", linked=True, height=300),
+    "logit_plane": charts.logit_plane(LOGITS),
+    "logit_plane, no class": charts.logit_plane(LOGITS._replace(label=None)),
+    "logit_stages": charts.logit_stages(LOGITS),
+    "logit_stages, no class": charts.logit_stages(LOGITS._replace(label=None)),
+    "ranking": charts.ranking(LOGITS),
+    "ranking, no class": charts.ranking(LOGITS._replace(label=None)),
+    "votes": charts.votes(np.arange(3), POINTS[None, :3], POINTS[None, :3].sum(axis=1), np.ones(3)),
+    "votes, none": charts.votes(np.arange(0), np.zeros((1, 0, 2)), np.zeros((1, 2)), np.ones(0)),
+    "moving_lines": charts.moving_lines(
+        [charts.Line("a", ANGLES, ANGLES[None] / 90 + 1, charts.BLUE)], "Squareness", "degrees", rules={"circle": 1.0}
+    ),
+    "moving_lines, over the steps": charts.moving_lines(
+        [charts.Line("a", np.array([1, 9]), np.ones((1, 2)), charts.GREEN)],
+        "Squareness",
+        "step",
+        now=np.array([1, 9]),
+        x_ends=(1, 9),
+        logarithmic_x=True,
+        legend=False,
+    ),
+    "moving_lines, none": charts.moving_lines([], "Squareness", "degrees"),
     "lines_over": charts.lines_over(RATES.rename(columns={"loss": "value"}), "n_samples", "T", ["1"], (3, 10), "Loss"),
     "matrices": charts.matrices([charts.Matrix("W1ᵀ", np.eye(3)[None])]),
     "matrices, none": charts.matrices([]),

@@ -132,6 +132,46 @@ def phases(count, **options):
 
 
 DENSITIES = (1.0, 0.1, 0.01)
+
+
+def three(frames, vectors):
+    """A network of the unembedding: vectors of each kind over frames, some of them never seen."""
+    seen = np.arange(vectors) % 3 > 0
+    return {k.name: charts.Vectors(RNG.normal(size=(frames, vectors, 2)), seen) for k in charts.ALL_THREE}
+
+
+def grid(*networks, **options):
+    columns = [charts.Column(f"T|{k}", each, value=k) for k, each in enumerate(networks)]
+    return charts.plane_grid(columns, charts.ALL_THREE, f"{len(networks)} networks", linked=True, **options)
+
+
+def pictures_of_three(done):
+    vectors = RNG.normal(size=(300, 2))
+    seen = (np.arange(300) < 200, np.arange(300) < 100)
+    drawn = {T: charts.Picture(vectors, vectors[:T], rows=vectors, seen=seen) for T in done}
+    return charts.over_sizes(
+        runs(done), {}, regimes(), SIZES, drawn, kinds=charts.ALL_THREE, what="Cross-entropy", linked=True
+    )
+
+
+def logits(frames, classes, label):
+    terms, bias = RNG.normal(size=(frames, classes, 2)), RNG.normal(size=(frames, classes))
+    return charts.Logits(terms, bias, np.arange(classes) % 2 > 0, label)
+
+
+def vote(frames, features):
+    arrows = RNG.normal(size=(frames, features, 2))
+    return charts.votes(np.arange(features), arrows, arrows.sum(axis=1), RNG.uniform(0.1, 1, features))
+
+
+def moving(frames, points, seen=True):
+    at = np.linspace(0, 90, points)
+    lines = [charts.Line(name, at if seen else at[:0], RNG.normal(size=(frames, points))[:, : points * seen], colour)
+             for name, colour in (("a", charts.BLUE), ("b", charts.GREEN))]  # fmt: skip
+    return charts.moving_lines(lines, "Squareness", "degrees", rules={"circle": 1.0}, x_ends=(0, 90))
+
+
+OF_LOGITS = [(1, 3, None), (1, 9, 4), (40, 60, 0)]
 HIDDEN = charts.Side("n_hidden", "hidden size m", (2, 4))
 MADE = {  # from nothing to everything, with all that may change while one looks
     "plane": [plane(1, 0), plane(1, 5), plane(40, 300, about={}, labels=np.arange(300) < 3)],
@@ -163,6 +203,13 @@ MADE = {  # from nothing to everything, with all that may change while one looks
     "bars": [bars(1), bars(1, 5), bars(40, 3, 8, 1, across=2, after=2, rules={"mean": 0.5}, faint_below=0.1)],
     "histograms": [histograms(1), histograms(1, 1), histograms(9, 30, 2, low=-1, high=1)],
     "panels_over_sizes": [small(()), small((3,), 0), small(SIZES)],
+    "over_sizes, three kinds": [pictures_of_three(()), pictures_of_three((3, 10)), pictures_of_three(SIZES)],
+    "plane_grid": [grid({}), grid({}, three(1, 5)), grid(three(9, 400), three(1, 3), {}, selected=1)],
+    "votes": [vote(1, 0), vote(1, 3), vote(40, 9)],
+    "logit_plane": [charts.logit_plane(logits(*each)) for each in OF_LOGITS],
+    "logit_stages": [charts.logit_stages(logits(*each)) for each in OF_LOGITS],
+    "ranking": [charts.ranking(logits(*each)) for each in OF_LOGITS],
+    "moving_lines": [moving(1, 1, seen=False), moving(1, 3), moving(40, 31)],
     "size_map": [cells(()), cells((3,)), cells((*SIZES, 350))],
 }
 each = pytest.mark.parametrize("made", MADE.values(), ids=MADE.keys())

@@ -1,19 +1,17 @@
-"""The toy unembedding: logits taken apart, shapes measured, figures, and its claims on networks that we made."""
+"""The toy unembedding: logits taken apart, shapes measured, and its claims on networks that we made."""
 
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from toyviz import charts, data, metrics, probe, tables, ui
+from toyviz import data, metrics, probe, tables
 from toyviz.claims import final_layer
 from toyviz.claims.claim import judge
 from toyviz.experiment import Experiment
 from toyviz.model import initial_parameters, shapes
 from toyviz.result import Result
 from toyviz.settings import EXPERIMENTS, SAMPLE_SIZES
-from toyviz.store import GALLERY, Store
 
 SMALL = Experiment(
     arch="unembed", task="classify_hard", n_features=12, n_hidden=2, n_samples=40, sparsity=0.7, normalize=True
@@ -155,57 +153,6 @@ def test_turning_the_start_turns_what_sgd_learns_and_not_what_adam_learns(torch,
     expected = R.numpy() @ plain.parameters()["W1"]
     apart = np.abs(turned.parameters()["W1"] - expected).max() / np.abs(expected).max()
     assert apart < 1e-3 if turns_along else apart > 0.05
-
-
-# figures
-
-
-def taken_apart():
-    """A network, one of its training samples and the sample's class."""
-    result = made(SMALL)
-    return result, probe.seen_samples(result).inputs[0], int(tables.unembedding(result).labels[0])
-
-
-def test_losses_too_small_for_the_axis_are_drawn_at_its_foot_and_told_as_they_are():
-    losses = {15: 5.0, 50: 80.0, 500: 20.0}
-    rows = [{"n_samples": T, "seed": k, "train_loss": 0.0, "test_loss": losses[T]} for T in losses for k in range(2)]
-    figure = charts.over_samples(pd.DataFrame(rows), "loss", ("guess", 2.5), (15, 50, 500))
-    train = figure.data["points"].query("set == 'train'")
-    assert set(train["value"]) == {0.0}
-    assert set(train["shown"]) == {1e-3}
-    assert "highest at T = 50 with 80" in figure.alt
-
-
-@pytest.mark.parametrize(("last", "where", "below"), [(80.0, 500, [False, False]), (1.2, 50, [False, True])])
-def test_lines_that_meet_carry_their_names_where_they_are_apart(last, where, below):
-    losses = {15: (1.0, 5.0), 50: (1.0, 20.0), 500: (1.0, last)}
-    rows = [{"n_samples": T, "seed": 0, "train_loss": a, "test_loss": b} for T, (a, b) in losses.items()]
-    names = charts.over_samples(pd.DataFrame(rows), "loss", ("guess", 2.5), (15, 50, 500)).data["names"]
-    assert set(names["n_samples"]) == {where}
-    assert names.sort_values("set")["below"].tolist() == below
-
-
-def test_the_path_of_the_votes_ends_at_the_hidden_vector():
-    result, x, _ = taken_apart()
-    votes = probe.hidden_votes(result, x)
-    figure = charts.votes(votes.features, votes.values, votes.votes, votes.hidden)
-    end = figure.data["path"].iloc[-1][["x", "y"]].astype(float)
-    np.testing.assert_allclose(end, figure.data["sum"].iloc[0][["x", "y"]].astype(float), atol=1e-6)
-
-
-def test_the_correct_class_is_marked_at_its_own_terms_with_its_own_rank():
-    result, x, label = taken_apart()
-    terms, seen = probe.logit_terms(result, x), tables.unembedding(result).seen
-    drawn = charts.logit_stages(terms.terms, terms.bias, terms.logits, seen, label).data
-    correct, ticks = drawn["correct"], drawn["ticks"]
-    assert set(correct["class"]) == {label}
-    own = ticks[ticks["class"] == label].set_index("stage")["value"]
-    assert list(correct["value"]) == [own[stage] for stage in correct["stage"]]
-    last = ticks[ticks["stage"] == correct["stage"].iloc[-1]]["value"]
-    rank = int((last > correct["value"].iloc[-1]).sum()) + 1
-    assert correct["label"].iloc[-1].endswith(f"rank {rank}")
-    line = charts.logit_plane(terms.terms, seen, label, terms.hidden).data["line"]
-    np.testing.assert_allclose(line["x"] + line["y"], own["their sum"])
 
 
 # claims, on networks that must pass and on others that must not
@@ -596,41 +543,3 @@ def test_a_network_without_a_bias_starts_without_one():
     assert set(initial_parameters(SMALL.with_(arch="unembed_no_bias"))) == {"W1", "W2"}
     with pytest.raises(ValueError, match="bias_init must be left at zeros"):
         SMALL.with_(arch="unembed_no_bias", bias_init="normal")
-
-
-# the page
-
-PAGE = "pages/final_layer/unembedding.py"
-OF_ONE_NETWORK = {"labels", "network", "optimizer", "init", "weight_decay"}
-
-
-@pytest.mark.parametrize(
-    ("address", "used"),
-    [
-        ({}, OF_ONE_NETWORK),
-        ({"final": "One network"}, OF_ONE_NETWORK),
-        ({"optimizer": "SGD"}, OF_ONE_NETWORK - {"weight_decay"}),
-        ({"final": "Why squares"}, set()),
-    ],
-)
-def test_a_control_is_there_only_where_it_is_used(address, used, untrained, open_page, monkeypatch):
-    monkeypatch.setattr(ui, "claim", lambda *_: None)
-    app = open_page(untrained(), PAGE, n_samples=["15", "500"], seeds="1", **address)
-    assert {name for name in OF_ONE_NETWORK if name in app.session_state} == used
-
-
-@pytest.mark.parametrize(("labels", "task"), [("Hard", "classify_hard"), ("Soft", "classify_soft")])
-def test_calling_every_class_as_likely_has_the_loss_that_the_page_tells(labels, task, open_page):
-    app = open_page(Store(None, GALLERY), PAGE, labels=labels, seeds="1")
-    targets = data.held_out_samples(BASE.with_(task=task)).targets
-    expected = metrics.cross_entropy(np.zeros_like(targets, dtype=float), targets).mean()
-    assert f"= {expected:.3f}" in "".join(each.value for each in app.markdown)
-
-
-def test_the_page_tells_how_much_of_the_square_is_border(open_page):
-    store = Store(None, GALLERY)
-    app = open_page(store, PAGE, final="One network")
-    found = tables.unembedding(store.get(BASE))
-    largest = np.sort(np.abs(found.columns[found.active]).max(axis=1))
-    share = np.mean(largest >= 0.9 * np.quantile(largest, 0.95))
-    assert f"{share:.0%} of them lie within" in "".join(each.value for each in app.markdown)

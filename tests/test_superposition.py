@@ -302,8 +302,8 @@ def test_the_table_of_the_linear_network_says_how_far_it_is_from_the_closed_form
     off = max(
         abs(float(linear.W1[:, i] @ linear.W1[:, j]) - (1 if i == j < 5 else 0)) for i in range(20) for j in range(20)
     )
-    assert row["overlaps off the closed form by at most"] == pytest.approx(off, abs=1e-4)
-    assert row["loss with the ReLU"] == pytest.approx(best(sparsity=0.9).metrics["test_loss"], abs=1e-4)
+    assert row["overlaps off the closed form by at most"] == pytest.approx(off, rel=5e-3)
+    assert row["loss with the ReLU"] == pytest.approx(best(sparsity=0.9).metrics["test_loss"], rel=5e-3)
     assert (row["stored with the ReLU"], row["stored without"]) == (9, 5)
 
 

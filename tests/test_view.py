@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from urllib.parse import parse_qs, quote
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from toyviz import settings as named
 from toyviz.claims import CLAIMS
 from toyviz.control import MOST_UNKNOWN, MOST_VALUES, Alias, Choice, Control, numbers
 from toyviz.experiment import Experiment, sweep
+from toyviz.result import Result
 from toyviz.view import Page, Plan, View, link
 
 PAGES = studies.pages()
@@ -202,6 +204,40 @@ def test_what_is_opened_outside_of_a_sweep_is_added_to_it_alone():
     assert len(alone.experiments) == 3
 
 
+def trained(experiment, test_loss):
+    """A result of which nothing but its test loss is known."""
+    nothing = np.empty(0, int)
+    return Result(experiment, {}, nothing, nothing, nothing, {}, {"test_loss": test_loss})
+
+
+def test_a_seed_of_none_is_the_best_of_the_seeds_once_all_of_them_are_trained():
+    plan = Plan.over(BASE, {"seed": range(3), "n_samples": [3, 30]}, n_samples=7, seed=None)
+    rivals = tuple(BASE.with_(n_samples=7, seed=seed) for seed in range(3))
+    assert (plan.opened, plan.rivals, plan.experiments[:3]) == (rivals[:1], (rivals,), rivals)
+    assert len(plan.experiments) == 9
+    known = {each: trained(each, loss) for each, loss in zip(rivals, (3.0, 1.0, 2.0), strict=True)}
+    assert plan.settled({**known, rivals[2]: None}.get).opened == rivals[:1]
+    settled = plan.settled(known.get)
+    assert (settled.opened, settled.rivals, set(settled.experiments)) == (rivals[1:2], (rivals,), set(plan.experiments))
+    assert settled.settled({}.get).opened == rivals[1:2]
+    last = Plan(plan.experiments, plan.opened, plan.rivals, lambda result: -result.experiment.seed)
+    assert last.settled(known.get).opened == rivals[2:]
+    asked = Plan.over(BASE, {"seed": range(3)}, seed=0)
+    assert (asked.rivals, asked.settled(known.get)) == ((), asked)
+
+
+def test_plans_beside_each_other_take_turns_and_each_has_its_own_rivals():
+    one = Plan.over(BASE, {"seed": range(2)}, seed=None)
+    other = Plan.over(BASE.with_(lr=0.5), {"seed": range(2)}, seed=1)
+    both = Plan.beside([one, other])
+    assert both.opened == (*one.opened, *other.opened)
+    assert both.rivals == (*one.rivals, ())
+    assert [(each.lr, each.seed) for each in both.experiments] == [(BASE.lr, 0), (0.5, 1), (BASE.lr, 1), (0.5, 0)]
+    known = {each: trained(each, -each.seed) for each in both.experiments}
+    assert [each.seed for each in both.settled(known.get).opened] == [1, 1]
+    assert Plan.beside([other, other]).rivals == ()
+
+
 @every_view
 @TRY
 @given(data=st.data())
@@ -331,7 +367,7 @@ def test_what_the_first_addresses_called_things_leads_to_controls_and_values_tha
     for id, text in view.first_defaults.items():
         assert id not in of or of[id].write(of[id].read(text)) == text
     for opened, swept in view.first_among.items():
-        assert (of[opened].several, of[swept].several) == (False, True)
+        assert (of[opened].several, of[swept.removeprefix("-")].several) == (False, True)
     for alias in view.aliases.values():
         assert alias.id not in of or set(alias.names.values()) & set(of[alias.id].values) or not alias.names
 

@@ -45,7 +45,6 @@ class Figure:
 
 
 TABS = {  # the parameter of the address that holds the open view, of each page with several that has no views yet
-    "unembedding": "final",
     "dictionaries": "tab",
 }
 
@@ -76,42 +75,6 @@ DRAWN: dict[str, Figure] = {  # those on pages that are not made of views
     ),
     "F21": Figure(
         "Re-projector over bottleneck and hidden size", "fish", None, "size_map", "mse-reproject", ("reproject",)
-    ),
-    "F22": Figure(
-        "Cross-entropy and accuracy over T", "unembedding", "Over T", "over_samples", "cross-entropy", ("unembedding",)
-    ),
-    "F23": Figure(
-        "Columns of W1, hidden vectors and rows of W2 over T",
-        "unembedding",
-        "Over T",
-        "shapes_over_samples",
-        "shapes",
-        ("unembedding",),
-    ),
-    "F24": Figure(
-        "T = 500: the square, the rose and the circle",
-        "unembedding",
-        "One network",
-        "shape",
-        "shape-columns",
-        ("unembedding",),
-    ),
-    "F25": Figure(
-        "The two terms of every class's logit", "unembedding", "One logit", "logit_plane", "plane", ("unembedding",)
-    ),
-    "F26": Figure(
-        "The sum of the terms, and the bias", "unembedding", "One logit", "logit_stages", "stages", ("unembedding",)
-    ),
-    "F27": Figure(
-        "The weighted vote that makes a hidden vector", "unembedding", "One logit", "votes", "votes", ("unembedding",)
-    ),
-    "F28": Figure(
-        "Squares from a Xavier start",
-        "unembedding",
-        "Why squares",
-        "shapes_over_samples",
-        "why",
-        ("unembedding_xavier",),
     ),
     "F29": Figure(
         "Weights and activations of a dictionary of one-hots",
@@ -181,15 +144,6 @@ DRAWN: dict[str, Figure] = {  # those on pages that are not made of views
         "size_map",
         "cross_entropy-loss",
         ("dictionary_sizes_cross_entropy",),
-    ),
-    "F43": Figure(
-        "Shapes and losses with soft labels",
-        "unembedding",
-        "Over T",
-        "over_samples",
-        "cross-entropy",
-        ("unembedding_soft",),
-        {"labels": "Soft", "seeds": "1"},
     ),
     "F45": Figure(
         "Cosines of hidden vectors, cross-entropy",

@@ -53,12 +53,6 @@ def wanted() -> list[Experiment]:
     """What is trained beforehand and shipped, each once: what views ask for, and what the other pages show at first."""
     every = [
         *(each for page in studies.pages().values() for view in page.views for each in view.shipped_experiments()),
-        *sweep(EXPERIMENTS["unembedding"].quick, seed=range(2), n_samples=settings.SAMPLE_SIZES),
-        *sweep(EXPERIMENTS["unembedding_soft"].quick, n_samples=settings.SAMPLE_SIZES),
-        *(EXPERIMENTS[name].quick for name in ("unembedding_xavier", "unembedding_tied")),
-        EXPERIMENTS["unembedding_sgd"].quick,
-        EXPERIMENTS["unembedding_sgd"].quick.with_(init="xavier_normal", bias_init="zeros"),
-        EXPERIMENTS["double_descent_untied"].quick.with_(n_samples=500),
         *_named("privileged_basis", seed=range(settings.STARTS)),
         *settings.fish(n_embed=settings.FISH_EMBEDS, n_hidden=settings.FISH_HIDDEN),
         *_dictionaries(),

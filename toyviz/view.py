@@ -196,11 +196,15 @@ class View:
     inside: Callable[..., Iterator[Block]] = _nothing  # (choice, *opened: Result)
     inside_stage: tuple[str | tuple[str, ...], ...] = ()  # likewise; where left out, planes side by side on top
     width: float = 0.5  # the share of the stage that its own figures take; the inside has the rest
+    taller: Mapping[str, float] = field(
+        default_factory=dict
+    )  # figure on the stage -> how many times as high as one that is not named
     numbers: tuple[str, ...] = FRAME_METRICS[:4]  # what is told beside the clock of the network one looks at
     claims: tuple[str, ...] = ()
     figures: Mapping[str, PostFigure] = field(default_factory=dict)  # number in the post -> where it stands here
     shipped: tuple[Mapping[str, Any], ...] = ()  # choices beside the default whose networks come with the project
     first_name: str = ""  # what addresses without a version called it
+    also_called: tuple[str, ...] = ()  # other views of then that this one has taken in
     aliases: Mapping[str, Alias] = field(default_factory=dict)  # parameter of such an address -> what it is now
     first_defaults: Mapping[str, str] = field(default_factory=dict)  # control -> what they mean by leaving it out
     # Opened control -> the swept one that had its value; after a "-" one whose largest value came first.
@@ -298,7 +302,8 @@ class Page:
         name = given.pop("view", "")
         if old and self.first_parameter in given:
             called = given.pop(self.first_parameter)
-            name = name or next((view.id for view in self.views if view.first_name == called), called)
+            of_then = {old: view.id for view in self.views for old in (view.first_name, *view.also_called)}
+            name = name or of_then.get(called, called)
         return self.view(name) if name else self.views[0]
 
 

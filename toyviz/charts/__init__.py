@@ -9,34 +9,28 @@ from toyviz.charts.chart import AMBER, BLUE, COLOUR_WORDS, GREEN, GREY, PURPLE, 
 from toyviz.charts.clock import POSITIONS, Kind
 from toyviz.charts.curves import clock_curve, lines_over, lines_over_sizes
 from toyviz.charts.dictionary import cosine_histograms, lines, old_bars, old_matrices, planes
-from toyviz.charts.final_layer import (
-    CLASSES,
-    logit_plane,
-    logit_stages,
-    over_samples,
-    shape,
-    shapes_over_samples,
-    squareness_turned,
-    votes,
-)
 from toyviz.charts.fish import FISH, components, fish_shapes, over_hidden_size, recovery, response
-from toyviz.charts.geometry import FEATURES, SAMPLES, dimensionality, panels
+from toyviz.charts.geometry import CLASSES, FEATURES, SAMPLES, dimensionality, panels
 from toyviz.charts.histograms import Histogram, histograms
-from toyviz.charts.loss import loss_close_to_one, norms_over_samples
+from toyviz.charts.logits import Logits, logit_plane, logit_stages, ranking, votes
+from toyviz.charts.loss import loss_close_to_one, norms_over_samples, over_samples
 from toyviz.charts.maps import Beside, Side, size_map
 from toyviz.charts.matrices import Matrix, matrices
+from toyviz.charts.moving_lines import Line, moving_lines
 from toyviz.charts.neurons import neuron_weights, spread, stacks
 from toyviz.charts.overlap import norm_bars, overlaps, summary
 from toyviz.charts.phases import phases
 from toyviz.charts.pictures import LIFT_KINDS, START_KINDS, Panel, panels_over_sizes
+from toyviz.charts.plane_grid import Column, Vectors, plane_grid
 from toyviz.charts.plateaus import dimensions_per_feature
 from toyviz.charts.portraits import OVERLAP, SHARED, Portrait, portraits
 from toyviz.charts.scatter import IMPORTANCES, factors, predictions, residuals
-from toyviz.charts.sizes import Picture, over_sizes
+from toyviz.charts.sizes import ALL_THREE, Picture, over_sizes
 from toyviz.charts.training import training_curve
 from toyviz.charts.vectors import Group, outstanding, plane, planes_of_kinds
 
 __all__ = [
+    "ALL_THREE",
     "AMBER",
     "BLUE",
     "CLASSES",
@@ -58,14 +52,18 @@ __all__ = [
     "Bars",
     "Beside",
     "Chart",
+    "Column",
     "Group",
     "Histogram",
     "Kind",
+    "Line",
+    "Logits",
     "Matrix",
     "Panel",
     "Picture",
     "Portrait",
     "Side",
+    "Vectors",
     "bars",
     "clock_curve",
     "components",
@@ -83,6 +81,7 @@ __all__ = [
     "logit_stages",
     "loss_close_to_one",
     "matrices",
+    "moving_lines",
     "neuron_weights",
     "norm_bars",
     "norms_over_samples",
@@ -97,18 +96,17 @@ __all__ = [
     "panels_over_sizes",
     "phases",
     "plane",
+    "plane_grid",
     "planes",
     "planes_of_kinds",
     "portraits",
     "predictions",
+    "ranking",
     "recovery",
     "residuals",
     "response",
-    "shape",
-    "shapes_over_samples",
     "size_map",
     "spread",
-    "squareness_turned",
     "stacks",
     "summary",
     "training_curve",

@@ -25,6 +25,7 @@ from toyviz.charts.chart import (
 )
 
 FEATURES, SAMPLES = "columns of W1", "hidden vectors"  # blue and red in the post
+CLASSES = "rows of W2"
 KINDS = [FEATURES, SAMPLES]
 MARGIN = 1.15  # a square is this much wider than what it holds
 STRIP = 60  # vectors of one kind drawn at one T in the strip plot, evenly spaced by rank,

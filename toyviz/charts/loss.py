@@ -1,4 +1,4 @@
-"""What a sweep over the size of the training set shows: losses, and how large the weights are."""
+"""What a sweep over the size of the training set shows: losses, accuracies, and how large the weights are."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pandas as pd
 from toyviz.charts.chart import (
     GREEN,
     GREY,
+    VERMILLION,
     Chart,
     named,
     powers,
@@ -25,6 +26,8 @@ from toyviz.charts.chart import (
 
 FLOOR = 1e-3  # losses below are drawn here: a memorised set goes down to 1e-10, and would flatten all the rest
 SETS = ("test", "train")
+LEAST = {"loss": FLOOR, "accuracy": 3e-4}  # values below are drawn here, on a logarithmic axis
+CLEAR = 3  # lines closer than this factor have no room for two names
 NEAR = (0.98, 1.02)  # the window of loss_close_to_one, in units of the loss of the output 0
 
 
@@ -79,6 +82,67 @@ def norms_over_samples(runs: pd.DataFrame, selected: int | None = None) -> Chart
     largest = mean.loc[mean["norm"].idxmax()] if len(mean) else None
     said = f"The largest norm is {largest['norm']:.3g}, at T = {largest['n_samples']:,}." if largest is not None else ""
     return Chart(_norms_over_samples(), data, f"Norms of weights and biases over T. {said}")
+
+
+def over_samples(
+    runs: pd.DataFrame, measure: str, baseline: tuple[str, float], sizes: Sequence[int], selected: int | None = None
+) -> Chart:
+    """Cross-entropy or accuracy over T, on the training and on the test set: each seed, their mean and their range.
+
+    runs: columns n_samples, seed, train_<measure>, test_<measure>; measure is "loss" or "accuracy". baseline: what
+    guessing has, by name. sizes: every T of the sweep, trained or not. Clicking a point picks its n_samples and seed.
+    """
+    least = LEAST[measure]
+    points = _of_measure(runs, measure, least)
+    mean = points.groupby(["n_samples", "set"], as_index=False).agg(
+        value=("value", "mean"), low=("shown", "min"), high=("shown", "max")
+    )
+    mean["shown"] = mean["value"].clip(lower=least)
+    name, guess = baseline
+    data = {
+        "points": points,
+        "mean": mean,
+        "names": _named_ends(mean),
+        "baseline": pd.DataFrame({"value": [guess], "label": [f"{name}: {guess:.4g}"]}),
+        "selected": records([{"n_samples": selected}] if selected else [], "n_samples"),
+        "frame": pd.DataFrame(
+            {
+                "n_samples": [min(sizes, default=1) / 1.25, max(sizes, default=1000) * 1.25],
+                "shown": [least, 1.0 if measure == "accuracy" else max(points["shown"].max() * 2, 10.0)]
+                if len(points)
+                else [least, 1.0],
+            }
+        ),
+    }
+    test = mean[mean["set"] == "test"]
+    what = "cross-entropy" if measure == "loss" else "accuracy"
+    said = f"Train and test {what} over the size of the training set; nothing is trained yet."
+    if len(test):
+        top = test.loc[test["value"].idxmax()]
+        last = test.iloc[-1]
+        said = (
+            f"Mean test {what} over the size of the training set: highest at T = {top['n_samples']:,} with "
+            f"{top['value']:.3g}, and {last['value']:.3g} at T = {last['n_samples']:,}. {name}: {guess:.4g}."
+        )
+    return Chart(_over_samples(measure), data, said)
+
+
+def _named_ends(mean: pd.DataFrame) -> pd.DataFrame:
+    """The points of the lines that carry their names, above; where the lines meet at the last T, those where they are
+    furthest apart, the lower name below its line."""
+    if not len(mean):
+        return mean.assign(below=False)
+    apart = mean.groupby("n_samples")["shown"].agg(lambda shown: shown.max() / shown.min())
+    meet = apart.iloc[-1] < CLEAR
+    here = mean[mean["n_samples"] == (apart.idxmax() if meet else apart.index[-1])]
+    return here.assign(below=meet & (here["shown"] < here["shown"].max()))
+
+
+def _of_measure(runs: pd.DataFrame, measure: str, least: float) -> pd.DataFrame:
+    columns = [f"{name}_{measure}" for name in SETS]
+    points = runs.melt(["n_samples", "seed"], columns, "set", "value").dropna(subset="value")
+    points["set"] = points["set"].str.removesuffix(f"_{measure}")
+    return points.astype({"value": float}).assign(shown=points["value"].astype(float).clip(lower=least))
 
 
 def _points(runs: pd.DataFrame) -> pd.DataFrame:
@@ -195,3 +259,63 @@ def _norms_over_samples() -> dict[str, Any]:
         ),
     )
     return stretched(layers, "How large the weights and biases are", 220)
+
+
+@cache
+def _over_samples(measure: str) -> dict[str, Any]:
+    least, loss = LEAST[measure], measure == "loss"
+    title = "cross-entropy (nats)" if loss else "accuracy"
+    y = alt.Y(
+        "shown:Q",
+        title=title,
+        scale=alt.Scale(type="log", nice=False),
+        axis=alt.Axis(
+            labelExpr=f"datum.value <= {least} ? '≤ {least}' : format(datum.value, '~r')"
+            if loss
+            else "format(datum.value, datum.value < 0.01 ? '.1%' : '.0%')",
+            values=[10.0**k for k in range(-3, 5)] if loss else [0.001, 0.01, 0.1, 1],
+            gridOpacity=0.5,
+            minExtent=48,
+            maxExtent=48,
+        ),
+    )
+    color = alt.Color("set:N", title=None, scale=alt.Scale(domain=SETS, range=[GREEN, VERMILLION]), legend=None)
+    form = alt.Shape("set:N", title=None, scale=alt.Scale(domain=SETS, range=["circle", "square"]), legend=None)
+    dash = alt.StrokeDash("set:N", title=None, scale=alt.Scale(domain=SETS, range=[[1, 0], [5, 3]]), legend=None)
+    pick = alt.selection_point(name="pick", fields=["n_samples", "seed"], toggle=False, empty=False, nearest=True)
+    mean, points, rule = (alt.Chart(named(name)) for name in ("mean", "points", "baseline"))
+    number = alt.Tooltip("value:Q", title=title, format=".4~g" if loss else ".2%")
+    names = [
+        alt.Chart(named("names"))
+        .transform_filter(alt.datum.below == below)
+        .mark_text(align="right", dx=-8, dy=17 if below else -13, fontSize=13, fontWeight="bold")
+        .encode(x=samples_x(), y=y, color=color, text="set:N")
+        for below in (False, True)
+    ]
+    layers = alt.layer(
+        alt.Chart(named("frame")).mark_point(opacity=0, tooltip=None).encode(x=samples_x(), y=y),
+        selected_rule(samples_x()),
+        rule.mark_rule(color=GREY, strokeDash=[2, 3]).encode(y=alt.Y("value:Q")),
+        rule.mark_text(color=GREY, align="left", dx=6, dy=9, fontSize=11).encode(
+            x=alt.value(0), y=alt.Y("value:Q"), text="label:N"
+        ),
+        mean.mark_area(opacity=0.12).encode(x=samples_x(), y=alt.Y("low:Q"), y2="high:Q", color=color),
+        mean.mark_line(strokeWidth=2.5).encode(x=samples_x(), y=y, color=color, strokeDash=dash),
+        points.mark_point(filled=True, size=44, opacity=0.85)
+        .encode(
+            x=samples_x(),
+            y=y,
+            color=color,
+            shape=form,
+            tooltip=[
+                alt.Tooltip("n_samples:Q", title="training samples T", format=","),
+                alt.Tooltip("seed:N", title="seed"),
+                alt.Tooltip("set:N", title="set"),
+                number,
+            ],
+        )
+        .add_params(pick),
+        *names,
+    )
+    what = "Cross-entropy" if loss else "Accuracy"
+    return stretched(layers, f"{what} over the size of the training set", 300 if loss else 220)

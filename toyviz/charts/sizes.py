@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from toyviz.charts.chart import BLUE, GREEN, GREY, VERMILLION, Chart, records, stacked, stands_alone
-from toyviz.charts.clock import LIVELY, POINTED_AT, SCHEMA, meta, pointed_in, targets, unseen
-from toyviz.charts.geometry import limit
+from toyviz.charts.clock import LIVELY, POINTED_AT, SCHEMA, Kind, meta, pointed_in, targets, unseen
+from toyviz.charts.geometry import CLASSES, FEATURES, SAMPLES, limit
 from toyviz.charts.loss import FLOOR, SETS
 
 DRAWN = 120  # vectors in a small picture, at most
@@ -32,12 +32,29 @@ SET_SHAPES = {"test": "circle", "train": "square"}
 SET_DASHES: dict[str, list[int]] = {"test": [], "train": [5, 3]}
 
 
+COLUMNS_AND_HIDDEN = (Kind(FEATURES, BLUE, rays=True), Kind(SAMPLES, VERMILLION))  # the rows of pictures
+ALL_THREE = (Kind(FEATURES, BLUE), Kind(SAMPLES, VERMILLION), Kind(CLASSES, GREEN))
+SHORT = {FEATURES: "'W1'", SAMPLES: "cell < 28 ? 'hidden' : 'hidden|vectors'", CLASSES: "'W2'"}
+
+
 class Picture(NamedTuple):
-    """What one network looks like: its columns of W1 and its hidden vectors in the plane, and which seed it is."""
+    """What one network looks like: its columns of W1 and its hidden vectors in the plane, and which seed it is.
+
+    rows: those of W2, where they are drawn too. seen: which columns, and which rows, the training has seen.
+    """
 
     columns: np.ndarray  # (k, 2)
     hidden: np.ndarray  # (j, 2)
     seed: int = 0
+    rows: np.ndarray | None = None  # (i, 2)
+    seen: tuple[np.ndarray, np.ndarray] | None = None  # (k,) and (i,) bool
+
+    @property
+    def drawn(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The vectors of each row of pictures, and which of them the training has seen."""
+        rows = np.empty((0, 2)) if self.rows is None else self.rows
+        active, named = self.seen or (np.ones(len(self.columns), bool), np.ones(len(rows), bool))
+        return [(self.columns, active), (self.hidden, np.ones(len(self.hidden), bool)), (rows, named)]
 
 
 def over_sizes(
@@ -53,6 +70,8 @@ def over_sizes(
     top: float = TOP,
     linked: bool = False,
     height: int | None = None,
+    kinds: Sequence[Kind] = COLUMNS_AND_HIDDEN,
+    what: str = "Loss",
 ) -> Chart:
     """Train and test loss over T, a column a T, and below each T its network: columns of W1, hidden vectors.
 
@@ -61,8 +80,9 @@ def over_sizes(
     by T, each on its own scale; a T without one has an empty frame. peak: the T of the highest mean test loss, and that
     loss. floor: T -> the least train loss there can be. top: the upper end of the axis, which no result moves unless it
     is higher. linked: whether the page has a clock, so that pointing at a T marks it in every chart. height: in pixels,
-    where no stage gives it its room. Clicking a point picks its n_samples and seed, clicking elsewhere in a column its
-    n_samples alone.
+    where no stage gives it its room. kinds: the rows of pictures, from the top, with rays or as dots; of dots those
+    that the training has not seen are grey crosses. what: what the loss is called. Clicking a point picks its n_samples
+    and seed, clicking elsewhere in a column its n_samples alone.
     """
     sizes = sorted({*sizes})
     place = {T: k for k, T in enumerate(sizes)}
@@ -74,6 +94,8 @@ def over_sizes(
     bordered = _bordered(regimes, sizes)
     data = {
         "meta": meta(
+            title=f"{what} over the number of training samples T",
+            small=f"{what} over T",
             count=max(len(sizes), 1),
             selected=place.get(selected, -99) if selected is not None else -99,
             low=FLOOR,
@@ -87,10 +109,10 @@ def over_sizes(
         "regimes": filled(bordered),
         "floor": filled(_floor(floor or {}, place)),
         "peak": filled(_peak(peak, place, points, bordered)),
-        "vectors": filled(_small(pictures, place)),
-        "targets": filled(_targets(points, pictures, sizes)),
+        "vectors": filled(_small(pictures, place, kinds)),
+        "targets": filled(_targets(points, pictures, sizes, [kind.name for kind in kinds])),
     }
-    return stands_alone(Chart(_over_sizes(linked), data, _said(mean, peak)), height)
+    return stands_alone(Chart(_over_sizes(tuple(kinds), linked), data, _said(mean, peak, what)), height)
 
 
 def short(T: float) -> str:
@@ -197,18 +219,22 @@ def _peak(
     return records([row], *columns)
 
 
-def _small(pictures: Mapping[int, Picture], place: Mapping[int, int]) -> pd.DataFrame:
-    """The vectors of all pictures, each on its own scale from -FINE to FINE: row 0 rays as one path, row 1 dots."""
+def _small(pictures: Mapping[int, Picture], place: Mapping[int, int], kinds: Sequence[Kind]) -> pd.DataFrame:
+    """The vectors of all pictures, each on its own scale from -FINE to FINE: those with rays as one path, or dots."""
     parts = []
     for T, picture in pictures.items():
-        columns = picture.columns[_chosen(np.argsort(-np.hypot(*picture.columns.T), kind="stable"), longest=True)]
-        path = np.zeros((2 * len(columns) + 1, 2))
-        path[1::2] = columns / limit(picture.columns)
-        hidden = picture.hidden[_chosen(np.arange(len(picture.hidden)))] / limit(picture.hidden)
-        for row, drawn in enumerate((path, hidden)):
-            at = {"place": place[T], "row": row, "order": np.arange(len(drawn))}
+        for row, (kind, (vectors, seen)) in enumerate(zip(kinds, picture.drawn, strict=False)):
+            if kind.rays:
+                chosen = _chosen(np.argsort(-np.hypot(*vectors.T), kind="stable"), longest=True)
+                drawn = np.zeros((2 * len(chosen) + 1, 2))
+                drawn[1::2] = vectors[chosen] / limit(vectors)
+                known = np.ones(len(drawn), bool)
+            else:
+                chosen = _chosen(np.arange(len(vectors)))
+                drawn, known = vectors[chosen] / limit(vectors), seen[chosen]
+            at = {"place": place[T], "row": row, "order": np.arange(len(drawn)), "seen": known}
             parts.append(at | {"u": np.rint(FINE * drawn[:, 0]), "v": np.rint(FINE * drawn[:, 1])})
-    small = {"place": np.int16, "row": np.int8, "order": np.int16, "u": np.int8, "v": np.int8}
+    small = {"place": np.int16, "row": np.int8, "order": np.int16, "seen": bool, "u": np.int8, "v": np.int8}
     return stacked(parts, *small).astype(small)
 
 
@@ -219,7 +245,9 @@ def _chosen(order: np.ndarray, longest: bool = False) -> np.ndarray:
     return order[:DRAWN] if longest else order[np.linspace(0, len(order) - 1, DRAWN).astype(int)]
 
 
-def _targets(points: pd.DataFrame, pictures: Mapping[int, Picture], sizes: Sequence[int]) -> pd.DataFrame:
+def _targets(
+    points: pd.DataFrame, pictures: Mapping[int, Picture], sizes: Sequence[int], names: Sequence[str]
+) -> pd.DataFrame:
     """What can be pointed at and clicked, the topmost last: every column, its pictures, every point.
 
     A point alone has a seed: what is clicked elsewhere picks the size, and leaves the seed as it is.
@@ -228,7 +256,7 @@ def _targets(points: pd.DataFrame, pictures: Mapping[int, Picture], sizes: Seque
     for k, T in enumerate(sizes):
         at = {"place": k, "n_samples": T, "seed": None, "shown": 1.0}
         rows.append({**at, "row": ON_COLUMN, "told": f"T = {T:,}"})
-        for row, what in enumerate(("columns of W1", "hidden vectors")):
+        for row, what in enumerate(names):
             there = f", seed {pictures[T].seed}: {what}" if T in pictures else ": not trained yet"
             rows.append({**at, "row": row, "told": f"T = {T:,}{there}"})
     for at, T, seed, name, loss, shown in points[["place", "n_samples", "seed", "set", "loss", "shown"]].itertuples(
@@ -242,20 +270,21 @@ def _targets(points: pd.DataFrame, pictures: Mapping[int, Picture], sizes: Seque
     return found.assign(kin=[kin_of(T) for T in found["n_samples"]])
 
 
-def _said(mean: pd.DataFrame, peak: tuple[int, float] | None) -> str:
+def _said(mean: pd.DataFrame, peak: tuple[int, float] | None, what: str) -> str:
     test = mean[mean["set"] == "test"]
     if not len(test):
-        return "Train and test loss over the size of the training set; nothing is trained yet."
+        return f"Train and test {what.lower()} over the size of the training set; nothing is trained yet."
     first, last = test.iloc[0], test.iloc[-1]
     rises = f" rises to a peak of {peak[1]:.3g} at T = {peak[0]:,}, and" if peak else ""
     return (
-        f"Mean test loss over the size of the training set: it is {first['loss']:.3g} at T = {first['n_samples']:,},"
+        f"Mean test {what.lower()} over the size of the training set: it is {first['loss']:.3g} at "
+        f"T = {first['n_samples']:,},"
         f"{rises} is {last['loss']:.3g} at T = {last['n_samples']:,}."
     )
 
 
 # Pixels. A cell is as wide as its column, but both rows of cells take no more than a share of the height.
-ROOM = 0.38  # of the height, at most, for labels and pictures
+ROOM = 0.19  # of the height, at most, for each row of pictures, labels included
 LABELS = 20  # height of the row of labels
 HEAD = 15  # above the axis, for the name of the peak
 COLUMNS: list[dict[str, Any]] = [
@@ -347,8 +376,8 @@ def baseline_rules(y: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @cache
-def _over_sizes(linked: bool) -> dict[str, Any]:
-    x = x_of_places()
+def _over_sizes(kinds: tuple[Kind, ...], linked: bool) -> dict[str, Any]:
+    x, rows = x_of_places(), len(kinds)
     y = {
         "field": "shown",
         "type": "quantitative",
@@ -374,8 +403,8 @@ def _over_sizes(linked: bool) -> dict[str, Any]:
     params = [
         *pointed_in(linked),
         *COLUMNS,
-        {"name": "cell", "expr": f"max(2, min(column - 3, ({ROOM} * height - {LABELS}) / 2 - 3))"},
-        {"name": "curve", "expr": f"height - {LABELS} - 2 * (cell + 3)"},
+        {"name": "cell", "expr": f"max(2, min(column - 3, ({ROOM * rows:g} * height - {LABELS}) / {rows} - 3))"},
+        {"name": "curve", "expr": f"height - {LABELS} - {rows} * (cell + 3)"},
     ]
     color = _by_set(SET_COLOURS)
     shape, dash = _by_set(SET_SHAPES), _by_set({name: dashes or [1, 0] for name, dashes in SET_DASHES.items()})
@@ -517,31 +546,9 @@ def _over_sizes(linked: bool) -> dict[str, Any]:
                     "opacity": {"value": 0.4},
                 },
             }
-            for row in (0, 1)
+            for row in range(rows)
         ),
-        {
-            "data": {"name": "vectors"},
-            "transform": [{"filter": "datum.row == 0"}],
-            "mark": {
-                "type": "line",
-                "color": BLUE,
-                "strokeWidth": {"expr": "clamp(cell / 60, 0.5, 1)"},
-                "strokeJoin": "round",
-                "opacity": 0.7,
-                "tooltip": None,
-            },
-            "encoding": {
-                **drawn,
-                "detail": {"field": "place", "type": "nominal"},
-                "order": {"field": "order", "type": "quantitative"},
-            },
-        },
-        {
-            "data": {"name": "vectors"},
-            "transform": [{"filter": "datum.row == 1"}],
-            "mark": {"type": "circle", "color": VERMILLION, "opacity": 0.8, "tooltip": None},
-            "encoding": {**drawn, "size": {"value": {"expr": "clamp(cell / 5, 3, 14)"}}},
-        },
+        *(_small_vectors(row, kind, drawn) for row, kind in enumerate(kinds)),
         *(
             {
                 "data": {"name": "meta"},
@@ -559,15 +566,13 @@ def _over_sizes(linked: bool) -> dict[str, Any]:
                     "y": {
                         "value": {
                             "expr": middle.replace("datum.row", str(row))
-                            + (" + (cell < 28 ? 2 : -6)" if row else " - (cell < 28 ? 3 : 0)")
+                            + (" + (cell < 28 ? 2 : -6)" if row == 1 else " - (cell < 28 ? 3 : 0)" if not row else "")
                         }
                     },
                     "text": {"value": {"expr": name}},
                 },
             }
-            for row, (name, colour) in enumerate(
-                (("'W1'", BLUE), ("cell < 28 ? 'hidden' : 'hidden|vectors'", VERMILLION))
-            )
+            for row, (name, colour) in enumerate((SHORT[kind.name], kind.colour) for kind in kinds)
         ),
         *_set_names(),
         {
@@ -588,13 +593,34 @@ def _over_sizes(linked: bool) -> dict[str, Any]:
             },
         },
     ]
-    title = {"expr": "width < 400 ? 'Loss over T' : 'Loss over the number of training samples T'"}
+    title = {"expr": "width < 400 ? data('meta')[0].small : data('meta')[0].title"}
     return {
         "$schema": SCHEMA,
         "title": {"text": title, "anchor": "start", "frame": "group", "fontSize": 13, "offset": -11},
         "params": params,
         "layer": [*unseen("meta"), *layers],
         **LIVELY,
+    }
+
+
+def _small_vectors(row: int, kind: Kind, drawn: dict[str, Any]) -> dict[str, Any]:
+    """One row of pictures: the path of the rays, or dots and grey crosses."""
+    of_row: dict[str, Any] = {"data": {"name": "vectors"}, "transform": [{"filter": f"datum.row == {row}"}]}
+    if kind.rays:
+        width = {"expr": "clamp(cell / 60, 0.5, 1)"}
+        mark = {"type": "line", "color": kind.colour, "strokeWidth": width, "strokeJoin": "round", "opacity": 0.7}
+        detail = {"field": "place", "type": "nominal"}
+        order = {"field": "order", "type": "quantitative"}
+        return {**of_row, "mark": {**mark, "tooltip": None}, "encoding": {**drawn, "detail": detail, "order": order}}
+    return {
+        **of_row,
+        "mark": {"type": "point", "filled": True, "opacity": 0.8, "tooltip": None},
+        "encoding": {
+            **drawn,
+            "color": {"condition": {"test": "datum.seen", "value": kind.colour}, "value": GREY},
+            "shape": {"condition": {"test": "datum.seen", "value": "circle"}, "value": "cross"},
+            "size": {"value": {"expr": "clamp(cell / 5, 3, 14)"}},
+        },
     }
 
 

@@ -26,6 +26,7 @@ from toyviz.charts.clock import (
     meta,
     packed,
     plain_rule,
+    targets,
     unseen,
 )
 
@@ -80,10 +81,21 @@ def plane(
     return planes_of_kinds([group], count(what, len(numbers), total), noun=noun)
 
 
-def planes_of_kinds(groups: Sequence[Group], title: str, centred: bool = True, noun: str = "number") -> Chart:
+def planes_of_kinds(
+    groups: Sequence[Group],
+    title: str,
+    centred: bool = True,
+    noun: str = "number",
+    *,
+    joined: str = "",
+    equal_sums: str = "",
+    picks: bool = False,
+) -> Chart:
     """Vectors of several kinds in one plane over the frames of a training; the kinds are named where there are two.
 
-    centred: the origin is in the middle, else all that is drawn is.
+    centred: the origin is in the middle, else all that is drawn is. joined: the kind whose vectors are the corners of
+    a dotted line, in the order of their numbers, and no dots. equal_sums: the kind through whose vector goes a dashed
+    line of all places with the same x + y. picks: whether clicking a vector picks its number.
     """
     lengths = {len(group.history) for group in groups}
     if len(lengths) != 1:
@@ -120,7 +132,7 @@ def planes_of_kinds(groups: Sequence[Group], title: str, centred: bool = True, n
     said = f"{title} in the plane, over {len(history)} frames of the training."
     if len(history) == 1:
         said = f"{title}{' in the plane' if history.size else ''}."
-    return Chart(_plane(kinds, told, noun), data, said, square=True)
+    return Chart(_plane(kinds, told, noun, joined, equal_sums, picks), data, said, square=True)
 
 
 def outstanding(dimensionality: np.ndarray) -> np.ndarray:
@@ -185,8 +197,33 @@ def _axis(name: str, length: str, other: str) -> dict[str, Any]:
     return {"field": name, "type": "quantitative", "scale": scale, "axis": axis}
 
 
+def _joined(kind: str, x: dict[str, Any], y: dict[str, Any]) -> dict[str, Any]:
+    """A dotted line from each vector of this kind to the next."""
+    return {
+        "transform": [{"filter": f"datum.group == '{kind}'"}],
+        "mark": {"type": "line", "color": GREY, "strokeDash": [2, 3], "strokeWidth": 1.2, "tooltip": None},
+        "encoding": {"x": x, "y": y, "order": {"field": "number", "type": "quantitative"}},
+    }
+
+
+def _equal_sums(kind: str, x: dict[str, Any], y: dict[str, Any]) -> dict[str, Any]:
+    """A dashed line through the vector of this kind, from corner to corner: x + y is the same all along it."""
+    away = "4 * half * max(width / height, height / width)"
+    ends = {"right": "datum.x + {}", "below": "datum.y - {}", "x": "datum.x - {}", "y": "datum.y + {}"}  # in this order
+    return {
+        "transform": [
+            {"filter": f"datum.group == '{kind}'"},
+            *({"calculate": end.format(away), "as": name} for name, end in ends.items()),
+        ],
+        "mark": {"type": "rule", "clip": True, "color": GREY, "strokeDash": [4, 3], "tooltip": None},
+        "encoding": {"x": x, "y": y, "x2": {"field": "right"}, "y2": {"field": "below"}},
+    }
+
+
 @cache
-def _plane(kinds: tuple[Kind, ...], told: tuple[str, ...], noun: str) -> dict[str, Any]:
+def _plane(
+    kinds: tuple[Kind, ...], told: tuple[str, ...], noun: str, joined: str, equal_sums: str, picks: bool
+) -> dict[str, Any]:
     x, y, zero = _axis("x", "width", "height"), _axis("y", "height", "width"), {"datum": 0}
     dimmed = {"test": ANY, "value": DIMMED}
     lit = {"test": LIT, "value": 1}
@@ -222,8 +259,10 @@ def _plane(kinds: tuple[Kind, ...], told: tuple[str, ...], noun: str) -> dict[st
     rayed = [kind.name for kind in kinds if kind.rays and several]
     sizes = {kind.name: kind.size for kind in kinds if kind.size != 1}
     small = f"clamp({side} / 9, 14, 34)" + "".join(f" * (datum.group == '{n}' ? {k:g} : 1)" for n, k in sizes.items())
+    marked = targets("number", linked=True) if picks else {"params": [POINT], "transform": []}
+    marked["transform"] = [*marked["transform"], *([{"filter": f"datum.group != '{joined}'"}] if joined else [])]
     dot = {
-        "params": [POINT],
+        **marked,
         "mark": {"type": "point", "clip": True, "strokeWidth": 1},
         "encoding": {
             "x": x,
@@ -259,6 +298,8 @@ def _plane(kinds: tuple[Kind, ...], told: tuple[str, ...], noun: str) -> dict[st
         },
     }
     rays = [ray] if any(kind.rays for kind in kinds) else []
+    lines = [_joined(joined, x, y)] if joined else []
+    lines += [_equal_sums(equal_sums, x, y)] if equal_sums else []
     return {
         "$schema": SCHEMA,
         "title": heading(6),
@@ -274,9 +315,9 @@ def _plane(kinds: tuple[Kind, ...], told: tuple[str, ...], noun: str) -> dict[st
                     *({"calculate": f"datum['{axis}' + frame] * scale.unit", "as": axis} for axis in "xy"),
                 ],
                 # Among other kinds the few with rays would be lost below their dots.
-                "layer": [dot, *rays, label] if several else [*rays, dot, label],
+                "layer": [*lines, *([dot, *rays, label] if several else [*rays, dot, label])],
             },
-            *(legend(kinds) if several else []),
+            *(legend([kind for kind in kinds if kind.name != joined]) if several else []),
         ],
         **LIVELY,
     }

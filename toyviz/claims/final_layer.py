@@ -344,9 +344,6 @@ def sgd_gives_none(results: Sequence[Result]) -> Finding | None:
     )
 
 
-_VIEWS = ("Over T", "One network", "One logit", "Why squares")
-_OVER_T, _NETWORK, _LOGIT, _WHY = ({"final": view} for view in _VIEWS)
-
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         "unembedding_descent",
@@ -357,7 +354,7 @@ CLAIMS: tuple[Claim, ...] = (
         _sizes,
         descends_twice,
         across_seeds=True,
-        address=_OVER_T,
+        view="over_t",
         note=(
             "The cross-entropy has its second peak, but the accuracy does not mirror it: its mean is 0.17 to 0.20 % "
             "from T = 100 to 1,000, where 10,000 test samples tell it to 0.04 %, and 0.31 % at T = 2,000. There the "
@@ -372,7 +369,7 @@ CLAIMS: tuple[Claim, ...] = (
         "unembedding",
         _sizes,
         squares_in_between,
-        address=_OVER_T,
+        view="over_t",
         note=(
             "A filled square has 1.23, and nn.Linear's start is one: the columns are nearly square at both ends too. "
             "What comes in between is more than that: they lie on the square's border, which has up to 1.38."
@@ -385,7 +382,7 @@ CLAIMS: tuple[Claim, ...] = (
         "unembedding",
         _single,
         is_a_lookup_table,
-        address=_NETWORK,
+        view="over_t",
     ),
     Claim(
         "unembedding_rose_circle",
@@ -394,7 +391,7 @@ CLAIMS: tuple[Claim, ...] = (
         "unembedding",
         _single,
         rose_and_circle,
-        address=_NETWORK,
+        view="over_t",
         note=(
             "The petals are there in every seed, but short: in about half of them the hidden vectors reach further "
             "along the diagonals by less than a tenth."
@@ -407,7 +404,7 @@ CLAIMS: tuple[Claim, ...] = (
         "unembedding",
         _single,
         in_first_quadrant,
-        address=_LOGIT,
+        view="logit",
     ),
     Claim(
         "unembedding_top",
@@ -416,7 +413,7 @@ CLAIMS: tuple[Claim, ...] = (
         "unembedding",
         _single,
         is_on_top,
-        address=_LOGIT,
+        view="logit",
     ),
     Claim(
         "unembedding_bias",
@@ -425,7 +422,7 @@ CLAIMS: tuple[Claim, ...] = (
         "unembedding",
         _single,
         bias_works_both_ways,
-        address=_LOGIT,
+        view="logit",
         note=(
             "Half of the biases are negative, so by chance one seed in eight has none among its first three samples."
         ),
@@ -437,7 +434,7 @@ CLAIMS: tuple[Claim, ...] = (
         "unembedding",
         _soft,
         soft_labels_give_squares,
-        address=_WHY,
+        view="over_t",
         note=(
             "With soft labels each of ten active features is a right answer in part. Two hidden values cannot say "
             "so for all samples, so the loss is not one that pushes on for ever, and W1 ends as a blob with long "
@@ -452,7 +449,7 @@ CLAIMS: tuple[Claim, ...] = (
         "unembedding",
         _split,
         split_is_not_enough,
-        address=_WHY,
+        view="squares",
     ),
     Claim(
         "unembedding_one_matrix",
@@ -461,7 +458,7 @@ CLAIMS: tuple[Claim, ...] = (
         "unembedding",
         _tied,
         one_matrix_is_enough,
-        address=_WHY,
+        view="squares",
         note=(
             "The post tests only the other half, two matrices with the squared error. Tied to W2, the columns of W1 "
             "end on the circle that the classes need: one matrix cannot be both."
@@ -474,7 +471,7 @@ CLAIMS: tuple[Claim, ...] = (
         "unembedding",
         _xavier,
         xavier_gives_squares,
-        address=_WHY,
+        view="squares",
     ),
     Claim(
         "unembedding_optimizer",
@@ -483,6 +480,6 @@ CLAIMS: tuple[Claim, ...] = (
         "unembedding",
         _optimizers,
         sgd_gives_none,
-        address=_WHY,
+        view="squares",
     ),
 )

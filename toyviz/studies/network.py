@@ -125,14 +125,20 @@ def _at_reach_1(vectors: np.ndarray) -> np.ndarray:
 
 def at_steps(result: Result, steps: np.ndarray) -> Result:
     """The result with the frames nearest to these steps, as ratios: what is compared is seen at the same time."""
-    apart = np.abs(np.log1p(steps)[:, None] - np.log1p(result.frame_steps))  # (f, g)
-    nearest = apart.argmin(axis=1)
+    nearest = nearest_frames(result, steps)
     return replace(
         result,
         frame_steps=result.frame_steps[nearest],
         frames={name: values[nearest] for name, values in result.frames.items()},
         frame_metrics={name: values[nearest] for name, values in result.frame_metrics.items()},
     )
+
+
+def nearest_frames(result: Result, steps: np.ndarray) -> np.ndarray:
+    """Which frame of the result is nearest to each of these steps, as ratios, (k,) int."""
+    apart = np.abs(np.log1p(steps)[:, None] - np.log1p(result.frame_steps))  # (k, f)
+    nearest: np.ndarray = apart.argmin(axis=1)
+    return nearest
 
 
 def is_too_large(result: Result) -> bool:

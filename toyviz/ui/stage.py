@@ -73,7 +73,10 @@ STYLE = """<style>
   .st-key-stage {height: auto !important; overflow: visible !important}
   .st-key-stage > div > [data-testid=stHorizontalBlock] {flex-direction: column !important;
     overflow: visible !important}
-  [data-testid=stLayoutWrapper]:has(> .st-key-own) {flex: 0 0 430px !important; width: 100% !important}
+  [data-testid=stLayoutWrapper]:has(> .st-key-own) {
+    flex: 0 0 calc(max(2, var(--figures, 2)) * 215px) !important; width: 100% !important}
+  .st-key-own [class*=st-key-row-] {flex-direction: column !important}
+  .st-key-own [class*=st-key-row-] > [data-testid=stLayoutWrapper] {flex: 1 1 0 !important; min-height: 0}
   [data-testid=stLayoutWrapper]:has(> .st-key-inside) {flex: 0 0 400px !important; width: 100% !important}
   [data-testid=stLayoutWrapper]:has(> .st-key-player), [data-testid=stLayoutWrapper]:has(> .st-key-clock) {
     height: auto !important; flex: 0 0 auto !important}
@@ -97,13 +100,20 @@ def page(page: Page) -> None:
             st.title(page.title, anchor=False, width="content")
             choose.view_menu(page, here)
         choose.controls(page, view, here, st.sidebar)
-        st.html(f"<style>:root {{--own: {view.width}; --inside: {1 - view.width:.3g}}}</style>")
+        shares = f"--own: {view.width}; --inside: {1 - view.width:.3g}; --figures: {len(ids(view.stage))}"
+        st.html(f"<style>:root {{{shares}}} {_heights(view)}</style>")
         choice, plan = _planned(view, here)
         progress = runner.wanted(plan, here)
         asked = Asked(page, view, choice, plan, here)
         live, many_here = bool(progress.live), max(1.0, runtime.visitors() / FEW_VISITORS)
         st.fragment(_stage, run_every=POLL * many_here if live else None)(asked, progress)
         st.fragment(_below, run_every=NEWS * many_here if live else None)(asked)
+
+
+def _heights(view: View) -> str:
+    """The style of figures that are higher than the others of their side."""
+    of = "[data-testid=stLayoutWrapper]:has(> .st-key-at-{})"
+    return " ".join(f"{of.format(id)} {{flex-basis: {times:.0%} !important}}" for id, times in view.taller.items())
 
 
 class Asked(NamedTuple):
@@ -180,8 +190,9 @@ def _stage(asked: Asked, before: Progress) -> None:
     own = _staged(view, view.show(choice, now.plan, now.sweep))
     inside = [block for block in view.inside(choice, *results) if isinstance(block, Figure)]
     with stage, st.container(horizontal=True, height="stretch", wrap=False, gap="medium"):
-        with st.container(height="stretch", width="stretch", key="own"):
-            _rows(view.stage, own, asked)
+        if view.stage:
+            with st.container(height="stretch", width="stretch", key="own"):
+                _rows(view.stage, own, asked)
         if inside:
             with st.container(height="stretch", width="stretch", key="inside"):
                 _rows(inside_rows(view, inside), inside, asked)

@@ -10,6 +10,24 @@ from toyviz.sweep import Sweep
 from toyviz.view import Block, Plan, PostFigure, Text, View
 
 OWN = "decreasing"
+INPUTS = (
+    "Inputs are sparse features between 0 and 1, and feature $i$ weighs $100^{-i/(n-1)}$ in the loss: the first "
+    "weighs 1, the last 0.01."
+)
+LOOK_FOR = (
+    "**What to look for**\n\n"
+    "- **To the right** in each map, where the bottleneck is wider, more comes back; where $m = n$, all.\n"
+    "- **From map to map** features get sparser. They rarely meet, so they can share directions, and one hidden "
+    "value serves several of them.\n"
+    "- **Dense** ($S = 0$): about as many one-hots come back as there are hidden values, the most important ones. "
+    "Each has a direction for itself, and the others are given up."
+)
+NOT_SHOWN = (
+    "**What this does not show**\n\n"
+    "- That sparse features are stored better, by the loss alone: they vary less, and even a constant output has a "
+    "smaller loss. The choice at the left divides by that.\n"
+    "- What long training would reach: the quick recipe takes 2,000 steps."
+)
 
 
 def plan(choice: Choice) -> Plan:
@@ -19,30 +37,11 @@ def plan(choice: Choice) -> Plan:
 
 def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     """The maps, and what to look for in them."""
-    yield from maps.show(
-        choice,
-        plan,
-        sweep,
-        features.maps_of(choice, OWN),
-        "Inputs are sparse features between 0 and 1, and feature $i$ weighs $100^{-i/(n-1)}$ in the loss: the first "
-        "weighs 1, the last 0.01.",
+    notes = (
+        Text("look_for", LOOK_FOR, (maps.mark(max(choice.sizes), max(choice.widths)), "", "")),
+        Text("not_shown", NOT_SHOWN),
     )
-    yield Text(
-        "look_for",
-        "**What to look for**\n\n"
-        "- **To the right** in each map, where the bottleneck is wider, more comes back; where $m = n$, all.\n"
-        "- **From map to map** features get sparser. They rarely meet, so they can share directions, and one hidden "
-        "value serves several of them.\n"
-        "- **Dense** ($S = 0$): about as many one-hots come back as there are hidden values, the most important ones. "
-        "Each has a direction for itself, and the others are given up.",
-    )
-    yield Text(
-        "not_shown",
-        "**What this does not show**\n\n"
-        "- That sparse features are stored better, by the loss alone: they vary less, and even a constant output has a "
-        "smaller loss. The choice at the left divides by that.\n"
-        "- What long training would reach: the quick recipe takes 2,000 steps.",
-    )
+    yield from maps.show(choice, plan, sweep, features.maps_of(choice, OWN), INPUTS, notes)
 
 
 VIEW = View(

@@ -99,14 +99,25 @@ def means(choice: Choice, maps: Sequence[Map], sweep: Sweep) -> pd.DataFrame:
     return cells
 
 
-def show(choice: Choice, plan: Plan, sweep: Sweep, maps: Sequence[Map], introduction: str) -> Iterator[Block]:
-    """The maps of the loss, and of the share of one-hots that come back; what they are, and their numbers."""
+def show(
+    choice: Choice, plan: Plan, sweep: Sweep, maps: Sequence[Map], inputs: str, notes: Sequence[Text]
+) -> Iterator[Block]:
+    """The maps of the loss, and of the share of one-hots that come back; what they are, and their numbers.
+
+    inputs: what the networks see, and how it weighs, in words. notes: what to look for, and what is not shown.
+    """
     cells = means(choice, maps, sweep)
     yield from _figures(choice, plan, cells, maps)
-    yield Text("setting", INTRODUCTION.replace("INPUTS", introduction))
+    yield Text("setting", INTRODUCTION.replace("INPUTS", inputs))
     yield Text("measures", _measures(choice, plan, bool((cells[_measure(choice)] < FAINTEST).any())))
+    yield from notes
     titles = cells["map"].map({str(k): each.title.replace("\n", ", ") for k, each in enumerate(maps)})
     yield Table("cells", cells.assign(map=titles).drop(columns=list(maps[0].picks)))
+
+
+def mark(n: int, m: int) -> str:
+    """What the pointer is on where it is on this cell of any map."""
+    return f"{WIDTH.field}={m} {SIZE.field}={n}"
 
 
 def _measure(choice: Choice) -> str:

@@ -57,6 +57,25 @@ OF = Control(
     when={"beside": (FEATURES, DECAY)},
 )
 FIRST_MAPS = {"importance decreasing": "decreasing", "importance uniform": "uniform"}
+INPUTS = (
+    "Inputs are the $n$ one-hots and nothing else: no noise, a list to be stored. With decreasing importance "
+    "feature $i$ weighs $100^{-i/(n-1)}$ in the loss, with uniform all weigh the same."
+)
+LOOK_FOR = (
+    "**What to look for**\n\n"
+    "- **Uniform importance**: a handful of hidden values holds hundreds of one-hots. Only one input is active at "
+    "a time, so only the angles between them count.\n"
+    "- **Decreasing importance**: the network gives up the least important ones, though it has room.\n"
+    "- **Why some are missing.** The post suspects weight decay. Compare with a decay of 0 at the left: the same "
+    "ones are missing. The optimiser has stopped short: at $m = 4$ more steps bring some of them back, at $m = 2$ "
+    "hardly any."
+)
+NOT_SHOWN = (
+    "**What this does not show**\n\n"
+    "- How robust the list is: there is no noise at all, and an angle of a few degrees is enough.\n"
+    "- The optimum for $m = 2$: any number of points fits on a circle in exact arithmetic, but the vectors must "
+    "then be as long as about $0.3\\, n$."
+)
 
 
 def _bases(choice: Choice) -> dict[str, tuple[str, Experiment]]:
@@ -97,31 +116,8 @@ def plan(choice: Choice) -> Plan:
 
 def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     """The maps, and what to look for in them."""
-    yield from maps.show(
-        choice,
-        plan,
-        sweep,
-        maps_of(choice),
-        "Inputs are the $n$ one-hots and nothing else: no noise, a list to be stored. With decreasing importance "
-        "feature $i$ weighs $100^{-i/(n-1)}$ in the loss, with uniform all weigh the same.",
-    )
-    yield Text(
-        "look_for",
-        "**What to look for**\n\n"
-        "- **Uniform importance**: a handful of hidden values holds hundreds of one-hots. Only one input is active at "
-        "a time, so only the angles between them count.\n"
-        "- **Decreasing importance**: the network gives up the least important ones, though it has room.\n"
-        "- **Why some are missing.** The post suspects weight decay. Compare with a decay of 0 at the left: the same "
-        "ones are missing. The optimiser has stopped short: at $m = 4$ more steps bring some of them back, at $m = 2$ "
-        "hardly any.",
-    )
-    yield Text(
-        "not_shown",
-        "**What this does not show**\n\n"
-        "- How robust the list is: there is no noise at all, and an angle of a few degrees is enough.\n"
-        "- The optimum for $m = 2$: any number of points fits on a circle in exact arithmetic, but the vectors must "
-        "then be as long as about $0.3\\, n$.",
-    )
+    notes = (Text("look_for", LOOK_FOR), Text("not_shown", NOT_SHOWN))
+    yield from maps.show(choice, plan, sweep, maps_of(choice), INPUTS, notes)
 
 
 def named(choice: Choice) -> str:

@@ -10,6 +10,23 @@ from toyviz.sweep import Sweep
 from toyviz.view import Block, Plan, PostFigure, Text, View
 
 OWN = "uniform"
+INPUTS = "Inputs are sparse features between 0 and 1, and all weigh the same in the loss."
+LOOK_FOR = (
+    "**What to look for**\n\n"
+    "- **Better accuracy, worse loss** than with decreasing importance, where features are sparse: none is worth "
+    "giving up, so all are stored a little worse. Much of the gap of the losses is arithmetic: decreasing weights "
+    "have a mean of about 0.22.\n"
+    "- **Dense** ($S = 0$): for many features and few hidden values hardly any one-hot comes back. With equal "
+    "weights there is no reason to prefer any $m$ of them."
+)
+NOT_SHOWN = (
+    "**What this does not show**\n\n"
+    "- A fair comparison of the two losses: they are different sums. Divide by the best constant output's loss at "
+    "the left; then the weights cancel.\n"
+    "- Why the divided loss can be above 1, at $S = 0$, $n \\ge 64$ and few hidden values: some outputs are off "
+    "for every input, and a ReLU that is off learns nothing. Each costs four times what the mean would: 25 of 128 "
+    "at $m = 2$ make $1 + 3 \\cdot 25/128 = 1.59$, and 1.57 is measured, with either recipe."
+)
 
 
 def plan(choice: Choice) -> Plan:
@@ -19,31 +36,11 @@ def plan(choice: Choice) -> Plan:
 
 def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     """The maps, and what to look for in them."""
-    yield from maps.show(
-        choice,
-        plan,
-        sweep,
-        features.maps_of(choice, OWN),
-        "Inputs are sparse features between 0 and 1, and all weigh the same in the loss.",
+    notes = (
+        Text("look_for", LOOK_FOR, ("", maps.mark(max(choice.sizes), min(choice.widths)))),
+        Text("not_shown", NOT_SHOWN),
     )
-    yield Text(
-        "look_for",
-        "**What to look for**\n\n"
-        "- **Better accuracy, worse loss** than with decreasing importance, where features are sparse: none is worth "
-        "giving up, so all are stored a little worse. Much of the gap of the losses is arithmetic: decreasing weights "
-        "have a mean of about 0.22.\n"
-        "- **Dense** ($S = 0$): for many features and few hidden values hardly any one-hot comes back. With equal "
-        "weights there is no reason to prefer any $m$ of them.",
-    )
-    yield Text(
-        "not_shown",
-        "**What this does not show**\n\n"
-        "- A fair comparison of the two losses: they are different sums. Divide by the best constant output's loss at "
-        "the left; then the weights cancel.\n"
-        "- Why the divided loss can be above 1, at $S = 0$, $n \\ge 64$ and few hidden values: some outputs are off "
-        "for every input, and a ReLU that is off learns nothing. Each costs four times what the mean would: 25 of 128 "
-        "at $m = 2$ make $1 + 3 \\cdot 25/128 = 1.59$, and 1.57 is measured, with either recipe.",
-    )
+    yield from maps.show(choice, plan, sweep, features.maps_of(choice, OWN), INPUTS, notes)
 
 
 VIEW = View(

@@ -114,6 +114,6 @@ FIRST_TRAINING = {
     "steps": OWN, "weight_decay": OWN, "optimizer": OWN,
 }  # fmt: skip
 FIRST_DEFAULTS: dict[str, str] = FIRST_TRAINING | {
-    "densities": "1,0.3,0.1,0.03,0.01,0.003,0.001", "density": "0.1", "seeds": "4", "n_features": "20", "n_hidden": "5",
+    "densities": "0.001,0.003,0.01,0.03,0.1,0.3,1", "density": "0.1", "seeds": "4", "n_features": "20", "n_hidden": "5",
     "importance_decay": "0.7",
 }  # fmt: skip

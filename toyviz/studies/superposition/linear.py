@@ -68,7 +68,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
         for density in densities
         if (relu := best[WITH][density]) and (linear := best[WITHOUT][density])
     ]
-    yield Table("closed_form", pd.DataFrame(rows, columns=list(COLUMNS)).round(4).rename(columns=COLUMNS))
+    yield Table("closed_form", pd.DataFrame(rows, columns=list(COLUMNS)).rename(columns=COLUMNS))
     worst = max((row["off"] for row in rows), default=None)
     yield Text("closed", _closed(worst, choice))
     yield Text("look_for", LOOK_FOR)
@@ -84,7 +84,7 @@ def inside(choice: Choice, relu: Result, linear: Result) -> Iterator[Block]:
     yield of.overlaps(results, of.OVERLAPS)
     yield of.lengths(results)
     yield of.curves({WITH: relu, WITHOUT: linear})
-    yield Text("opened", " ".join(f"{kind.capitalize()}: {of.outcome(each)}" for kind, each in results.items()))
+    yield Text("opened", f"With the ReLU: {of.outcome(relu)} Without: {of.outcome(linear)}")
 
 
 def _row(density: float, relu: Result, linear: Result) -> dict[str, float]:
@@ -97,10 +97,15 @@ def _row(density: float, relu: Result, linear: Result) -> dict[str, float]:
         "density": density,
         "stored_with": of.stored(relu),
         "stored_without": of.stored(linear),
-        "off": _off(linear.W1),
-        "bias_off": float(np.abs(linear.b2 - guess).max()),
-        **{name: loss for name, loss in losses.items() if loss is not None},
+        "off": _digits(_off(linear.W1)),
+        "bias_off": _digits(float(np.abs(linear.b2 - guess).max())),
+        **{name: _digits(loss) for name, loss in losses.items() if loss is not None},
     }
+
+
+def _digits(value: float) -> float:
+    """The value to three digits."""
+    return float(f"{value:.3g}")
 
 
 def _off(W1: np.ndarray) -> float:

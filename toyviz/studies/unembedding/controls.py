@@ -1,0 +1,99 @@
+"""What every view of this page can be asked with, and the experiment that it comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from toyviz.control import Alias, Choice, Control
+from toyviz.experiment import Experiment
+from toyviz.settings import EXPERIMENTS
+from toyviz.studies import shared_controls as shared
+from toyviz.studies.shared_controls import OWN, trained_as
+
+LABELS = Control(
+    "labels",
+    "Labels",
+    {"hard": "classify_hard", "soft": "classify_soft"},
+    "classify_hard",
+    help="Hard: the largest feature is the one correct class. Soft: every active feature counts, by its value.",
+    field="task",
+)
+NETWORK = Control(
+    "network",
+    "Network",
+    {name: name for name in ("unembed", "unembed_tied", "unembed_no_bias")},
+    "unembed",
+    help="Two matrices and an output bias; one matrix used twice; or no bias.",
+    field="arch",
+    labels={"unembed": "W1, W2 and b2", "unembed_tied": "tied: W2 = W1ᵀ", "unembed_no_bias": "no bias"},
+)
+OPTIMIZER = replace(shared.OPTIMIZER, help="SGD has momentum 0.9, a learning rate of its own, and no weight decay.")
+WEIGHT_DECAY = replace(shared.WEIGHT_DECAY, when={"optimizer": (None, "adamw")})
+TRAINING = (
+    OPTIMIZER,
+    shared.INIT,
+    shared.LR,
+    shared.STEPS,
+    shared.WARMUP,
+    WEIGHT_DECAY,
+    shared.NORMALIZE,
+    shared.SCHEDULE,
+)
+
+# Addresses without a version: what they called things, and what they meant by saying nothing. Never to be changed.
+FIRST_STARTS = {
+    "Xavier, normal": "xavier_normal",
+    "Xavier, uniform": "xavier_uniform",
+    "nn.Linear, uniform": "linear_uniform",
+    "nn.Linear, normal": "linear_normal",
+}
+FIRST_NETWORKS = {"W1, W2 and b2": "unembed", "tied: W2 = W1ᵀ": "unembed_tied", "no bias": "unembed_no_bias"}
+FIRST_NAMES = {
+    "labels": Alias("labels", {"Hard": "hard", "Soft": "soft"}),
+    "network": Alias("network", FIRST_NETWORKS),
+    "optimizer": Alias("optimizer", {"AdamW": "adamw", "SGD": "sgd"}),
+    "init": Alias("init", FIRST_STARTS),
+}
+FIRST_DEFAULTS: dict[str, str] = {
+    "n_samples": "3,5,6,8,10,15,30,50,100,200,500,1000,2000", "seeds": "2", "first_seed": "0", "n_features": "1000",
+    "sparsity": "0.99", "recipe": "quick", "labels": "hard", "network": "unembed", "optimizer": OWN, "init": OWN,
+    "lr": OWN, "schedule": OWN, "warmup": OWN, "steps": OWN, "weight_decay": OWN, "normalize": "true", "T": "500",
+    "seed": "0",
+}  # fmt: skip
+
+
+def passed_over(*names: str) -> dict[str, Alias]:
+    """Parameters of the first addresses that have no bearing on a view any more."""
+    return {name: Alias("") for name in names}
+
+
+def named(choice: Choice) -> str:
+    """The named experiment that the chosen network belongs to."""
+    if choice.optimizer == "sgd":
+        return "unembedding_sgd"
+    return "unembedding_soft" if choice.labels == "classify_soft" else "unembedding"
+
+
+def base(choice: Choice, **changes: Any) -> Experiment:
+    """The experiment that a choice comes to, before anything is swept over. Raises ValueError where there is none."""
+    setting = EXPERIMENTS[named(choice)]
+    own = setting.at(choice.recipe).with_(task=choice.labels, **of_data(choice))
+    if choice.optimizer == "sgd":  # plain is AdamW's recipe: a rate of 1e-3 would teach SGD nothing
+        own = own.with_(optimizer="sgd", lr=setting.quick.lr, weight_decay=0.0)
+        choice = choice | {"weight_decay": None}
+    own = trained_as(choice, own)
+    biased = choice.network != "unembed_no_bias"
+    start = {} if biased else {"bias_init": "zeros", "bias_offset": 0.0}
+    return own.with_(arch=choice.network, **start, **changes)
+
+
+def seeds_compared(choice: Choice) -> Sequence[int]:
+    """The seeds that are trained where one network is enough: that which is opened, or as many as are asked for."""
+    return shared.seeds_of(choice) if choice.seeds > 1 else [shared.seed_of(choice)]
+
+
+def of_data(choice: Choice) -> dict[str, Any]:
+    """What the choice says of the samples."""
+    return {"sparsity": choice.sparsity, "n_features": choice.n_features, "normalize": choice.normalize}
