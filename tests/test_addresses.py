@@ -22,7 +22,6 @@ ONCE = {  # an empty value of each was an exception
     "limits": {"limits"},
     "privileged_basis": {"look", "starts"},
     "fish": {"fish", "fish_features"},
-    "dictionaries": {"tab", "squared_seeds"},
     "decompiler": {"levels", "active"},
 }
 COLLAPSED = LabelVisibilityMessage.COLLAPSED  # as the label of a choice of views is

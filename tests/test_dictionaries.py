@@ -1,19 +1,27 @@
 """Lists in a few neurons: what training must leave alone, the table that is read off, its figures and its claims."""
 
 import itertools
+import json
 from types import SimpleNamespace
+from urllib.parse import parse_qs
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import again, app_at, text
 
-from toyviz import charts, data, decompiler, settings, theory, ui
+from toyviz import charts, data, decompiler, live, runtime, settings, studies, theory
 from toyviz.claims import CLAIMS, Finding
 from toyviz.claims import appendix as checks
-from toyviz.experiment import Experiment
+from toyviz.experiment import Experiment, sweep
+from toyviz.queue import too_large
 from toyviz.result import Result
 from toyviz.store import GALLERY, Store
+from toyviz.studies.dictionaries import controls as c
+from toyviz.studies.dictionaries import sizes
+from toyviz.sweep import Sweep
 from toyviz.train import train
+from toyviz.view import Text, ids, link
 
 LIST = Experiment(arch="mlp", data="one_hot", n_features=6, n_hidden=6, steps=100, lr=0.01)
 NAMES = LIST.with_(task="classify_hard")
@@ -187,11 +195,6 @@ def test_a_loss_of_exactly_nothing_is_a_cell_of_its_own_and_not_the_end_of_the_s
     assert figure.data["cells"]["zero"].tolist() == [False, True, False]
     assert figure.data["meta"][["low", "high"]].to_numpy().tolist() == [[1e-05, 0.1]]
     assert "1 of them 0" in figure.alt
-
-
-def test_all_cosines_are_counted_also_those_at_the_ends():
-    bins = charts.cosine_histograms([("a", "b", np.array([-1.0, 1.0, 0.3, 1.0000001]))], "", "").data["bins"]
-    assert bins["share"].sum() == pytest.approx(1)
 
 
 # claims: on networks that must pass, and on others that must not
@@ -761,22 +764,254 @@ def test_no_claim_is_judged_on_nothing():
         assert claim.check([]) is None
 
 
-# the page
+# the views
 
-PAGE = "pages/appendix/dictionaries.py"
+PAGE = studies.page("dictionaries")
+VIEWS = {view.id: view for view in PAGE.views}
+NAMED = {name: settings.EXPERIMENTS[name].paper for name in settings.EXPERIMENTS if name.startswith("dictionary")}
+SHIPPED = Store(None, GALLERY)
+views = pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
 
 
-@pytest.mark.parametrize("tab", ["Cross-entropy", "Cosines"])
+def seen(view, known=SHIPPED.get, **changes):
+    """The choice, the plan with the best seed opened, the sweep, and every block by its id."""
+    choice = view.default(**changes)
+    plan = view.plan(choice).settled(known)
+    sweep_ = Sweep([r for each in plan.experiments if (r := known(each))], plan.experiments)
+    opened = [sweep_.get(each) or live.unfinished(each, None) for each in plan.opened]
+    blocks = [*view.show(choice, plan, sweep_), *view.inside(choice, *opened)]
+    return choice, plan, sweep_, {block.id: block for block in blocks}
+
+
+def matrix(block, title):
+    """A matrix of a chart, over its frames: (f, cells)."""
+    cells, units = block.chart.data["cells"], block.chart.data["scales"]["unit"]
+    frame = block.chart.data["panels"]
+    (place,) = frame.index[frame["title"] == title] if (frame["title"] != "").any() else (0,)
+    box = frame.loc[place]
+    here = (cells["left"] >= box["left"] - 1e-9) & (cells["right"] <= box["right"] + 1e-9)
+    here &= cells["dx"] == box["dx"]
+    return np.array([cells.loc[here, f"v{f}"].to_numpy(dtype=float) * unit for f, unit in enumerate(units)])
+
+
+@views
+def test_every_figure_of_the_stage_is_there_trained_or_not_with_the_same_specification(view):
+    _, plan, _, trained = seen(view)
+    _, _, sweep_, waiting = seen(view, lambda _: None)
+    assert (len(sweep_), len(plan.opened)) == (0, 1)
+    staged = [*ids(view.stage), *ids(view.inside_stage)]
+    for id in staged:
+        assert json.dumps(trained[id].chart.spec) == json.dumps(waiting[id].chart.spec), id
+        assert trained[id].chart.data.keys() == waiting[id].chart.data.keys()
+        for name, rows in waiting[id].chart.data.items():
+            assert len(rows), (id, name)
+    assert {"width", "height"} & {key for id in staged for key in trained[id].chart.spec} <= {"height"}
+    texts = [block.markdown for block in [*trained.values(), *waiting.values()] if isinstance(block, Text)]
+    assert not [text for text in texts if "nan" in text or "None" in text]
+
+
+@views
+def test_the_best_seed_is_opened_unless_another_is_chosen(view):
+    choice, plan, sweep_, _ = seen(view)
+    assert choice.seed is None
+    first = view.plan(choice).opened[0]
+    assert first.seed == 0
+    rivals = [r for r in sweep_ if r.experiment.with_(seed=0) == first]
+    assert len(rivals) == choice.seeds
+    best = min(rivals, key=lambda r: r.metrics["train_loss"])
+    assert plan.opened == (best.experiment,)
+    assert view.plan(choice).settled(lambda _: None).opened == (first,)
+    assert view.plan(view.default(seed=5)).settled(SHIPPED.get).opened == (first.with_(seed=5),)
+
+
+@views
+def test_whatever_can_be_chosen_is_small_enough_to_be_shown_while_it_trains(view):
+    largest = {each.id: c.MOST for each in view.every_control if each.id in ("n_features", "n_hidden", "n", "m")}
+    (opened,) = view.plan(view.default(**largest)).opened
+    assert not too_large(opened)
+
+
+def test_the_views_show_what_flows_through_the_network_at_every_frame():
+    _, plan, _, blocks = seen(VIEWS["squared"])
+    result = SHIPPED.get(plan.opened[0])
+    frames = len(result.frame_steps)
+    for k in range(frames):
+        W1, b1, W2, b2 = (result.frames[name][k].astype(float) for name in ("W1", "b1", "W2", "b2"))
+        h = np.maximum(W1.T + b1, 0)
+        expected = {"keys: W1ᵀ": W1.T, "W1ᵀ + b1": W1.T + b1, "h, after the ReLU": h, "values: W2": W2}
+        expected["output"] = h @ W2.T + b2
+        for title, values in expected.items():
+            drawn = matrix(blocks["weights"], title)
+            assert len(drawn) == frames
+            np.testing.assert_allclose(drawn[k], values.ravel(), atol=2e-4, err_msg=title)
+    meta = blocks["weights"].chart.data["meta"].iloc[0]
+    everything = max(np.abs(matrix(blocks["weights"], title)).max() for title in expected)
+    assert meta["largest"] == pytest.approx(everything, rel=1e-3)  # one scale for all
+
+
+def test_a_list_of_pairs_has_a_row_for_each_and_on_in_both_is_the_smaller_of_its_halves():
+    _, plan, _, blocks = seen(VIEWS["antipodal"], seed=1)
+    result = SHIPPED.get(plan.opened[0])
+    inputs = np.repeat(np.eye(10), 2, axis=0) * np.tile([1, -1], 10)[:, None]
+    h = np.maximum(inputs @ result.W1.T + result.b1, 0)
+    both = np.minimum(h[0::2], h[1::2])
+    np.testing.assert_allclose(matrix(blocks["halves"], "on in both")[-1], both.ravel(), atol=2e-4)
+    share = both.sum() / np.maximum(h[0::2], h[1::2]).sum()
+    assert f"on in both is {share:.1%} of what is on in either" in blocks["network"].markdown
+    scale = blocks["halves"].chart.data["meta"].iloc[0]["largest"]
+    assert scale >= h.max() - 1e-3  # what is nothing beside the halves is drawn as nothing
+
+
+def test_the_seeds_are_told_by_their_loss_over_the_lowest_possible():
+    _, plan, sweep_, blocks = seen(VIEWS["squared"])
+    points = blocks["seeds"].chart.data["points"]
+    over = {r.experiment.seed: r.metrics["train_loss"] / 0.45 - 1 for r in sweep_}
+    np.testing.assert_allclose(points["value"], [max(over[seed], 1e-4) for seed in points["seed"]])
+    assert points["seed"].tolist() == list(range(8))
+    assert blocks["seeds"].pick == {"seed": "seed"}
+    assert blocks["seeds"].chart.data["meta"]["selected"].tolist() == [plan.opened[0].seed]
+    more = dict(over) | {3: 0.5}
+    rows = pd.DataFrame({"seed": list(more), "value": list(more.values()), "note": "100%"})
+    chart = charts.by_seed(rows, range(8), "Loss", ends=(1e-4, 0.1))
+    assert chart.data["meta"].iloc[0]["high"] >= 0.5  # a higher one moves the end of the axis
+    assert chart.data["meta"].iloc[0]["low"] == pytest.approx(1e-4)
+
+
+def test_the_text_tells_the_lowest_loss_and_how_many_seeds_end_higher():
+    _, _, sweep_, blocks = seen(VIEWS["squared"])
+    losses = [r.metrics["train_loss"] for r in sweep_]
+    higher = sum(loss > 1.02 * 9 / 20 + 1e-4 for loss in losses)
+    assert "$(n - 1 - m)/n = 0.45$" in blocks["told"].markdown
+    assert f"has **{min(losses):.4g}** ({min(losses) / 20:.4f})" in blocks["told"].markdown
+    assert f"{higher} of them end higher" in blocks["told"].markdown
+
+
+def test_the_two_biases_are_told_as_before_and_after():
+    _, plan, _, blocks = seen(VIEWS["entropy"])
+    result = SHIPPED.get(plan.opened[0])
+    h = np.maximum(result.W1.T + result.b1, 0)
+    for title, logits in (("without b2", h @ result.W2.T), ("with b2", h @ result.W2.T + result.b2)):
+        others = np.where(np.eye(20) > 0, -np.inf, logits).max(axis=1)
+        lead = np.diag(logits) - others
+        assert f"{lead.min():.2f} {'without it' if 'out' in title else 'with it'}" in blocks["roles_told"].markdown
+    assert result.experiment.steps == 3000
+
+
+def test_growth_and_likeness_are_measured_at_each_length():
+    _, _, sweep_, blocks = seen(VIEWS["entropy"])
+    points = blocks["growth"].chart.data["points"]
+    assert sorted(set(points["steps"])) == [1000, 3000]
+    result = sweep_.at(steps=1000, seed=2).results[0]
+    here = points[(points["steps"] == 1000) & (points["seed"] == 2)].set_index("line")["value"]
+    assert here["max |W|"] == pytest.approx(max(np.abs(result.W1).max(), np.abs(result.W2).max()))
+    assert here["max h"] == pytest.approx((result.W1.T + result.b1).max())
+    assert here["−mean W2"] == pytest.approx(-result.W2.mean())
+    assert blocks["growth"].pick == {"steps": "length", "seed": "seed"}
+
+
+def test_the_decays_are_drawn_from_one_seed_on_one_scale_and_a_click_opens_one():
+    _, _, sweep_, blocks = seen(VIEWS["decay"], seed=3)
+    of_seed = {r.experiment.weight_decay: r for r in sweep_.at(seed=3)}
+    assert list(of_seed) == [1.0, 0.0, 0.01, 0.1]  # the opened one first
+    for decay, result in of_seed.items():
+        keys, values = (matrix(blocks[id], f"decay {decay:g}")[0] for id in ("keys", "values"))
+        np.testing.assert_allclose(keys, (result.W1.T + result.b1).ravel(), atol=2e-4)
+        np.testing.assert_allclose(values, result.W2.ravel(), atol=2e-4)
+    assert set(blocks["keys"].chart.data["cells"]["weight_decay"]) == {0, 0.01, 0.1, 1}
+    assert blocks["keys"].pick == {"weight_decay": "decay"}
+
+
+def test_two_neurons_are_a_fan_whose_spread_and_answers_are_told():
+    _, plan, _, blocks = seen(VIEWS["plane"])
+    result = SHIPPED.get(plan.opened[0])
+    h = np.maximum(result.W1.T + result.b1, 0)
+    angles = np.degrees(np.arctan2(h[:, 1], h[:, 0]))
+    right = ((h @ result.W2.T).argmax(axis=1) == np.arange(64)).mean()
+    assert f"span {np.ptp(angles):.0f}°" in blocks["network"].markdown
+    assert f"without it {right:.0%} of the answers are right" in blocks["network"].markdown
+    logits = (h @ result.W2.T + result.b2).astype(np.longdouble)  # no overflow up to 1e4932
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(matrix(blocks["answers"], "")[-1], shares.ravel(), atol=1e-3)
+
+
+def test_the_view_tells_how_far_the_cosines_spread_and_counts_each_pair_once():
+    _, _, _, blocks = seen(VIEWS["cosines"])
+    spreads = []
+    for n in (16, 32, 64):
+        result = SHIPPED.get(NAMED["dictionary_sizes"].with_(n_features=n, n_hidden=32))
+        hidden = np.maximum(result.W1.T + result.b1, 0)
+        unit = hidden / np.linalg.norm(hidden, axis=1, keepdims=True)
+        spreads.append((unit @ unit.T)[np.tril_indices(n, -1)].std())
+    told = blocks["squared_told"].markdown
+    assert f"{min(spreads):.2f} to {max(spreads):.2f} at m = 32" in told
+    assert f"the least is {min(spreads):.3f}" in told
+    assert blocks["squared"].sets == {"loss": "mse"}
+    assert blocks["entropy"].sets == {"loss": "cross_entropy"}
+    assert VIEWS["cosines"].plan(VIEWS["cosines"].default(loss="cross_entropy", decay=0.1)).opened == (
+        NAMED["dictionary_cross_entropy"].with_(weight_decay=0.1),
+    )
+
+
+def test_a_map_holds_the_best_seed_of_each_cell_beside_the_lowest_loss():
+    _, _, sweep_, blocks = seen(VIEWS["sizes"])
+    cells = blocks["mse_loss"].chart.data["cells"].set_index(["training_size", "n_hidden"])
+    result = sweep_.get(NAMED["dictionary_sizes"].with_(n_features=16, n_hidden=4))
+    assert cells.loc[(16, 4), "value"] == pytest.approx(result.metrics["train_loss"] / 16)
+    assert cells.loc[(16, 4), "floor"] == pytest.approx((16 - 1 - 4) / 16**2)
+    assert len(cells) == 30
+    exact = blocks["cross_entropy_loss"].chart.data["cells"]
+    zeros = [r for r in sweep_.at(task="classify_hard") if r.metrics["train_loss"] == 0]
+    assert exact["zero"].sum() == len(zeros) > 0
+    assert f"exactly 0 is in {len(zeros)} of 30 networks" in blocks["told"].markdown
+    kinds = {"mlp": 1e-3, "unembed": 1e-3, "mlp_relu_output": 1e-2, "relu_output": 1e-2}
+    base = NAMED["dictionary_sizes"].with_(n_features=64, n_hidden=4)
+    losses = [sweep_.get(base.with_(arch=arch, lr=lr)).metrics["train_loss"] / 64 for arch, lr in kinds.items()]
+    assert blocks["relus"].frame["loss, mean over outputs"].tolist() == [f"{loss:.5f}" for loss in losses]
+
+
+def test_of_two_seeds_a_cell_is_the_better_one_and_an_opened_one_beside_them_is_none():
+    base = NAMED["dictionary_sizes"].with_(n_features=8, n_hidden=2)
+    three = [
+        made(base.with_(seed=seed), np.ones((2, 8)), np.ones((8, 2)), loss=loss)
+        for seed, loss in enumerate((0.9, 0.8, 0.1))
+    ]
+    choice = VIEWS["sizes"].default(seeds=2, seed=2, sizes=(8,), widths=(2,))
+    cells = sizes.size_cells(sizes.of_loss(choice, "mse", Sweep(three, [r.experiment for r in three])))
+    assert cells[["value", "seed"]].to_numpy().tolist() == [[pytest.approx(0.1), 1]]
+
+
+@pytest.mark.parametrize("network", ["unembed", "mlp_relu_output", "relu_output"])
+def test_every_network_of_the_maps_can_be_opened(network):
+    view = VIEWS["sizes"]
+    choice = view.default(network=network, sizes=(8,), widths=(2,), n=8, m=2)
+    (opened,) = view.plan(choice).opened
+    assert (opened.arch, opened.lr) == (network, 1e-3 if network == "unembed" else 1e-2)
+    result = train(opened.with_(steps=50))
+    blocks = {block.id: block for block in view.inside(choice, result)}
+    h = result.W1.T + result.b1
+    h = np.maximum(h, 0) if opened.arch_row.hidden_relu else h
+    np.testing.assert_allclose(matrix(blocks["weights"], "values: W2")[-1], result.W2.ravel(), atol=1e-3)
+    output = h @ result.W2.T + result.b2
+    output = np.maximum(output, 0) if opened.arch_row.output_relu else output
+    np.testing.assert_allclose(matrix(blocks["output"], "")[-1], output.ravel(), atol=1e-3)
+
+
+@pytest.mark.parametrize("id", ["entropy", "decay", "plane", "cosines"])
 @pytest.mark.parametrize(
-    ("choice", "start"), [("0", ("zeros", 0)), ("as nn.Linear", ("linear_uniform", 0)), ("10", ("zeros", 10))]
+    ("text", "start"),
+    [("0", ("zeros", 0)), ("uniform", ("linear_uniform", 0)), ("10", ("zeros", 10)), ("-0.5", ("zeros", -0.5))],
 )
-def test_the_biases_of_cross_entropy_start_as_chosen(tab, choice, start, untrained, open_page, monkeypatch):
-    monkeypatch.setattr(ui, "claim", lambda *_: None)
-    store = untrained()
-    key = {"Cross-entropy": "entropy_lift", "Cosines": "cosines_lift"}[tab]
-    open_page(store, PAGE, tab=tab, **{key: choice})
-    crosses = [e for e in store.wanted if e.task == "classify_hard"]
+def test_the_biases_of_cross_entropy_start_as_chosen(id, text, start):
+    view = VIEWS[id]
+    (bias,) = (each for each in view.controls if each.id == "bias")
+    plan = view.plan(view.default(bias=bias.read(text)))
+    crosses = [e for e in plan.experiments if e.task == "classify_hard"]
     assert {(e.bias_init, e.bias_offset) for e in crosses} == {start}
+
+
+def test_a_start_that_is_no_number_and_no_word_is_refused_with_what_is_possible():
+    with pytest.raises(ValueError, match="bias=high is not a number: -100 to 100 or uniform or normal"):
+        c.LIFT.read("high")
 
 
 def test_biases_that_start_at_ten_make_the_vectors_point_the_same_way_unless_the_decay_is_high():
@@ -786,14 +1021,137 @@ def test_biases_that_start_at_ten_make_the_vectors_point_the_same_way_unless_the
     assert high < 0.7
 
 
-def test_the_page_tells_how_far_the_cosines_spread(open_page):
-    store, base = Store(None, GALLERY), settings.EXPERIMENTS["dictionary_sizes"].quick
-    spreads = []
-    for n in (16, 32, 64):
-        result = store.get(base.with_(n_features=n, n_hidden=32))
-        hidden = np.maximum(result.W1.T + result.b1, 0)
-        unit = hidden / np.linalg.norm(hidden, axis=1, keepdims=True)
-        spreads.append((unit @ unit.T)[np.tril_indices(n, -1)].std())
-    told = "".join(each.value for each in open_page(store, PAGE, tab="Cosines").caption)
-    assert f"{min(spreads):.2f} to {max(spreads):.2f} at m = 32" in told
-    assert f"the least is {min(spreads):.3f}" in told
+PATH = "pages/appendix/dictionaries.py"
+
+
+@views
+def test_a_view_opens_over_what_is_shipped_with_its_best_seed_and_trains_nothing(view, monkeypatch, no_jobs):
+    monkeypatch.setattr(runtime, "store", lambda: SHIPPED)
+    monkeypatch.setattr(runtime, "jobs", no_jobs)  # nothing may be asked of it
+    app = again(app_at(PATH, view=view.id, v="2"))
+    assert not app.exception
+    _, plan, _, blocks = seen(view)
+    assert f"{len(plan.experiments)} networks, trained and kept." in text(app)
+    assert f"key: `{plan.opened[0].key}`" in text(app)
+    assert blocks["network"].markdown in text(app)
+
+
+def test_a_list_that_is_missing_is_trained_and_then_its_best_seed_opened(stand_in):
+    app = again(app_at(PATH, view="squared", n_features="7", n_hidden="3", seeds="3", v="2"))
+    assert "**Training:** 0 of 3 networks" in text(app)
+    assert "On the screen: seed 0." in text(app)
+    stand_in.finish()
+    losses = {r.experiment.seed: r.metrics["train_loss"] for r in stand_in.store._memory.values()}
+    assert "3 networks, trained and kept." in text(again(app))
+    assert f"7 inputs, 3 neurons, seed {min(losses, key=losses.get)}." in text(app)
+
+
+# links of before there were views: what the page of then had trained, written out
+
+SQUARED, ENTROPY = NAMED["dictionary"], NAMED["dictionary_cross_entropy"]
+PAIRS, LONG, GRID = NAMED["dictionary_antipodal"], NAMED["dictionary_64"], NAMED["dictionary_sizes"]
+CROSS_GRID = NAMED["dictionary_sizes_cross_entropy"]
+DECAYS, SIZES, WIDTHS = (0.0, 0.01, 0.1, 1.0), (4, 8, 16, 32, 64), (2, 4, 8, 16, 32, 64)
+LIFTED = {"bias_init": "zeros", "bias_offset": 3.0}
+
+
+def cosines_of(seeds, **lift):
+    grid = sweep(GRID, n_features=(16, 32, 64), n_hidden=(4, 8, 16, 32), seed=seeds)
+    return grid + sweep(ENTROPY.with_(**lift), weight_decay=DECAYS, seed=seeds)
+
+
+def maps_of(arch="mlp", lr=1e-3, seeds=(0,)):
+    grid = sweep(GRID.with_(arch=arch, lr=lr), n_features=SIZES, n_hidden=WIDTHS, seed=seeds)
+    named = sweep(CROSS_GRID, n_features=SIZES, n_hidden=WIDTHS, seed=seeds)
+    few = GRID.with_(n_features=64, n_hidden=4)
+    relus = [few, few.with_(arch="unembed"), *(few.with_(arch=a, lr=1e-2) for a in ("mlp_relu_output", "relu_output"))]
+    return grid + named + [each.with_(seed=seed) for each in relus for seed in seeds]
+
+
+OLD = [  # address, view, networks, and what tells the opened one
+    ("tab=Squared error", "squared", sweep(SQUARED, seed=range(8)), {"seed": 0}),
+    ("squared_seeds=2&look=1", "squared", sweep(SQUARED, seed=range(2)), {"seed": 1}),
+    (
+        "tab=Squared error&squared_one_hots=40&squared_neurons=16&squared_weight_decay=0&squared_bias=uniform&"
+        "squared_seeds=1&entropy_lr=0.1",
+        "squared",
+        [SQUARED.with_(n_features=40, n_hidden=16, weight_decay=0.0, bias_init="linear_uniform")],
+        {"seed": 0},
+    ),
+    *(
+        (f"squared_bias={name}&squared_seeds=1", "squared", [SQUARED.with_(bias_init=start, bias_offset=offset)], {})
+        for name, (start, offset) in settings.BIAS_STARTS.items()
+    ),
+    ("tab=Cross-entropy", "entropy", sweep(ENTROPY, steps=(1000, 3000), seed=range(4)), {"steps": 3000, "seed": 0}),
+    (
+        "tab=Cross-entropy&entropy_one_hots=5&entropy_neurons=3&entropy_lift=3&entropy_lr=0.03&"
+        "entropy_weight_decay=1&entropy_seeds=2&look=1",
+        "entropy",
+        sweep(
+            ENTROPY.with_(n_features=5, n_hidden=3, lr=0.03, weight_decay=1.0, **LIFTED),
+            steps=(1000, 3000),
+            seed=range(2),
+        ),
+        {"steps": 3000, "seed": 1},
+    ),
+    (
+        "tab=Cross-entropy&entropy_optimizer=SGD&entropy_lift=as nn.Linear&entropy_seeds=1",
+        "entropy",
+        sweep(ENTROPY.with_(optimizer="sgd", weight_decay=0.0, lr=0.1), steps=(1000, 3000)),
+        {"seed": 0},
+    ),
+    ("tab=Weight decay", "decay", sweep(ENTROPY, weight_decay=DECAYS, seed=range(4)), {"seed": 0}),
+    (
+        "tab=Weight decay&decay_one_hots=10&decay_neurons=4&decay_lr=0.003&decay_seeds=2&look=1",
+        "decay",
+        sweep(ENTROPY.with_(n_features=10, n_hidden=4, lr=0.003), weight_decay=DECAYS, seed=range(2)),
+        {"seed": 1},
+    ),
+    ("tab=Opposite inputs", "antipodal", sweep(PAIRS, seed=range(4)), {"seed": 0}),
+    (
+        "tab=Opposite inputs&antipodal_one_hots=20&antipodal_neurons=16&antipodal_weight_decay=0.01&antipodal_seeds=1",
+        "antipodal",
+        [PAIRS.with_(n_features=20, n_hidden=16, weight_decay=0.01)],
+        {"seed": 0},
+    ),
+    ("tab=Two neurons", "plane", sweep(LONG, seed=range(8)), {"seed": 0}),
+    (
+        "tab=Two neurons&plane_one_hots=20&plane_weight_decay=0.1&plane_seeds=2&look=0",
+        "plane",
+        sweep(LONG.with_(n_features=20, weight_decay=0.1), seed=range(2)),
+        {"seed": 0},
+    ),
+    ("tab=Cosines", "cosines", cosines_of((0,)), {}),
+    ("tab=Cosines&cosines_lift=3&cosines_seeds=2", "cosines", cosines_of((0, 1), **LIFTED), {}),
+    ("tab=Size against size", "sizes", maps_of(), {}),
+    ("tab=Size against size&list_network=no ReLU", "sizes", maps_of("unembed"), {}),
+    (
+        "tab=Size against size&list_network=ReLU on the output (the bottleneck)&sizes_seeds=2",
+        "sizes",
+        maps_of("relu_output", 1e-2, (0, 1)),  # with two seeds of the table too, of which there was one
+        {},
+    ),
+    (
+        "tab=Size against size&list_network=ReLU in the middle and on the output",
+        "sizes",
+        maps_of("mlp_relu_output", 1e-2),
+        {},
+    ),
+]
+
+
+@pytest.mark.parametrize(("address", "id", "networks", "opened"), OLD, ids=[row[0] for row in OLD])
+def test_a_link_of_before_there_were_views_opens_the_networks_that_it_did(address, id, networks, opened):
+    name, parameters = link(f"http://localhost:8501/dictionaries?{address}")
+    found = studies.page(name).read(parameters)
+    assert (found.view.id, found.not_understood) == (id, ())
+    plan = found.view.plan(found.choice)
+    assert set(plan.experiments) == set(networks)
+    assert {field: getattr(plan.opened[0], field) for field in opened} == opened
+    assert any(plan.rivals) == ("look" not in address)
+
+
+def test_every_view_and_every_parameter_of_before_has_a_link_in_the_table():
+    assert {row[1] for row in OLD} == set(VIEWS)
+    said = {name for row in OLD for name in parse_qs(row[0])}
+    assert said == {*c.FIRST_PARAMETERS, "tab"}

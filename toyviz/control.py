@@ -73,7 +73,7 @@ class Control:
         """What is allowed, in words: "1 to 4096", "one of quick, paper, plain"."""
         if self.bounds is None:
             return f"one of {', '.join(self.values)}"
-        names = [name for name, value in self.values.items() if value is None]
+        names = [name for name, value in self.values.items() if value is None or isinstance(value, str)]
         low, high = self.bounds
         return " or ".join([f"{low:.12g} to {high:.12g}", *names])
 

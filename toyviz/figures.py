@@ -45,7 +45,6 @@ class Figure:
 
 
 TABS = {  # the parameter of the address that holds the open view, of each page with several that has no views yet
-    "dictionaries": "tab",
 }
 
 DRAWN: dict[str, Figure] = {  # those on pages that are not made of views
@@ -76,82 +75,6 @@ DRAWN: dict[str, Figure] = {  # those on pages that are not made of views
     "F21": Figure(
         "Re-projector over bottleneck and hidden size", "fish", None, "size_map", "mse-reproject", ("reproject",)
     ),
-    "F29": Figure(
-        "Weights and activations of a dictionary of one-hots",
-        "dictionaries",
-        "Squared error",
-        "matrices",
-        "weights",
-        ("dictionary",),
-    ),
-    "F30": Figure("What the first bias does", "dictionaries", "Squared error", "matrices", "b1-roles", ("dictionary",)),
-    "F31": Figure(
-        "What the second bias does", "dictionaries", "Squared error", "matrices", "b2-roles", ("dictionary",)
-    ),
-    "F32": Figure(
-        "Hidden size against dataset size, squared error",
-        "dictionaries",
-        "Size against size",
-        "size_map",
-        "mse-loss",
-        ("dictionary_sizes",),
-    ),
-    "F33": Figure(
-        "Cosines of hidden vectors, squared error",
-        "dictionaries",
-        "Cosines",
-        "cosine_histograms",
-        "cosines-mse",
-        ("dictionary_sizes",),
-    ),
-    "F36": Figure(
-        "64 one-hots through two neurons", "dictionaries", "Two neurons", "planes", "plane", ("dictionary_64",)
-    ),
-    "F37": Figure(
-        "Cross-entropy after 1,000 epochs",
-        "dictionaries",
-        "Cross-entropy",
-        "matrices",
-        "at-1000",
-        ("dictionary_cross_entropy",),
-    ),
-    "F38": Figure(
-        "Cross-entropy after 3,000 epochs",
-        "dictionaries",
-        "Cross-entropy",
-        "matrices",
-        "at-3000",
-        ("dictionary_cross_entropy",),
-    ),
-    "F39": Figure(
-        "The biases with cross-entropy", "dictionaries", "Cross-entropy", "bars", "ce-b2", ("dictionary_cross_entropy",)
-    ),
-    "F40": Figure(
-        "Weight decay from 0 to 1", "dictionaries", "Weight decay", "matrices", "decay-0", ("dictionary_cross_entropy",)
-    ),
-    "F41": Figure(
-        "Inputs in opposite directions",
-        "dictionaries",
-        "Opposite inputs",
-        "matrices",
-        "antipodal",
-        ("dictionary_antipodal",),
-    ),
-    "F42": Figure(
-        "Hidden size against dataset size, cross-entropy",
-        "dictionaries",
-        "Size against size",
-        "size_map",
-        "cross_entropy-loss",
-        ("dictionary_sizes_cross_entropy",),
-    ),
-    "F45": Figure(
-        "Cosines of hidden vectors, cross-entropy",
-        "dictionaries",
-        "Cosines",
-        "cosine_histograms",
-        "cosines-ce",
-        ("dictionary_cross_entropy",),
     ),
 }
 

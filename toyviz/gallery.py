@@ -66,22 +66,10 @@ def _named(name: str, **more: Any) -> list[Experiment]:
 
 
 def _dictionaries() -> list[Experiment]:
-    """The tiny networks of the appendix, each once, though several tabs show some of them."""
-    entropy = EXPERIMENTS["dictionary_cross_entropy"].paper
-    sizes, names = EXPERIMENTS["dictionary_sizes"], EXPERIMENTS["dictionary_sizes_cross_entropy"]
-    few = sizes.quick.with_(n_features=64, n_hidden=4)
-    starting = EXPERIMENTS["starting_as_dictionary"]
+    """The tiny networks of the other pages of the appendix, each once."""
+    entropy, starting = EXPERIMENTS["dictionary_cross_entropy"].paper, EXPERIMENTS["starting_as_dictionary"]
     every = [
-        *sweep(EXPERIMENTS["dictionary"].quick, seed=range(8)),
-        *sweep(entropy, steps=(1_000, 3_000), seed=range(4)),
-        *sweep(entropy, weight_decay=(0.0, 0.01, 0.1, 1.0), seed=range(4)),
         *sweep(entropy, n_hidden=(2, 3, 4, 6, 8, 10, 16, 32), seed=range(4)),
-        *sweep(EXPERIMENTS["dictionary_antipodal"].quick, seed=range(4)),
-        *sweep(EXPERIMENTS["dictionary_64"].quick, seed=range(8)),
-        *sweep(sizes.quick, **sizes.over),
-        *sweep(names.quick, **names.over),
-        few.with_(arch="unembed"),
-        *sweep(few.with_(lr=1e-2), arch=("mlp_relu_output", "relu_output")),
         *sweep(starting.quick, seed=range(4), **starting.over),
     ]
     return list(dict.fromkeys(every))

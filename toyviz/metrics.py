@@ -96,6 +96,13 @@ def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return -(targets * (shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))).sum(axis=1)
 
 
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """The probability of each class, exp(z_c) / sum exp(z), along the last axis."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    shares: np.ndarray = powers / powers.sum(axis=-1, keepdims=True)
+    return shares
+
+
 def lead(output: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """The output where the target is largest minus the largest other output, one for each sample, (n_samples,).
 

@@ -31,11 +31,12 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Figure(NamedTuple):
-    """A chart; pick names the control that each field of a clicked mark sets."""
+    """A chart; pick names the control that each field of a clicked mark sets, and sets what a click on any sets too."""
 
     id: str
     chart: Chart
-    pick: Mapping[str, str] = NOTHING
+    pick: Mapping[str, str] = NOTHING  # field -> control
+    sets: Mapping[str, str] = NOTHING  # control -> name of its value
 
 
 class Text(NamedTuple):
@@ -74,7 +75,7 @@ class Plan:
 
     opened: those that are looked into: one, or the few that are compared. rivals: for each of these the networks of
     which the best is looked into in its place, once all of them are trained; () where it was asked for itself. rank:
-    what the best has the lowest of; the test loss where it is None.
+    what the best has the lowest of; where it is None the test loss, or the train loss where there is no test set.
     """
 
     experiments: tuple[Experiment, ...]
@@ -107,7 +108,9 @@ class Plan:
         return Plan(self.experiments, opened, self.rivals, self.rank)
 
     def _best(self, group: Sweep) -> Result | None:
-        return group.best() if self.rank is None else min(group, key=self.rank, default=None)
+        if self.rank is not None:
+            return min(group, key=self.rank, default=None)
+        return group.best() or group.best("train_loss")
 
     def values(self, field: str) -> list[Any]:
         """The values that a field has in these networks, each once, ascending; None is none of them."""

@@ -8,7 +8,7 @@ from toyviz.charts.bars import Bars, bars
 from toyviz.charts.chart import AMBER, BLUE, COLOUR_WORDS, GREEN, GREY, PURPLE, RAYS, VERMILLION, Chart, count
 from toyviz.charts.clock import POSITIONS, Kind
 from toyviz.charts.curves import clock_curve, lines_over, lines_over_sizes
-from toyviz.charts.dictionary import cosine_histograms, lines, old_bars, old_matrices, planes
+from toyviz.charts.dictionary import lines, old_bars, old_matrices
 from toyviz.charts.fish import FISH, components, fish_shapes, over_hidden_size, recovery, response
 from toyviz.charts.geometry import CLASSES, FEATURES, SAMPLES, dimensionality, panels
 from toyviz.charts.histograms import Histogram, histograms
@@ -25,6 +25,7 @@ from toyviz.charts.plane_grid import Column, Vectors, plane_grid
 from toyviz.charts.plateaus import dimensions_per_feature
 from toyviz.charts.portraits import OVERLAP, SHARED, Portrait, portraits
 from toyviz.charts.scatter import IMPORTANCES, factors, predictions, residuals
+from toyviz.charts.seeds import by_seed
 from toyviz.charts.sizes import ALL_THREE, Picture, over_sizes
 from toyviz.charts.training import training_curve
 from toyviz.charts.vectors import Group, outstanding, plane, planes_of_kinds
@@ -65,9 +66,9 @@ __all__ = [
     "Side",
     "Vectors",
     "bars",
+    "by_seed",
     "clock_curve",
     "components",
-    "cosine_histograms",
     "count",
     "dimensionality",
     "dimensions_per_feature",
@@ -97,7 +98,6 @@ __all__ = [
     "phases",
     "plane",
     "plane_grid",
-    "planes",
     "planes_of_kinds",
     "portraits",
     "predictions",

@@ -1,4 +1,4 @@
-"""Small networks as matrices, and what becomes of them over size, noise and start."""
+"""Matrices, bars and lines of pages without a clock."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ import numpy as np
 import pandas as pd
 
 from toyviz.charts.chart import GREY, Chart, compiled, named, powers, records, stretched
-
-BINS = np.linspace(-1, 1, 41)  # of the cosines
 
 
 def old_matrices(panels: Sequence[tuple[str, np.ndarray]], rows: str = "row", columns: str = "column") -> Chart:
@@ -45,44 +43,12 @@ def old_matrices(panels: Sequence[tuple[str, np.ndarray]], rows: str = "row", co
     return Chart(_matrices(rows, columns), {"cells": cells}, f"Heat maps: {', '.join(said) or 'none'}.", square=True)
 
 
-def planes(panels: Sequence[tuple[str, np.ndarray]]) -> Chart:
-    """Vectors in the plane as numbered dots, a square for each label, each on its own scale around 0.
-
-    panels: (label, (n, 2)) each.
-    """
-    frames = []
-    for place, (label, points) in enumerate(panels):
-        reach = 1.1 * (float(np.abs(points).max(initial=0)) or 1.0)
-        dots = pd.DataFrame({"number": np.arange(len(points)), "x": points[:, 0], "y": points[:, 1], "frame": False})
-        corners = pd.DataFrame({"number": -1, "x": [-reach, reach], "y": [-reach, reach], "frame": True})
-        frames.append(pd.concat([dots, corners]).assign(panel=label, place=place))
-    data = (
-        pd.concat(frames, ignore_index=True) if frames else records([], "panel", "place", "number", "x", "y", "frame")
-    )
-    said = ", ".join(f"{len(points)} {label}" for label, points in panels) or "none"
-    return Chart(_planes(), {"points": data}, f"Vectors in the plane: {said}.", square=True)
-
-
 def old_bars(values: Mapping[str, np.ndarray], title: str, entries: str) -> Chart:
     """The entries of some vectors as bars, one row of bars for each vector. values: name -> (n,)."""
     frames = [pd.DataFrame({"vector": name, "entry": np.arange(len(v)), "value": v}) for name, v in values.items()]
     rows = pd.concat(frames, ignore_index=True) if frames else records([], "vector", "entry", "value")
     said = "; ".join(f"{name} from {v.min():.2g} to {v.max():.2g}" for name, v in values.items()) or "none"
     return Chart(_bars(title, entries, tuple(values)), {"bars": rows.astype({"value": float})}, f"{title}: {said}.")
-
-
-def cosine_histograms(panels: Sequence[tuple[str, str, np.ndarray]], row_title: str, column_title: str) -> Chart:
-    """Histograms of cosine similarities, a small panel for each (row, column, values)."""
-    frames = []
-    for row, column, values in panels:
-        counts, _ = np.histogram(np.clip(values, -1, 1), BINS)
-        share = counts / max(len(values), 1)
-        frames.append(pd.DataFrame({"row": row, "column": column, "low": BINS[:-1], "high": BINS[1:], "share": share}))
-    data = pd.concat(frames, ignore_index=True) if frames else records([], "row", "column", "low", "high", "share")
-    order = (tuple(dict.fromkeys(r for r, _, _ in panels)), tuple(dict.fromkeys(c for _, c, _ in panels)))
-    spread = [float(np.std(values)) for _, _, values in panels] or [0.0]
-    said = f"Histograms of cosines; their standard deviations go from {min(spread):.2g} to {max(spread):.2g}."
-    return Chart(_cosine_histograms(row_title, column_title, *order), {"bins": data}, said, square=True)
 
 
 def lines(
@@ -150,27 +116,6 @@ def _matrices(rows: str, columns: str) -> dict[str, Any]:
 
 
 @cache
-def _planes() -> dict[str, Any]:
-    plain = "format(datum.value, '~r')"
-    axis = alt.Axis(title=None, grid=False, domain=False, tickCount=4, labelColor=GREY, tickColor=GREY, labelExpr=plain)
-    x = alt.X("x:Q", axis=axis, scale=alt.Scale(nice=False, zero=False))
-    y = alt.Y("y:Q", axis=axis, scale=alt.Scale(nice=False, zero=False))
-    tooltip = [alt.Tooltip("number:Q"), alt.Tooltip("x:Q", format=".3f"), alt.Tooltip("y:Q", format=".3f")]
-    base = alt.Chart().encode(x=x, y=y)
-    layers = alt.layer(
-        base.transform_filter("datum.frame").mark_point(opacity=0, tooltip=None),
-        alt.Chart().mark_rule(color=GREY, opacity=0.4).encode(x=alt.datum(0)),
-        alt.Chart().mark_rule(color=GREY, opacity=0.4).encode(y=alt.datum(0)),
-        base.transform_filter("!datum.frame").mark_circle(size=30, opacity=0.85).encode(tooltip=tooltip),
-        data=named("points"),
-    ).properties(width=170, height=170)
-    header = alt.Header(labelFontSize=11, labelPadding=4)
-    order = alt.EncodingSortField("place", op="min", order="ascending")
-    facet = layers.facet(column=alt.Column("panel:N", title=None, sort=order, header=header), spacing=14)
-    return compiled(facet.resolve_scale(x="independent", y="independent"))
-
-
-@cache
 def _bars(title: str, entries: str, order: tuple[str, ...]) -> dict[str, Any]:
     x = alt.X("entry:O", title=entries, axis=alt.Axis(labelAngle=0, labelOverlap=True, ticks=False))
     y = alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=3, gridOpacity=0.5))
@@ -187,36 +132,6 @@ def _bars(title: str, entries: str, order: tuple[str, ...]) -> dict[str, Any]:
         )
     )
     return stretched(chart, title, 130)
-
-
-@cache
-def _cosine_histograms(
-    row_title: str, column_title: str, rows: tuple[str, ...], columns: tuple[str, ...]
-) -> dict[str, Any]:
-    axis = alt.Axis(values=[-1, 0, 1], format="~g", grid=False, labelFontSize=9, titleFontSize=10)
-    chart = (
-        alt.Chart(named("bins"))
-        .mark_rect()
-        .encode(
-            x=alt.X("low:Q", title="cosine", axis=axis, scale=alt.Scale(domain=[-1, 1])),
-            x2="high:Q",
-            y=alt.Y("share:Q", axis=None),
-            y2=alt.datum(0),
-            tooltip=[
-                alt.Tooltip("low:Q", title="cosine from", format=".2f"),
-                alt.Tooltip("high:Q", title="to", format=".2f"),
-                alt.Tooltip("share:Q", title="of the pairs", format=".1%"),
-            ],
-        )
-        .properties(width=130, height=70)
-    )
-    header = alt.Header(labelFontSize=11, labelPadding=4)
-    facet = chart.facet(
-        row=alt.Row("row:N", title=row_title or None, sort=list(rows), header=header),
-        column=alt.Column("column:N", title=column_title or None, sort=list(columns), header=header),
-        spacing={"row": 8, "column": 18},
-    ).resolve_scale(y="independent")
-    return compiled(facet)
 
 
 @cache

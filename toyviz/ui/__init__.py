@@ -1,7 +1,7 @@
 """What the pages share of Streamlit: their frame, their controls, and the training that a visitor watches."""
 
 from toyviz.ui import opening
-from toyviz.ui.controls import BIASES, LIFTS, LIST_NETWORK_NAMES, choice, control, number, remember, shown
+from toyviz.ui.controls import choice, control, number, remember, shown
 from toyviz.ui.frame import ICON, draw, frame, link, many, notes, title, wide
 from toyviz.ui.inside import behind, command, replay
 from toyviz.ui.pictures import open_place, picture, post_figure, sources
@@ -9,10 +9,7 @@ from toyviz.ui.training import step, stored, trained
 from toyviz.ui.verdicts import claim, published_claim
 
 __all__ = [
-    "BIASES",
     "ICON",
-    "LIFTS",
-    "LIST_NETWORK_NAMES",
     "behind",
     "choice",
     "claim",

@@ -29,13 +29,6 @@ def _number(value: float) -> str:
     return f"{value:g}"
 
 
-BIASES = settings.BIAS_STARTS  # one choice for bias_init and bias_offset
-LIFTS = {  # the same for biases that start far above 0
-    "0": ("zeros", 0.0),
-    "as nn.Linear": ("linear_uniform", 0.0),
-    "3": ("zeros", 3.0),
-    "10": ("zeros", 10.0),
-}
 LABEL_NAMES = {"classify_hard": "Hard", "classify_soft": "Soft"}
 NETWORK_NAMES = {
     "unembed": "W1, W2 and b2",
@@ -43,12 +36,6 @@ NETWORK_NAMES = {
     "unembed_no_bias": "no bias",
 }
 OPTIMIZER_NAMES = {"adamw": "AdamW", "sgd": "SGD"}
-LIST_NETWORK_NAMES = {
-    "mlp": "ReLU in the middle (the post's)",
-    "unembed": "no ReLU",
-    "mlp_relu_output": "ReLU in the middle and on the output",
-    "relu_output": "ReLU on the output (the bottleneck)",
-}
 COUNTS_NAMES = {1.0: "the strongest alone", 0.5: "those at least half as strong", 0.0: "all"}
 TASK_NAMES = {"autoencode": "squared error", "classify_hard": "cross-entropy"}
 TO_STORE_NAMES = {"sparse": "50 sparse samples", "one_hot": "one-hots"}
@@ -118,16 +105,10 @@ CONTROLS: dict[str, Control] = {
     ),
     "bias": Control(
         "Initial bias",
-        tuple(BIASES),
+        tuple(settings.BIAS_STARTS),
         "How b2 starts: all at one value, or drawn, from N(0, 1) or uniformly from ±1/√m. The post warns that results "
         "look quite different when it does not start at 0.",
         kind="list",
-    ),
-    "lift": Control(
-        "Initial bias",
-        tuple(LIFTS),
-        "How the biases of the networks with cross-entropy start: all at one value, or drawn as nn.Linear does.",
-        kind="choice",
     ),
     "map_seeds": Control(
         "Seeds a cell", (1, 2, 4), "How many networks each cell of the maps is the mean of.", kind="choice"
@@ -166,13 +147,6 @@ CONTROLS: dict[str, Control] = {
         (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 1.0),
         "How large a step is; the post does not say.",
         text=_number,
-    ),
-    "list_network": Control(
-        "Network",
-        tuple(LIST_NETWORK_NAMES),
-        "Where the network for the squared error has a ReLU. The one for the cross-entropy stays the same.",
-        kind="list",
-        text=LIST_NETWORK_NAMES.__getitem__,
     ),
     "levels": Control(
         "Levels of a neuron",

@@ -174,6 +174,7 @@ def _stage(asked: Asked, before: Progress) -> None:
     if visit.touched:
         st.rerun()  # a widget in here was: the choice and its plan are others now
     now = runner.look(plan, visit)
+    plan = now.plan
     if bool(before.live) != bool(now.live):
         runner.learn_speed(before.sweep, now.sweep)
         st.rerun()  # once more as a whole, and then with or without polling
@@ -296,7 +297,7 @@ def _clicked(block: Figure, view: View, visit: Visit) -> None:
     rows = st.session_state[f"figure-{block.id}"]["selection"].get("pick") or []
     if rows:
         values = {control: rows[0][name] for name, control in block.pick.items() if rows[0].get(name) is not None}
-        choose.pick(view, visit, values)
+        choose.pick(view, visit, values | dict(block.sets))
 
 
 def _follow(page: Page, visit: Visit) -> None:
