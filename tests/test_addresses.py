@@ -20,9 +20,7 @@ FREE = ("words", "feature", "sample")  # a text and two numbers, which are taken
 ONCE = {  # an empty value of each was an exception
     "superposition": {"superposition", "look"},
     "limits": {"limits"},
-    "privileged_basis": {"look", "starts"},
     "fish": {"fish", "fish_features"},
-    "decompiler": {"levels", "active"},
 }
 COLLAPSED = LabelVisibilityMessage.COLLAPSED  # as the label of a choice of views is
 

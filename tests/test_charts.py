@@ -55,10 +55,15 @@ LOGITS = charts.Logits(RNG.normal(size=(3, 12, 2)), RNG.normal(size=(3, 12)), SE
 THREE = {10: charts.Picture(POINTS, POINTS, 1, POINTS, (SEEN, SEEN))}
 ACCURACY = RUNS.assign(train_accuracy=1.0, test_accuracy=0.02)
 ANGLES = np.array([0.0, 45.0, 90.0])
-NEURONS = ("T = 3", RNG.normal(size=(2, 3)), np.array([0.0, 0.5, 2.0]), ["mono", "poly"])
-SPREAD = pd.DataFrame(
-    {"density": [1.0, 1.0], "seed": [0, 1], "loss": [1.0, 2.0], "ratio": [1.0, 2.0], "best": [True, False]}
-).assign(polysemantic=1)
+NEURONS = charts.Stack(
+    "0.1",
+    RNG.normal(size=(4, 2, 3)),
+    np.tile([0.0, 0.5, 2.0], (4, 1)),
+    np.array([["mono", "poly"]] * 4),
+    "density=0.1",
+    {"density": 0.1},
+)
+SPREAD = pd.DataFrame({"density": [1.0, 1.0], "seed": [0, 1], "value": [1.0, 2.0], "best": [True, False]})
 LISTS = pd.DataFrame(
     {"n_hidden": [2, 4, 2], "training_size": [8, 8, 16], "value": [0.1, 0.0, 1e-5], "floor": 0.01, "seed": [0, 1, 2]}
 )
@@ -82,6 +87,7 @@ PICTURES = {10: charts.Picture(COLUMNS, HIDDEN, 1)}
 FIGURES = {
     "clock_curve": charts.clock_curve({"": DROP}, np.array([0, 10, 100]), 1000),
     "clock_curve, several": charts.clock_curve({"a": DROP, "b": (DROP[0], DROP[1] / 2)}, np.array([100]), 100),
+    "clock_curve, shares": charts.clock_curve({"a": DROP}, np.array([0, 10, 100]), 1000, share=True),
     "clock_curve, no steps yet": charts.clock_curve({"": (np.empty(0), np.empty(0))}, np.array([0]), 1000),
     "lines_over_sizes": charts.lines_over_sizes(RATES, ["1", "0.1"], (3, 10, 100), baselines=BASELINES, selected=10),
     "lines_over_sizes, nothing yet": charts.lines_over_sizes(RATES[:0], ["1", "0.1"], (3, 10, 100)),
@@ -128,14 +134,10 @@ FIGURES = {
     "phases, nothing yet": charts.phases(PHASES[:0], "Trained", (0.1, 10.0), (1.0,)),
     "portraits": charts.portraits([charts.Portrait("1 − S = 1", {"density": 1.0}, W1, B2)], "Networks", planes=True),
     "portraits, none": charts.portraits([], "Networks"),
-    "neuron_weights": charts.neuron_weights([("a", np.eye(2, 3)), ("b", np.eye(2, 3))]),
-    "neuron_weights, large": charts.neuron_weights([("a", np.eye(2, 3))], large=True),
-    "neuron_weights, none": charts.neuron_weights([]),
-    "stacks": charts.stacks([NEURONS, NEURONS]),
-    "stacks, large": charts.stacks([NEURONS], large=True),
-    "stacks, none": charts.stacks([]),
-    "spread": charts.spread(SPREAD, 1.0),
-    "spread, nothing yet": charts.spread(SPREAD[:0]),
+    "stacks": charts.stacks([NEURONS, NEURONS], "Weights", selected=1, pick=("density",)),
+    "stacks, none": charts.stacks([], "Weights"),
+    "strips": charts.strips(SPREAD, "density", (1.0, 0.1), "Loss", selected=1.0, seed=1),
+    "strips, nothing yet": charts.strips(SPREAD[:0], "density", (1.0,), "Loss", logarithmic=True),
     "over_samples": charts.over_samples(ACCURACY, "loss", ("guess", 2.5), (3, 10, 100), 10),
     "over_samples, accuracy": charts.over_samples(ACCURACY, "accuracy", ("chance", 0.08), (3, 10, 100)),
     "over_samples, nothing yet": charts.over_samples(ACCURACY[:0], "loss", ("guess", 2.5), (3, 10)),

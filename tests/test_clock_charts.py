@@ -84,6 +84,30 @@ def cells(done, accuracy=False, **options):
     return charts.size_map(table, f"{len(done)} sizes", "loss", logarithmic=not accuracy, x=side, y=HIDDEN, **options)
 
 
+def stack(density, frames, empty=False):
+    history = (0 if empty else 1) * RNG.normal(size=(frames, 3, 5))
+    names = np.full((frames, 3), "" if empty else "mono")
+    return charts.Stack(
+        f"{density:g}", history, np.abs(history[:, 0]), names, f"density={density:g}", {"density": density}
+    )
+
+
+def stacks(*panels, title="W1", **options):
+    return charts.stacks(panels, title, pick=("density",), **options)
+
+
+def strips(densities, columns=(1.0, 0.3, 0.1), **options):
+    rows = pd.DataFrame(
+        [
+            {"density": density, "seed": seed, "value": 1.0 + seed * density, "best": seed == 0}
+            for density in densities
+            for seed in range(3)
+        ],
+        columns=["density", "seed", "value", "best"],
+    )
+    return charts.strips(rows, "density", columns, f"{len(densities)} densities", **options)
+
+
 def over_density(done, lines=("ReLU", "linear"), **options):
     rows = [(x, line, seed, 0.1 + seed * x) for x in done for line in lines for seed in (0, 1)]
     table = pd.DataFrame(rows, columns=["density", "line", "seed", "value"])
@@ -211,6 +235,16 @@ MADE = {  # from nothing to everything, with all that may change while one looks
     "ranking": [charts.ranking(logits(*each)) for each in OF_LOGITS],
     "moving_lines": [moving(1, 1, seen=False), moving(1, 3), moving(40, 31)],
     "size_map": [cells(()), cells((3,)), cells((*SIZES, 350))],
+    "stacks": [
+        stacks(),
+        stacks(stack(1.0, 1, empty=True)),
+        stacks(stack(1.0, 1), stack(0.1, 40), selected=1, title="other"),
+    ],
+    "strips": [
+        strips(()),
+        strips((1.0,), selected=1.0, seed=2),
+        strips((1.0, 0.1), (1.0, 0.3, 0.1, 0.03), ends=(0, 9)),
+    ],
 }
 each = pytest.mark.parametrize("made", MADE.values(), ids=MADE.keys())
 
@@ -285,6 +319,7 @@ LINKED = {  # as they stand on a page with a clock
     "lines_over_sizes": rates(SIZES, linked=True),
     "panels_over_sizes": small(SIZES, linked=True),
     "size_map": cells(SIZES, linked=True),
+    "strips": strips((1.0, 0.3, 0.1), linked=True),
     "lines_over": over_density(DENSITIES, linked=True),
 }
 linked = pytest.mark.parametrize("name", LINKED)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from toyviz import charts, data, gallery, metrics, probe, settings, tables, theory
+from toyviz import data, gallery, metrics, probe, settings, tables, theory
 from toyviz.claims import CLAIMS, judge, mlp_block
 from toyviz.experiment import Experiment, sweep
 from toyviz.model import initial_parameters
@@ -39,19 +39,6 @@ def test_a_neuron_stands_for_every_feature_with_a_weight_beyond_the_threshold_of
 def test_neurons_come_in_the_order_of_their_largest_feature():
     W1 = np.array([[0.0, 0.0, -2.0], [1.0, 0.0, 0.5], [0.0, 0.7, 0.0]])
     assert metrics.neuron_order(W1).tolist() == [1, 2, 0]
-
-
-def test_stacks_grow_away_from_the_axis_by_exactly_their_weights():
-    W1 = np.array([[0.5, -0.25, 1.0], [-1.0, -0.5, 0.001]])
-    blocks = charts.stacks([("S", W1, np.zeros(3), ["poly", "poly"])]).data["blocks"]
-    drawn = blocks[blocks["name"] == ""]
-    np.testing.assert_allclose(drawn["end"] - drawn["start"], drawn["weight"])
-    for neuron, weights in enumerate(W1, start=1):
-        ends = drawn[drawn["neuron"] == neuron][["start", "end"]].to_numpy()
-        assert ends.max(initial=0) == pytest.approx(weights[weights > 0].sum(), abs=0.01)
-        assert ends.min(initial=0) == pytest.approx(weights[weights < 0].sum(), abs=0.01)
-    assert drawn.iloc[0]["feature"] == 2  # the largest lies next to the axis
-    assert blocks[blocks["name"] != ""]["name"].tolist() == ["poly", "poly"]
 
 
 # vectors and starts

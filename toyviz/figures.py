@@ -51,21 +51,6 @@ DRAWN: dict[str, Figure] = {  # those on pages that are not made of views
     "F1": Figure(
         "Three parts of a transformer, each taken out", "fish", None, "components", "components", settings.FISH
     ),
-    "F9": Figure(
-        "W1 over density, ReLU on the hidden layer",
-        "privileged_basis",
-        None,
-        "neuron_weights",
-        "all-weights",
-        ("privileged_basis",),
-    ),
-    "F10": Figure(
-        "Stack plots: what each neuron stands for",
-        "privileged_basis",
-        None,
-        "stacks",
-        "all-stacks",
-        ("privileged_basis",),
     ),
     "F18": Figure("The shapes of the three fish", "fish", None, "fish_shapes", "shapes", settings.FISH),
     "F19": Figure("Big fish over bottleneck and hidden size", "fish", None, "size_map", "mse-big_fish", ("big_fish",)),

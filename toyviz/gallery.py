@@ -50,28 +50,8 @@ def build(
 
 
 def wanted() -> list[Experiment]:
-    """What is trained beforehand and shipped, each once: what views ask for, and what the other pages show at first."""
-    every = [
-        *(each for page in studies.pages().values() for view in page.views for each in view.shipped_experiments()),
-        *_named("privileged_basis", seed=range(settings.STARTS)),
-        *settings.fish(n_embed=settings.FISH_EMBEDS, n_hidden=settings.FISH_HIDDEN),
-        *_dictionaries(),
-    ]
-    return list({experiment.key: experiment for experiment in every}.values())
-
-
-def _named(name: str, **more: Any) -> list[Experiment]:
-    """The sweep of a named experiment at its quick size."""
-    return sweep(EXPERIMENTS[name].quick, **more, **EXPERIMENTS[name].over)
-
-
-def _dictionaries() -> list[Experiment]:
-    """The tiny networks of the other pages of the appendix, each once."""
-    entropy, starting = EXPERIMENTS["dictionary_cross_entropy"].paper, EXPERIMENTS["starting_as_dictionary"]
-    every = [
-        *sweep(entropy, n_hidden=(2, 3, 4, 6, 8, 10, 16, 32), seed=range(4)),
-        *sweep(starting.quick, seed=range(4), **starting.over),
-    ]
+    """What is trained beforehand and shipped, each once: what the views ask for at their defaults, and name beside."""
+    every = (each for page in studies.pages().values() for view in page.views for each in view.shipped_experiments())
     return list(dict.fromkeys(every))
 
 

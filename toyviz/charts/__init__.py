@@ -108,6 +108,7 @@ __all__ = [
     "size_map",
     "spread",
     "stacks",
+    "strips",
     "summary",
     "training_curve",
     "votes",

@@ -48,22 +48,30 @@ DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 2], [1, 3])
 
 
 def clock_curve(
-    curves: Mapping[str, tuple[np.ndarray, np.ndarray]], frame_steps: np.ndarray, total: int, title: str = "Loss"
+    curves: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    frame_steps: np.ndarray,
+    total: int,
+    title: str = "Loss",
+    *,
+    share: bool = False,
 ) -> Chart:
     """The training loss over the steps, with a mark at the frame now; a click or a drag moves the clock there.
 
     curves: name -> steps, losses, (k,) each; one alone needs no name: {"": ...}. At most as many as there are COLOURS.
     frame_steps: (f,) int, ascending. total: steps of the whole training, which the axis spans from the start on. Step
-    0 is drawn at 1, since the axis is logarithmic; losses that are not positive are left out.
+    0 is drawn at 1, since the axis is logarithmic; losses that are not positive are left out. share: what is drawn are
+    shares, on an axis from 0 to 1.
     """
     if len(curves) > len(COLOURS):
         raise ValueError(f"curves has {len(curves)} names; at most {len(COLOURS)} can be told apart")
     if len(frame_steps) > POSITIONS:
         raise ValueError(f"frame_steps has {len(frame_steps)} frames; a clock shows at most {POSITIONS}")
     at = np.maximum(np.asarray(frame_steps, dtype=int), 1)
-    drawn = [_drawn(steps, losses) for steps, losses in curves.values()]
+    drawn = [_drawn(steps, losses, share) for steps, losses in curves.values()]
     seen = np.concatenate([np.empty(0), *(losses for _, losses in drawn)])
-    low, high, ticks = log_range(float(seen.min()), float(seen.max())) if len(seen) else (0.1, 1.0, np.array([0.1, 1]))
+    low, high, ticks = (0.0, 1.0, np.linspace(0, 1, 5)) if share else (0.1, 1.0, np.array([0.1, 1]))
+    if len(seen) and not share:
+        low, high, ticks = log_range(float(seen.min()), float(seen.max()))
     values = [np.interp(np.log(at), np.log(steps), losses) for steps, losses in drawn if len(steps)]
     lines = [line for line, (steps, _) in enumerate(drawn) if len(steps)]
     frame, frames = np.arange(len(at)), len(at)
@@ -98,7 +106,7 @@ def clock_curve(
         for name, (_, losses) in zip(curves, drawn, strict=True)
         if len(losses)
     ]
-    return Chart(_clock_curve(), data, f"{title} over the training steps. {'; '.join(ends) or 'No steps yet'}.")
+    return Chart(_clock_curve(share), data, f"{title} over the training steps. {'; '.join(ends) or 'No steps yet'}.")
 
 
 def lines_over_sizes(
@@ -260,15 +268,15 @@ def _wide(names: Sequence[str]) -> float:
     return sum(width_of(name) + 10 for name in names)
 
 
-def _drawn(steps: np.ndarray, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The part of a curve that a logarithmic chart can show."""
+def _drawn(steps: np.ndarray, losses: np.ndarray, share: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The part of a curve that its chart can show: a logarithmic axis has nothing at 0."""
     steps, losses = np.asarray(steps), np.asarray(losses, dtype=float)
-    keep = np.isfinite(losses) & (losses > 0) & (steps > 0)
+    keep = np.isfinite(losses) & ((losses > 0) | share) & (steps > 0)
     return steps[keep], losses[keep]
 
 
 @cache
-def _clock_curve() -> dict[str, Any]:
+def _clock_curve(share: bool) -> dict[str, Any]:
     x = {
         "field": "step",
         "type": "quantitative",
@@ -289,8 +297,12 @@ def _clock_curve() -> dict[str, Any]:
         "field": "loss",
         "type": "quantitative",
         "title": None,
-        "scale": {"type": "log", "nice": False, "domain": {"expr": "[data('meta')[0].low, data('meta')[0].high]"}},
-        "axis": log_axis(minExtent=40, maxExtent=40),
+        "scale": {
+            "type": "linear" if share else "log",
+            "nice": False,
+            "domain": {"expr": "[data('meta')[0].low, data('meta')[0].high]"},
+        },
+        "axis": log_axis(minExtent=40, maxExtent=40, **({"labelExpr": "format(datum.value, '.0%')"} if share else {})),
     }
     color, shape, dash = (_by_line(values) for values in (COLOURS, SHAPES, DASHES))
     jump = {

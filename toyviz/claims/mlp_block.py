@@ -472,6 +472,8 @@ CLAIMS: tuple[Claim, ...] = (
         lambda size, seed: _starts(size, seed, (1.0,)),
         dense_neurons_are_monosemantic,
         starts=STARTS,
+        view="neurons",
+        choice={"first_seed": FRESH * STARTS},
         note=BEST_OF,
     ),
     Claim(
@@ -482,6 +484,8 @@ CLAIMS: tuple[Claim, ...] = (
         lambda size, seed: _starts(size, seed, NEURON_DENSITIES if size == "paper" else QUICK_DENSITIES),
         sparse_neurons_are_polysemantic,
         starts=STARTS,
+        view="neurons",
+        choice={"first_seed": FRESH * STARTS},
         note=BEST_OF,
     ),
     *_double_descent(WITH_RELU, "", "with a ReLU on the output"),
