@@ -20,7 +20,6 @@ FREE = ("words", "feature", "sample")  # a text and two numbers, which are taken
 ONCE = {  # an empty value of each was an exception
     "superposition": {"superposition", "look"},
     "limits": {"limits"},
-    "fish": {"fish", "fish_features"},
 }
 COLLAPSED = LabelVisibilityMessage.COLLAPSED  # as the label of a choice of views is
 

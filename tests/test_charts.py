@@ -48,7 +48,6 @@ PREDICTED = pd.DataFrame(
 W1, B2 = RNG.normal(size=(2, 6)), RNG.normal(size=6)
 COLUMNS, HIDDEN = W1.T, RNG.normal(size=(4, 2))
 NOTHING = RUNS.iloc[:0]
-FISH = pd.DataFrame({"fish": ["big fish", "big fish", "small fish"], "n_hidden": [4, 16, 4], "value": [0.9, 0.5, 0.3]})
 POINTS, SEEN = RNG.normal(size=(12, 2)), np.arange(12) % 3 > 0
 KINDS = {kind.name: charts.Vectors(POINTS[None], SEEN) for kind in charts.ALL_THREE}
 LOGITS = charts.Logits(RNG.normal(size=(3, 12, 2)), RNG.normal(size=(3, 12)), SEEN, 4)
@@ -110,9 +109,6 @@ FIGURES = {
     "panels, many": charts.panels([(f"T = {T}", {charts.FEATURES: COLUMNS}) for T in range(9)], common_scale=True),
     "components": charts.components(),
     "fish_shapes": charts.fish_shapes(256, 32, 64),
-    "over_hidden_size": charts.over_hidden_size(FISH, FISH.assign(value=0.1), "Error", "error", "rank floor", 16),
-    "recovery": charts.recovery(RNG.normal(size=9), 3),
-    "response": charts.response(RNG.normal(size=5), np.eye(5)[2], "Feature 2"),
     "predictions": charts.predictions(PREDICTED, "Predicted and measured"),
     "factors": charts.factors(
         pd.DataFrame({"name": ["a", "b"], "kind": "x", "value": [1.2, 3.0], "law": ["1", "2"], "kept": "n"}),

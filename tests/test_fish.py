@@ -1,18 +1,23 @@
 """The three fish: what they see, what comes back, what their rank allows, their figures and their claims."""
 
 import itertools
+import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from toyviz import charts, data, gallery, metrics, probe, settings, tables, theory
+from toyviz import charts, data, gallery, metrics, probe, settings, studies, tables, theory
 from toyviz.claims import CLAIMS, Finding
 from toyviz.claims import fish as checks
 from toyviz.model import shapes
 from toyviz.result import Result
+from toyviz.studies.fish import cell
+from toyviz.sweep import Sweep
 from toyviz.train import train
+from toyviz.view import Figure, ids, link
 
 SMALL = {"n_features": 12, "n_embed": 5, "n_hidden": 7, "n_samples": 60, "sparsity": 0.8, "steps": 150}
 BIG, COPY, AGAIN = (settings.EXPERIMENTS[name].quick.with_(**SMALL) for name in settings.FISH)
@@ -137,15 +142,16 @@ def test_a_small_fish_with_a_neuron_for_each_input_loses_nothing():
 
 
 def test_the_drawing_of_the_shapes_is_to_scale():
-    drawn = charts.fish_shapes(256, 32, 64).data["parts"]
-    layers = drawn[drawn["kind"] == "layer"]
-    widths = (layers["right"] - layers["left"]).to_numpy().reshape(3, 4)
-    np.testing.assert_allclose(widths / widths[0, 0], np.array([[8, 1, 2, 8], [8, 1, 2, 1], [8, 1, 2, 1]]) / 8)
-    matrices = drawn[drawn["kind"] != "layer"]
-    assert set(matrices[matrices["kind"] == "random and fixed"]["part"]) == {"E"}
-    for _, ends in matrices.groupby(["fish", "part"]):  # from one layer to the next one above it
-        assert len(ends) == 2
-        assert set(np.round(ends["right"] - ends["left"], 6)) <= set(np.round(widths.ravel(), 6))
+    drawn = charts.fish_shapes(256, 32, 64).data
+    shares = drawn["layers"]["share"].to_numpy().reshape(3, 4)
+    np.testing.assert_allclose(shares, np.array([[8, 1, 2, 8], [8, 1, 2, 1], [8, 1, 2, 1]]) / 8)
+    parts = drawn["parts"]
+    assert set(parts.loc[~parts["trained"], "part"]) == {"E"}
+    for (place, _), ends in parts.groupby(["place", "which"]):  # from one layer to the next one above it
+        low, high = ends["layer"]
+        assert high == low + 1
+        assert ends["upper"].tolist() == [False, True]
+        assert ends["share"].tolist() == shares[place, [low, high]].tolist()
 
 
 def test_the_transformer_has_its_three_parts_with_their_formulas():
@@ -155,10 +161,17 @@ def test_the_transformer_has_its_three_parts_with_their_formulas():
     assert names["final layer"] == "logits = W2 W1 x + b"
 
 
-def test_features_stand_from_the_surest_to_the_one_that_is_lost_most():
-    rows = charts.recovery(np.array([0.2, -0.5, 0.9, 0.0]), 1).data["features"]
+def test_features_stand_from_the_surest_to_the_one_that_is_lost_most_at_last():
+    lead = np.array([[9.0, -9.0, 0.0, 0.0], [0.2, -0.5, 0.9, 0.0]])
+    chart = cell.recovery(lead, 1.0, 1)
+    rows, unit = chart.data["bars"], chart.data["scales"]["unit"]
     assert rows["feature"].tolist() == [2, 0, 3, 1]
-    assert rows["back"].tolist() == ["comes back", "comes back", "is lost", "is lost"]
+    for frame in (0, 1):
+        drawn = rows[f"v{frame}"] * unit[frame]
+        assert drawn.tolist() == pytest.approx(lead[frame, rows["feature"]], abs=1e-3)
+    assert chart.data["panels"]["marked"].item() == 3.5 / 4
+    assert chart.data["meta"][["low", "high"]].to_numpy().tolist() == [[-0.5, 1]]
+    assert '"fields": ["feature", "time"]' in json.dumps(chart.spec)
 
 
 def test_a_click_on_a_map_picks_its_two_sizes_and_the_cell_that_is_open_is_marked():
@@ -383,3 +396,181 @@ def test_the_default_maps_are_shipped_and_take_less_than_six_megabytes_of_weight
     shown = settings.fish(n_embed=settings.FISH_EMBEDS, n_hidden=settings.FISH_HIDDEN)
     assert {e.key for e in shown} <= {e.key for e in gallery.wanted()}
     assert sum(4 * np.prod(shape) for e in shown for shape in shapes(e).values()) < 6e6
+
+
+# the views
+
+PAGE = studies.page("fish")
+FEW = {"n_features": (12,), "F": 12, "n_embed": (5,), "B": 5, "n_hidden": (3, 7), "H": 7, "sparsity": 0.8}
+FEW |= {"n_samples": 60, "steps": 150, "init": ("linear_uniform", "linear_uniform", 0.0), "feature": 3}
+VIEWS = pytest.mark.parametrize("view", PAGE.views, ids=lambda view: view.id)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A small plan, all of it trained."""
+    view = PAGE.views[0]
+    plan = view.plan(view.default(**FEW))
+    return {each: train(each) for each in plan.experiments}
+
+
+def shown(view, trained, **changes):
+    """Its blocks by id."""
+    choice = view.default(**FEW | changes)
+    plan = view.plan(choice)
+    results = [trained[each] for each in plan.experiments if each in trained]
+    blocks = [*view.show(choice, plan, Sweep(results, plan.experiments)), *view.inside(choice, trained[plan.opened[0]])]
+    assert len({block.id for block in blocks}) == len(blocks)
+    return {block.id: block for block in blocks}
+
+
+@VIEWS
+def test_a_plan_has_all_three_fish_for_each_cell_and_the_opened_one_first(view):
+    choice = view.default(
+        n_features=(12, 20), n_embed=(5,), n_hidden=(3, 7), F=20, B=9, H=11, fish="reproject", seeds=2
+    )
+    plan = view.plan(choice)
+    expected = [
+        e.with_(n_features=F, n_embed=B, n_hidden=H, seed=seed)
+        for e in (settings.EXPERIMENTS[task].quick for task in settings.FISH)
+        for F, B, H, seed in itertools.product((12, 20), (5, 9), (3, 7, 11), (0, 1))
+    ]
+    assert set(plan.experiments) == set(expected)
+    assert len(plan.experiments) == len(expected)
+    opened = settings.EXPERIMENTS["reproject"].quick.with_(n_features=20, n_embed=9, n_hidden=11)
+    assert plan.opened == (opened,) == plan.experiments[:1]
+    assert {e.n_features for e in plan.experiments[: len(expected) // 2]} == {20}
+
+
+@VIEWS
+def test_at_the_defaults_a_view_asks_for_what_was_always_shipped(view):
+    shown = settings.fish(n_embed=settings.FISH_EMBEDS, n_hidden=settings.FISH_HIDDEN)
+    assert {e.key for e in view.shipped_experiments()} == {e.key for e in shown}
+
+
+def test_each_map_has_the_mean_over_the_seeds_of_its_fish_on_one_scale(trained):
+    view = PAGE.view("maps")
+    two = {each.with_(seed=1): train(each.with_(seed=1)) for each in trained} | trained
+    for measure in ("share", "mse", "accuracy"):
+        data = shown(view, two, measure=measure, seeds=2)["maps"].chart.data
+        cells = data["cells"]
+        assert len(cells) == 3 * 2
+        for row in cells.to_dict("records"):
+            of = [r for e, r in two.items() if (e.task, e.n_hidden) == (row["task"], row["n_hidden"])]
+            table = tables.fish(of)
+            assert len(table) == 2
+            assert row["value"] == pytest.approx(table[measure].mean())
+        assert len(data["meta"]) == 1
+        assert data["meta"]["high"].item() >= (1 if measure == "accuracy" else cells["value"].max())
+    assert data["selected"]["column"].tolist() == ["big_fish|5"]
+
+
+def test_cells_fill_in_and_an_opened_cell_that_is_not_trained_is_an_outline(trained):
+    view = PAGE.view("maps")
+    choice = view.default(**FEW)
+    plan = view.plan(choice)
+    for done in ([], plan.experiments[:2]):
+        blocks = view.show(choice, plan, Sweep([trained[each] for each in done], plan.experiments))
+        data = {block.id: block for block in blocks}["maps"].chart.data
+        assert data["cells"]["value"].notna().sum() == len(done)
+        assert len(data["frame"]) == 3 * 2
+
+
+def test_the_lines_are_the_networks_of_the_opened_cell_s_row_and_what_they_are_held_against(trained):
+    blocks = shown(PAGE.view("over_h"), trained)
+    points, floor = (blocks["error"].chart.data[name] for name in ("points", "against"))
+    table = tables.fish(trained.values()).set_index(["task", "n_hidden"])
+    assert len(points) == len(floor) == 6
+    for row in points.to_dict("records"):
+        assert row["value"] == pytest.approx(table.loc[(row["line"], row["n_hidden"]), "share"])
+    for row in floor.to_dict("records"):
+        assert row["value"] == pytest.approx(table.loc[(row["line"], row["n_hidden"]), "floor_share"])
+    chance = blocks["accuracy"].chart.data["against"].set_index("line")["value"]
+    assert set(chance.loc["big_fish"]) == {1 / 12}
+    assert set(chance.loc["reproject"]) == {1 / 5}
+    assert "Of the 6 networks here none is below its floor" in blocks["against"].markdown
+
+
+@pytest.mark.parametrize("task", settings.FISH)
+def test_the_inside_says_what_the_network_of_each_frame_makes_of_one_feature(trained, task):
+    experiment = next(e for e in trained if (e.task, e.n_hidden) == (task, 7))
+    result = trained[experiment]
+    blocks = {block.id: block for block in cell.inside(PAGE.views[0].default(**FEW | {"fish": task}), result)}
+    x = np.zeros(12, np.float32)
+    x[3] = 1
+    seen = x @ data.embedding(experiment)
+    asked = {"big_fish": x, "small_fish": seen, "reproject": x @ data.target_embedding(experiment)}[task]
+    output, neurons = (blocks[id].chart.data for id in ("response", "neurons"))
+    for frame in range(len(result.frame_steps)):
+        W1, b1, W2, b2 = (result.frames[name][frame] for name in ("W1", "b1", "W2", "b2"))
+        h = np.maximum(W1 @ seen + b1, 0)
+        for drawn, exact in ((output, W2 @ h + b2), (neurons, h)):
+            value = drawn["bars"][f"v{frame}"] * drawn["scales"]["unit"][frame]
+            assert value.tolist() == pytest.approx(exact.tolist(), abs=2e-4 * max(1, float(np.abs(exact).max())))
+    target = output["targets"]
+    at = np.rint(target["left"].to_numpy(float) * len(asked)).astype(int)
+    assert at.tolist() == np.flatnonzero(asked).tolist()
+    np.testing.assert_allclose(target["target"], asked[at], rtol=1e-5)
+    back = blocks["recovery"].chart.data
+    newest = back["bars"][f"v{len(result.frame_steps) - 1}"]
+    assert int((newest > 0).sum()) == tables.fish([result])["recovered"].item()
+    assert f"{tables.fish([result])['recovered'].item()} of 12 features come back alone" in blocks["network"].markdown
+
+
+def test_a_network_in_training_is_shown_with_what_there_is_of_it(trained):
+    result = next(iter(trained.values()))
+    started = replace(
+        result,
+        frame_steps=result.frame_steps[:1],
+        frames={name: values[:1] for name, values in result.frames.items()},
+        metrics={},
+        losses=result.losses[:0],
+        loss_steps=result.loss_steps[:0],
+    )
+    too_large = replace(started, frame_steps=result.frame_steps[:0], frames={})
+    for each, word in ((started, "So far"), (too_large, "too large")):
+        blocks = list(cell.inside(PAGE.views[0].default(**FEW), each))
+        assert word in blocks[-1].markdown
+        assert {block.id for block in blocks if isinstance(block, Figure)} <= set(ids(cell.STAGE))
+    wide = PAGE.views[0].default(**FEW | {"feature": 999})  # of fewer features the last
+    assert "for feature 11" in {block.id: block for block in cell.inside(wide, result)}["network"].markdown
+
+
+# links of before there were views: what the page of then had trained, written out
+
+EMBEDS, HIDDEN = (8, 32, 64, 128), (4, 16, 32, 64, 128, 256)
+FIRST = [  # address, networks, what is opened, the measure
+    ("", settings.fish(n_embed=EMBEDS, n_hidden=HIDDEN), ("big_fish", 256, 32, 64, 0, 0), "mse"),
+    ("seed=0&H=64", settings.fish(n_embed=EMBEDS, n_hidden=HIDDEN), ("big_fish", 256, 32, 64, 0, 0), "mse"),
+    (
+        "fish_features=64&map_seeds=2&seed=1&over_variance=true&fish=small fish&feature=7",
+        settings.fish(seed=(0, 1), n_features=(64,), n_embed=EMBEDS, n_hidden=HIDDEN),
+        ("small_fish", 64, 32, 64, 1, 7),
+        "share",
+    ),
+    (
+        "recipe=paper&fish_embeds=16&fish_embeds=64&fish_hidden=8&fish_hidden=512&weight_decay=0.1&normalize=false",
+        settings.fish("paper", n_embed=(16, 64), n_hidden=(8, 512), weight_decay=(0.1,), normalize=(False,)),
+        ("big_fish", 256, 16, 8, 0, 0),  # 32 and 64 were not to be chosen
+        "mse",
+    ),
+    (
+        "over_variance=false&B=128&H=4&fish=re-projector&fish_hidden=4&fish_hidden=32",
+        settings.fish(n_embed=EMBEDS, n_hidden=(4, 32)),
+        ("reproject", 256, 128, 4, 0, 0),
+        "mse",
+    ),
+]
+
+
+@pytest.mark.parametrize(("address", "networks", "opened", "measure"), FIRST, ids=[row[0] for row in FIRST])
+def test_a_link_of_before_there_were_views_opens_the_networks_that_it_did(address, networks, opened, measure):
+    name, parameters = link(f"http://localhost:8501/fish?{address}")
+    found = studies.page(name).read(parameters)
+    assert (found.view.id, found.not_understood) == ("maps", ())
+    plan = found.view.plan(found.choice)
+    (e,) = plan.opened
+    assert (e.task, e.n_features, e.n_embed, e.n_hidden, e.seed, found.choice.feature) == opened
+    if address:  # of an empty one the newest defaults hold
+        assert found.choice.measure == measure
+    assert {each.key for each in plan.experiments} == {each.key for each in networks}

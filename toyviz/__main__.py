@@ -7,7 +7,6 @@ Exit codes: 0; 1 a training failed, or a package is missing; 2 bad input, told i
 from __future__ import annotations
 
 import argparse
-import ast
 import contextlib
 import csv
 import json
@@ -464,14 +463,11 @@ def _figure_row(name: str, figure: Figure) -> dict[str, Any]:
 
 
 def pages() -> list[dict[str, str]]:
-    """Every page of the app's menu, in its order: read from its script, since running that takes a browser."""
-    found = []
-    for node in ast.walk(ast.parse((ROOT / "toyviz/ui/main.py").read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "Page":
-            path = ast.literal_eval(node.args[0]).removeprefix("../../")
-            title = next(ast.literal_eval(keyword.value) for keyword in node.keywords if keyword.arg == "title")
-            found.append({"name": Path(path).stem, "title": title, "path": path})
-    return found
+    """Every page of the app's menu, in its order."""
+    from toyviz.menu import entries
+
+    found = (each for each in entries() if not each.address)
+    return [{"name": each.name, "title": each.title, "path": each.path} for each in found]
 
 
 # ---- links

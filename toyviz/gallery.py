@@ -7,11 +7,10 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from toyviz import settings, studies
-from toyviz.experiment import Experiment, sweep
-from toyviz.settings import EXPERIMENTS
+from toyviz import studies
+from toyviz.experiment import Experiment
 
 if TYPE_CHECKING:
     from toyviz.jobs import Jobs

@@ -50,10 +50,8 @@ def entries() -> list[Entry]:
 
 
 def _entry(path: Path) -> Entry:
-    name, section = path.stem, path.parent.name
+    name, section, where = path.stem, path.parent.name, path.relative_to(FOLDER.parent).as_posix()
     if name in WITHOUT_VIEWS:
-        title, icon, place = WITHOUT_VIEWS[name]
-    else:
-        page = studies.page(name)
-        title, icon, place = page.title, page.icon, page.place
-    return Entry(name, title, icon, section, path.relative_to(FOLDER.parent).as_posix(), place)
+        return Entry(name, *WITHOUT_VIEWS[name][:2], section, where, WITHOUT_VIEWS[name][2])
+    page = studies.page(name)
+    return Entry(name, page.title, page.icon, section, where, page.place)

@@ -251,6 +251,8 @@ class Page:
     id: str
     title: str
     question: str
+    icon: str  # its name among Material's symbols
+    place: int  # among the pages of its section of the menu
     views: tuple[View, ...]
     first_parameter: str = "view"  # what an address without a version called the view
 

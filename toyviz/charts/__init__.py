@@ -9,7 +9,7 @@ from toyviz.charts.chart import AMBER, BLUE, COLOUR_WORDS, GREEN, GREY, PURPLE, 
 from toyviz.charts.clock import POSITIONS, Kind
 from toyviz.charts.curves import clock_curve, lines_over, lines_over_sizes
 from toyviz.charts.dictionary import lines, old_bars, old_matrices
-from toyviz.charts.fish import FISH, components, fish_shapes, over_hidden_size, recovery, response
+from toyviz.charts.fish import FISH, FISH_COLOURS, components, fish_shapes
 from toyviz.charts.geometry import CLASSES, FEATURES, SAMPLES, dimensionality, panels
 from toyviz.charts.histograms import Histogram, histograms
 from toyviz.charts.logits import Logits, logit_plane, logit_stages, ranking, votes
@@ -17,7 +17,6 @@ from toyviz.charts.loss import loss_close_to_one, norms_over_samples, over_sampl
 from toyviz.charts.maps import Beside, Side, size_map
 from toyviz.charts.matrices import Matrix, matrices
 from toyviz.charts.moving_lines import Line, moving_lines
-from toyviz.charts.neurons import neuron_weights, spread, stacks
 from toyviz.charts.overlap import norm_bars, overlaps, summary
 from toyviz.charts.phases import phases
 from toyviz.charts.pictures import LIFT_KINDS, START_KINDS, Panel, panels_over_sizes
@@ -27,6 +26,8 @@ from toyviz.charts.portraits import OVERLAP, SHARED, Portrait, portraits
 from toyviz.charts.scatter import IMPORTANCES, factors, predictions, residuals
 from toyviz.charts.seeds import by_seed
 from toyviz.charts.sizes import ALL_THREE, Picture, over_sizes
+from toyviz.charts.stacks import Stack, stacks
+from toyviz.charts.strips import strips
 from toyviz.charts.training import training_curve
 from toyviz.charts.vectors import Group, outstanding, plane, planes_of_kinds
 
@@ -38,6 +39,7 @@ __all__ = [
     "COLOUR_WORDS",
     "FEATURES",
     "FISH",
+    "FISH_COLOURS",
     "GREEN",
     "GREY",
     "IMPORTANCES",
@@ -64,6 +66,7 @@ __all__ = [
     "Picture",
     "Portrait",
     "Side",
+    "Stack",
     "Vectors",
     "bars",
     "by_seed",
@@ -83,13 +86,11 @@ __all__ = [
     "loss_close_to_one",
     "matrices",
     "moving_lines",
-    "neuron_weights",
     "norm_bars",
     "norms_over_samples",
     "old_bars",
     "old_matrices",
     "outstanding",
-    "over_hidden_size",
     "over_samples",
     "over_sizes",
     "overlaps",
@@ -102,11 +103,8 @@ __all__ = [
     "portraits",
     "predictions",
     "ranking",
-    "recovery",
     "residuals",
-    "response",
     "size_map",
-    "spread",
     "stacks",
     "strips",
     "summary",

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.chart import AMBER, BLUE, GREEN, GREY, Chart, records
+from toyviz.charts.chart import AMBER, BLUE, GREEN, GREY, VERMILLION, Chart, records
 from toyviz.charts.clock import LIVELY, LOOKED_AT, NOW, SCHEMA, heading, meta, packed, together, unseen, width_of
 from toyviz.charts.panels import (
     HEAD,
@@ -29,7 +29,7 @@ ROOM = 1.06  # an axis is this much longer than its longest bar
 TICKS = 12  # numbers at an axis, at most
 SHADED = 100  # of the whole numbers that shades are sent as
 FAINT = 0.35  # opacity of what is hardly there
-WORDS = {"name", "kin", "colour", "title", "text"}
+WORDS = {"name", "kin", "colour", "below", "title", "text"}
 
 
 class Bars(NamedTuple):
@@ -41,7 +41,9 @@ class Bars(NamedTuple):
     colour: str = BLUE  # where there are no shades
     names: Sequence[str] = ()  # (k,); their numbers from 0 where left out
     kin: Sequence[str] = ()  # (k,) the features that each goes with, between commas
-    about: Mapping[str, Any] = {}  # scalars: more for the tooltip, and for what a click picks
+    about: Mapping[str, Any] = {}  # scalars, or (k,): more for the tooltip, and for what a click picks
+    below: str = ""  # the colour of what is below 0, where that is another
+    targets: np.ndarray | None = None  # (k,) where the bars should end: marks, none where NaN
 
 
 class Axis(NamedTuple):
@@ -64,6 +66,7 @@ def bars(
     low: float | None = None,
     high: float | None = None,
     faint_below: float | None = None,
+    marked: int | None = None,
     across: int | None = None,
     pick: Sequence[str] = (),
 ) -> Chart:
@@ -72,7 +75,8 @@ def bars(
     The axis holds 0 and the whole history, or the frame of now where the visitor asks for that. entries: what a bar is.
     shade_title: what the shades are. shade_end: where their colours end. rules: name -> the height of a dashed line.
     after: a dashed line stands after so many bars. low, high: ends of the axis. faint_below: bars less high than this
-    are faint. across: panels in one row; where left out, all. pick: names in Bars.about that a click on a bar picks.
+    are faint. marked: the bar that is looked into, by its place. across: panels in one row; where left out, all. pick:
+    names in Bars.about that a click on a bar picks.
     """
     axes = []
     for panel in panels:
@@ -91,6 +95,7 @@ def bars(
         after=after,
         ends=(low, high),
         faint_below=faint_below,
+        marked=marked,
         across=across,
         pick=pick,
         names=[axis.text for axis in axes],
@@ -110,6 +115,7 @@ def drawn(
     after: int | None = None,
     ends: tuple[float | None, float | None] = (None, None),
     faint_below: float | None = None,
+    marked: int | None = None,
     across: int | None,
     pick: Sequence[str],
     names: Sequence[Sequence[str]],
@@ -126,28 +132,34 @@ def drawn(
     entry = pd.concat([entry, pd.DataFrame(columns | shade)], axis=1)
     if entry.empty:  # a data set without rows would have the chart built anew when there are some
         entry = pd.DataFrame({name: [""] if name in WORDS else [np.nan] for name in entry})
-    lowest, highest = _ends(values, ends, rules)
-    low, high = _round_ends(lowest.min(), highest.max(), ends)
+    aims = [panel.targets[np.isfinite(panel.targets)] for panel in panels if panel.targets is not None]
+    lowest, highest = _ends(values, ends, [*rules.values(), *(aim for each in aims for aim in each)])
+    highest = np.where(highest > lowest, highest, lowest + 1)
     shown = title or (panels[0].title if len(panels) == 1 else "")
     named = bool(title_of(panels))
     said_of = [f"↑ {y_title}", f"→ {entries}", *(f"┄ {name}" for name in rules)]
     down = -(-len(panels) // across) or 1
-    frames = [
-        {"title": panel.title if named else "", "column": place % across, "line": place // across,
-         "after": after / panel.history.shape[1] if after is not None and panel.history.shape[1] else np.nan}
-        for place, panel in enumerate(panels)
-    ]  # fmt: skip
+    frames: list[dict[str, Any]] = []
+    for place, panel in enumerate(panels):
+        k = panel.history.shape[1]
+        at = {"left": place % across, "column": place % across, "line": place // across}
+        stands = {
+            "after": after / k if after is not None and k else -1,
+            "marked": (marked + 0.5) / k if marked is not None and k else -1,
+        }
+        frames.append({"title": panel.title if named else "", **at, **stands})
     data = {
         "bars": entry,
-        "panels": filled(records(frames, "title", "column", "line", "after").assign(left=lambda rows: rows["column"])),
+        "panels": filled(records(frames, "title", "left", "column", "line", "after", "marked")),
         "labels": filled(_labels(axes, across)),
+        "targets": filled(_targets(panels, across)),
         "rules": filled(records([{"text": name, "value": value, **{k: frame[k] for k in ("column", "line")}}
                                  for name, value in rules.items() for frame in frames],
                                 "text", "value", "column", "line")),
         "ticks": pd.DataFrame([{"column": frame["column"], "line": frame["line"], "k": k}
                                for frame in frames or [{"column": 0, "line": 0}] for k in range(TICKS)]),
-        "scales": pd.DataFrame({"unit": units, "low": lowest, "high": np.where(highest > lowest, highest, lowest + 1)}),
-        "meta": meta(title=shown, last=len(values) - 1, low=low, high=high, across=across, down=down,
+        "scales": pd.DataFrame({"unit": units, "low": lowest, "high": highest}),
+        "meta": meta(title=shown, last=len(values) - 1, low=lowest.min(), high=highest.max(), across=across, down=down,
                      head=HEAD if named else 4, axes="  ".join(said_of), faint=faint_below or 0.0),
     }  # fmt: skip
     ends_of = "; ".join(
@@ -160,7 +172,7 @@ def drawn(
     return Chart(spec, data, said[0].upper() + said[1:])
 
 
-ENTRY = ("name", "kin", "colour", "column", "line", "left", "right", "shaded")
+ENTRY = ("name", "kin", "colour", "below", "column", "line", "left", "right", "shaded")
 
 
 def _entries(panel: Bars, place: int, across: int, names: Sequence[str], told: tuple[str, ...]) -> pd.DataFrame:
@@ -171,6 +183,7 @@ def _entries(panel: Bars, place: int, across: int, names: Sequence[str], told: t
             "name": np.array(list(names), dtype=object),
             "kin": list(panel.kin) or [""] * k,
             "colour": panel.colour,
+            "below": panel.below or panel.colour,
             "column": place % across,
             "line": place // across,
             "left": np.arange(k) / max(k, 1),
@@ -179,6 +192,17 @@ def _entries(panel: Bars, place: int, across: int, names: Sequence[str], told: t
             **{name: panel.about.get(name) for name in told},
         }
     )
+
+
+def _targets(panels: Sequence[Bars], across: int) -> pd.DataFrame:
+    """Where the bars should end, as far as there is any such place; left and right as of the bars."""
+    rows = [
+        {"column": place % across, "line": place // across, "left": j / len(panel.targets), "target": float(target),
+         "right": (j + 1) / len(panel.targets)}
+        for place, panel in enumerate(panels) if panel.targets is not None
+        for j, target in enumerate(panel.targets) if np.isfinite(target)
+    ]  # fmt: skip
+    return records(rows, "column", "line", "left", "right", "target")
 
 
 def _shades(panels: Sequence[Bars], frames: int, end: float) -> dict[str, np.ndarray]:
@@ -194,20 +218,15 @@ def _shades(panels: Sequence[Bars], frames: int, end: float) -> dict[str, np.nda
 
 
 def _ends(
-    values: np.ndarray, ends: tuple[float | None, float | None], rules: Mapping[str, float]
+    values: np.ndarray, ends: tuple[float | None, float | None], beside: Sequence[float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The lowest and the highest of each frame, (f,) each, 0 and the rules among them."""
-    low = np.minimum(values.min(axis=1, initial=0.0), min(rules.values(), default=0.0))
-    high = np.maximum(values.max(axis=1, initial=0.0), max(rules.values(), default=0.0))
+    """The lowest and the highest of each frame, (f,) each, 0 and what stands beside the bars among them."""
+    low = np.minimum(values.min(axis=1, initial=0.0), min(beside, default=0.0))
+    high = np.maximum(values.max(axis=1, initial=0.0), max(beside, default=0.0))
     return (
         ROOM * low if ends[0] is None else np.full(len(low), ends[0]),
         ROOM * high if ends[1] is None else np.full(len(high), ends[1]),
     )
-
-
-def _round_ends(low: float, high: float, ends: tuple[float | None, float | None]) -> tuple[float, float]:
-    """Ends of the axis, which are never the same."""
-    return (low, high) if high > low else (low, low + 1.0)
 
 
 def _labels(axes: Sequence[Axis], across: int) -> pd.DataFrame:
@@ -283,9 +302,24 @@ def _bars(
         "interpolate": "rgb",
     }
     by_shade = {"test": "datum.shaded", "field": "shade", "type": "quantitative", "scale": shades, "legend": None}
-    color: dict[str, Any] = {"value": {"expr": "datum.colour"}}
+    color: dict[str, Any] = {"value": {"expr": "datum.value < 0 ? datum.below : datum.colour"}}
     quiet = {"color": GREY, "tooltip": None}
     gap = "(datum.right - datum.left) * wide > 4 ? 1 : 0"
+    ends = PX.format("datum.left"), f"{PX.format('datum.right')} - ({gap})"
+    middle = PX.format("(datum.left + datum.right) / 2")
+    reach = (
+        "max(3, (datum.right - datum.left) * wide / 2 + 1)"  # of a mark at a target, which is seen over thin bars too
+    )
+    now = [{"filter": "isValid(datum.left)"}, {"calculate": "datum['v' + frame] * scale.unit", "as": "value"}]
+    told_shade = (
+        [{"field": "shade", "type": "quantitative", "title": shade_title, "format": ".2f"}] if shade_end else []
+    )
+    tooltip = [
+        {"field": "name", "type": "nominal", "title": entries},
+        {"field": "value", "type": "quantitative", "title": y_title, "format": ".4~g"},
+        *told_shade,
+        *tooltip_of(told),
+    ]
     layers = [
         {
             "data": {"name": "ticks"},
@@ -302,7 +336,6 @@ def _bars(
                 "fontSize": 10,
                 "align": "right",
                 "baseline": "middle",
-                "text": {"expr": "replace(format(datum.value, spaced < 1e-4 ? '.1e' : '~r'), '-', '−')"},
             },
             "encoding": {
                 **at(f"{PX.format('0')} - 4", PY.format("datum.value")),
@@ -310,39 +343,30 @@ def _bars(
             },
         },
         {
+            "data": {"name": "panels"},
+            "transform": [{"filter": "datum.marked >= 0"}],
+            "mark": {"type": "rule", **quiet, "opacity": 0.3, "strokeWidth": 10, "strokeCap": "round"},
+            "encoding": at(PX.format("datum.marked"), PY.format("high"), y2=BOTTOM),
+        },
+        {
             "data": {"name": "bars"},
-            "transform": [
-                {"filter": "isValid(datum.left)"},
-                {"calculate": "datum['v' + frame] * scale.unit", "as": "value"},
-                *shade,
-                *entry["transform"],
-            ],
-            "params": entry["params"],
-            "mark": {"type": "rect", "strokeWidth": 0},
+            "transform": [*now, *shade],
+            "mark": {"type": "rect", "strokeWidth": 0, "tooltip": None},
             "encoding": {
-                **at(
-                    PX.format("datum.left"),
-                    PY.format("datum.value"),
-                    x2=f"{PX.format('datum.right')} - ({gap})",
-                    y2=PY.format("0"),
-                ),
+                **at(ends[0], PY.format("datum.value"), x2=ends[1], y2=PY.format("0")),
                 "color": {"condition": by_shade, **color} if shade_end else color,
                 "fillOpacity": {"value": {"expr": f"{brightness()} * (abs(datum.value) < {m}.faint ? {FAINT} : 1)"}},
-                "tooltip": [
-                    {"field": "name", "type": "nominal", "title": entries},
-                    {"field": "value", "type": "quantitative", "title": y_title, "format": ".4~g"},
-                    *(
-                        [{"field": "shade", "type": "quantitative", "title": shade_title, "format": ".2f"}]
-                        if shade_end
-                        else []
-                    ),
-                    *tooltip_of(told),
-                ],
             },
         },
         {
+            "data": {"name": "targets"},
+            "transform": [{"filter": "isValid(datum.target)"}],
+            "mark": {"type": "rule", "color": VERMILLION, "strokeWidth": 2, "tooltip": None},
+            "encoding": at(f"{middle} - {reach}", PY.format("datum.target"), x2=f"{middle} + {reach}"),
+        },
+        {
             "data": {"name": "panels"},
-            "transform": [{"filter": "isValid(datum.after)"}],
+            "transform": [{"filter": "datum.after >= 0"}],
             "mark": {"type": "rule", **quiet, "strokeDash": [3, 3]},
             "encoding": at(PX.format("datum.after"), PY.format("high"), y2=BOTTOM),
         },
@@ -351,6 +375,16 @@ def _bars(
             "transform": [{"filter": "isValid(datum.value)"}],
             "mark": {"type": "rule", **quiet, "strokeDash": [5, 3]},
             "encoding": at(PX.format("0"), PY.format("datum.value"), x2=PX.format("1")),
+        },
+        {
+            "data": {"name": "bars"},  # the whole height of a bar is pointed at and clicked, however low it is
+            "transform": [*now, *shade, *entry["transform"]],
+            "params": entry["params"],
+            "mark": {"type": "rect", "opacity": 0},
+            "encoding": {
+                **at(ends[0], PY.format("high"), x2=PX.format("datum.right"), y2=BOTTOM),
+                "tooltip": tooltip,
+            },
         },
         titles(PX.format("0"), f"({BOTTOM} - tall)", "wide + apart - 3"),
         _names(),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.chart import AMBER, BLUE, GREEN, GREY, PURPLE, VERMILLION, Chart
+from toyviz.charts.chart import AMBER, BLUE, GREEN, GREY, PURPLE, VERMILLION, Chart, stands_alone
 from toyviz.charts.clock import (
     CLOCK,
     LIVELY,
@@ -159,6 +159,9 @@ def lines_over(
     share: bool = False,
     median: bool = False,
     colours: Sequence[str] = COLOURS,
+    against: pd.DataFrame | None = None,
+    against_name: str = "",
+    height: int | None = None,
 ) -> Chart:
     """A number of each network over a swept field, a line for each of a few rules: the mean, and a faint point a seed.
 
@@ -167,7 +170,9 @@ def lines_over(
     trained or not. rules: heights by name. reverse: the highest x at the left. logarithmic_y: of the axis of the value.
     low, high: its ends, which only values beyond them move; on a logarithmic axis what is lower is drawn at the lower
     end. share: values are told in percent, on an axis from 0 to 1 where no ends are given. linked: whether the page has
-    a clock, so that pointing at an x marks it in every chart. Clicking picks x, line and seed.
+    a clock, so that pointing at an x marks it in every chart. against: columns x, line, value: what a line is held
+    against, dashed and thin, under one name. height: in pixels, where no stage gives it its room. Clicking picks x,
+    line and seed.
     """
     named = dict(lines) if isinstance(lines, Mapping) else {line: str(line) for line in lines}
     if len(named) > len(colours):
@@ -175,7 +180,9 @@ def lines_over(
     values = sorted({*values}, reverse=reverse)
     place = {value: k for k, value in enumerate(values)}
     rows = rows[rows[x].isin(values) & rows["line"].isin(list(named)) & np.isfinite(rows["value"].astype(float))]
-    start, end, ticks = _axis(rows["value"].astype(float), rules or {}, low, high, logarithmic_y, share)
+    held = rows[:0] if against is None else against[against[x].isin(values) & against["line"].isin(list(named))]
+    every = [*rows["value"].astype(float), *held["value"].astype(float), *(rules or {}).values()]
+    start, end, ticks = _axis(every, low, high, logarithmic_y, share)
     number = {line: k for k, line in enumerate(named)}
 
     def at(drawn: pd.DataFrame) -> pd.DataFrame:
@@ -203,6 +210,7 @@ def lines_over(
     data = {
         "points": filled(points.reset_index(drop=True)),
         "mean": filled(drawn),
+        "against": filled(at(held).sort_values(["number", "place"]).reset_index(drop=True)),
         "baselines": filled(close_rules(rules or {}) if logarithmic_y else _rules(rules or {})),
         "names": _names(list(named.values())),
         "sizes": filled(_columns(x, values)),
@@ -215,7 +223,9 @@ def lines_over(
             longest=max((len(short(value)) for value in values), default=1),
             low=start,
             high=end,
-            wide=_wide(list(named.values())),
+            wide=_wide([*named.values(), against_name]),
+            against=against_name,
+            left=_wide(list(named.values())),
         ),
     }
     said = [
@@ -223,7 +233,8 @@ def lines_over(
         for line, part in drawn.groupby("line", sort=False)["value"]
     ]
     spec = _lines_over(x, linked, logarithmic_y, share, tuple(colours))
-    return Chart(spec, data, f"{y_title} over {x_title}: {', '.join(said) or 'nothing is trained yet'}.")
+    told_all = f"{y_title} over {x_title}: {', '.join(said) or 'nothing is trained yet'}."
+    return stands_alone(Chart(spec, data, told_all), height)
 
 
 def _kin(x: str, value: float) -> str:
@@ -244,10 +255,9 @@ def _rules(rules: Mapping[str, float]) -> pd.DataFrame:
 
 
 def _axis(
-    values: pd.Series, rules: Mapping[str, float], low: float | None, high: float | None, logarithmic: bool, share: bool
+    every: Sequence[float], low: float | None, high: float | None, logarithmic: bool, share: bool
 ) -> tuple[float, float, np.ndarray]:
-    """Both ends of the axis of the values, and its ticks."""
-    every = [*values, *rules.values()]
+    """Both ends of an axis that holds every one of these, and its ticks."""
     if logarithmic:
         positive = [value for value in every if value > 0]
         least = min(positive, default=0.1) if low is None else low
@@ -399,6 +409,29 @@ def _legend(colours: Sequence[str] = COLOURS) -> list[dict[str, Any]]:
     ]
 
 
+def _dashed() -> list[dict[str, Any]]:
+    """What the dashed lines are, after the names of the others."""
+    shrink = "min(1, width / data('meta')[0].wide)"
+    there = {"data": {"name": "meta"}, "transform": [{"filter": "datum.against != ''"}]}
+
+    def along(gap: int) -> dict[str, Any]:
+        return {"value": {"expr": f"(datum.left + {gap}) * {shrink}"}}
+
+    text = {"type": "text", "color": GREY, "align": "left", "baseline": "middle", "tooltip": None}
+    return [
+        {
+            **there,
+            "mark": {"type": "rule", "color": GREY, "strokeDash": [3, 3], "tooltip": None},
+            "encoding": {"x": along(0), "x2": along(18), "y": {"value": -8}},
+        },
+        {
+            **there,
+            "mark": {**text, "fontSize": {"expr": f"max(8, 11.5 * {shrink})"}},
+            "encoding": {"x": along(23), "y": {"value": -8}, "text": {"field": "against", "type": "nominal"}},
+        },
+    ]
+
+
 @cache
 def _lines_over(field: str, linked: bool, logarithmic: bool, share: bool, colours: tuple[str, ...]) -> dict[str, Any]:
     x = x_of_places()
@@ -422,6 +455,16 @@ def _lines_over(field: str, linked: bool, logarithmic: bool, share: bool, colour
         selected_column(),
         pointed_column(),
         *baseline_rules(y),
+        {
+            "data": {"name": "against"},
+            "mark": {"type": "line", "strokeWidth": 1.25, "strokeDash": [3, 3], "opacity": 0.8, "tooltip": None},
+            "encoding": {"x": x, "y": y, "color": color},
+        },
+        {
+            "data": {"name": "against"},
+            "mark": {"type": "point", "filled": False, "size": 22, "opacity": 0.8, "tooltip": None},
+            "encoding": {"x": x, "y": y, "color": color, "shape": shape},
+        },
         {
             "data": {"name": "points"},
             "mark": {"type": "point", "filled": True, "size": 14, "opacity": 0.4, "tooltip": None},
@@ -450,6 +493,7 @@ def _lines_over(field: str, linked: bool, logarithmic: bool, share: bool, colour
         },
         size_labels(f"curve + {LABELS} / 2"),
         *_legend(colours),
+        *_dashed(),
         {
             "data": {"name": "points"},
             **targets(field, "line", "seed", linked=linked),

@@ -7,21 +7,11 @@ from functools import cache
 from typing import Any
 
 import altair as alt
-import numpy as np
 import pandas as pd
 
-from toyviz.charts.chart import (
-    GREEN,
-    GREY,
-    VERMILLION,
-    Chart,
-    compiled,
-    named,
-    selected_rule,
-    stretched,
-)
+from toyviz.charts.chart import BLUE, GREEN, GREY, VERMILLION, Chart, compiled, named
+from toyviz.charts.clock import LIVELY, SCHEMA, heading, meta, unseen
 
-BLUE = "#0A84C6"
 # Each part of a transformer that is taken out: its colour, what is written beside it, where it stands (pixels from the
 # top), and the widths of its layers from input to output.
 PARTS = {
@@ -105,189 +95,113 @@ FISH = {  # the three fish: what each is called, and what it has to say about it
     "small_fish": ("small fish", "its input x'"),
     "reproject": ("re-projector", "x'' = x E'"),
 }
-NAMES = [name for name, _ in FISH.values()]
-MATRIX_COLORS = {"trained": BLUE, "random and fixed": GREY}
-PANEL, LEVEL, BAR = 170, 62, 8  # width of a drawing, pixels from a layer to the next, thickness of a layer
+FISH_COLOURS = (BLUE, VERMILLION, GREEN)
+MATRICES = (("E", False), ("W1, b1", True), ("W2, b2", True))  # between the layers, from below: is it trained?
+APART, BAR = 26, 8  # pixels from a drawing to the next; thickness of a layer
+# Bars and what lies between them, from the widest to the narrowest layer: x of a share, y of a layer and pixels.
+CENTRE = "(datum.place * (wide + apart) + wide / 2)"
+LAYER = "(18 + (3 - datum.layer) * step)"
 
 
 def fish_shapes(n_features: int, n_embed: int, n_hidden: int) -> Chart:
     """The layers of the three fish from the features (below) to the output (above), their widths to scale, and between
     them the matrices: E is random and stays fixed, W1 and W2 are trained."""
-    scale = PANEL / max(n_features, n_embed, n_hidden)
-    parts = []
+    widest = max(n_features, n_embed, n_hidden)
+    layers, parts, names = [], [], []
     for place, (task, (name, target)) in enumerate(FISH.items()):
         outputs = n_features if task == "big_fish" else n_embed
-        layers = [
-            (f"features x, F = {n_features}", n_features),
-            (f"input x' = x E, B = {n_embed}", n_embed),
-            (f"hidden h, H = {n_hidden}", n_hidden),
-            (f"{outputs} outputs, for {target}", outputs),
-        ]
-        halves = [max(width * scale, 2) / 2 for _, width in layers]
-        levels = [20 + LEVEL * (len(layers) - 1 - k) for k in range(len(layers))]
-        for (text, _), half, y in zip(layers, halves, levels, strict=True):
-            ends = {"left": PANEL / 2 - half, "right": PANEL / 2 + half, "bottom": y + BAR}
-            parts.append({"fish": name, "place": place, "part": text, "kind": "layer", "y": y, **ends})
-        for k, (matrix, kind) in enumerate((("E", "random and fixed"), ("W1, b1", "trained"), ("W2, b2", "trained"))):
-            for half, y in ((halves[k], levels[k] - 18), (halves[k + 1], levels[k + 1] + BAR + 2)):
-                ends = {"left": PANEL / 2 - half, "right": PANEL / 2 + half, "bottom": y}
-                parts.append({"fish": name, "place": place, "part": matrix, "kind": kind, "y": y, **ends})
+        told = (
+            (n_features, f"F = {n_features}", f"features x, F = {n_features}"),
+            (n_embed, f"B = {n_embed}", f"input x' = x E, B = {n_embed}"),
+            (n_hidden, f"H = {n_hidden}", f"hidden h, H = {n_hidden}"),
+            (outputs, f"{outputs} outputs", f"{outputs} outputs, for {target}"),
+        )
+        for k, (width, label, words) in enumerate(told):
+            layers.append({"place": place, "layer": k, "share": width / widest, "label": label, "told": words})
+        for k, (matrix, trained) in enumerate(MATRICES):
+            for end in (k, k + 1):
+                at = {"place": place, "layer": end, "share": told[end][0] / widest, "upper": end > k}
+                parts.append({**at, "part": matrix, "which": 3 * place + k, "trained": trained})
+        names.append({"place": place, "title": f"{name}: {target}"})
     said = (
         f"The three fish: {n_features} features, a fixed random projection to {n_embed} numbers, {n_hidden} neurons, "
+        f"and {n_features} outputs of the big fish, {n_embed} of the small fish and of the re-projector."
     )
-    said += f"and {n_features} outputs of the big fish, {n_embed} of the small fish and of the re-projector."
-    return Chart(_fish_shapes(), {"parts": pd.DataFrame(parts)}, said, square=True)
-
-
-def over_hidden_size(
-    rows: pd.DataFrame, dashed: pd.DataFrame, title: str, y_title: str, dashes: str, selected: int, share: bool = False
-) -> Chart:
-    """A number of the three fish over hidden size, and dashed what it is held against; share: y goes from 0 to 1.
-
-    rows, dashed: columns fish (one of NAMES), n_hidden, value. dashes says what the dashed lines are. Clicking a point
-    picks its fish and n_hidden.
-    """
-    dashed = dashed.assign(marked=dashed["n_hidden"].isin(rows["n_hidden"]))  # a mark at every size would be a band
-    data = {"rows": rows, "dashed": dashed, "selected": pd.DataFrame({"n_hidden": [selected]})}
-    ends = [
-        f"{name} {part['value'].iloc[0]:.2g} to {part['value'].iloc[-1]:.2g}" for name, part in rows.groupby("fish")
-    ]
-    spec = _over_hidden_size(title, y_title, dashes, share)
-    return Chart(spec, data, f"{title}, from few to many neurons: {', '.join(ends)}. Dashed: {dashes}.")
-
-
-def recovery(lead: np.ndarray, selected: int) -> Chart:
-    """How far the correct output of each feature is ahead of all others when it goes in alone, the best feature first.
-
-    lead: (n,), the correct output minus the largest other; below 0 the feature is lost. Clicking a bar picks its
-    feature.
-    """
-    order = np.argsort(-lead, kind="stable")
-    rows = pd.DataFrame({"rank": np.arange(1, len(lead) + 1), "feature": order, "lead": lead[order].astype(float)})
-    rows["back"] = np.where(rows["lead"] > 0, "comes back", "is lost")
-    said = f"{(lead > 0).sum()} of {len(lead)} features come back when they go in alone."
-    return Chart(_recovery(len(lead)), {"features": rows, "selected": rows[rows["feature"] == selected]}, said)
-
-
-def response(output: np.ndarray, target: np.ndarray, title: str) -> Chart:
-    """What a network says, as bars, and what it should say, as ticks where that is not 0. Both (n_outputs,)."""
-    place = np.arange(len(output))
-    rows = pd.DataFrame({"output": place, "value": output.astype(float), "target": target.astype(float)})
-    said = f"{title}: largest at {output.argmax()}, the target at {target.argmax()}."
-    return Chart(_response(title, len(output)), {"outputs": rows}, said)
+    data = {
+        "layers": pd.DataFrame(layers),
+        "parts": pd.DataFrame(parts),
+        "names": pd.DataFrame(names),
+        "meta": meta(title="The three fish"),
+    }
+    return Chart(_fish_shapes(), data, said)
 
 
 @cache
 def _fish_shapes() -> dict[str, Any]:
-    across = alt.Scale(domain=[0, PANEL], nice=False)
-    height = 20 + 3 * LEVEL + 2 * BAR
-    down = alt.Scale(domain=[height, 0], nice=False)
-    color = alt.Color(
-        "kind:N",
-        title=None,
-        scale=alt.Scale(domain=list(MATRIX_COLORS), range=list(MATRIX_COLORS.values())),
-        legend=alt.Legend(orient="bottom"),
-    )
-    x, x2 = alt.X("left:Q", axis=None, scale=across), alt.X2("right:Q")
-    y = alt.Y("y:Q", axis=None, scale=down)
-    bars = alt.Chart().transform_filter("datum.kind == 'layer'")
-    layers = alt.layer(
-        alt.Chart()
-        .transform_filter("datum.kind != 'layer'")
-        .mark_area(orient="horizontal", opacity=0.35, tooltip=None)
-        .encode(y=y, x=x, x2=x2, color=color, detail="part:N"),
-        bars.mark_rect(fill=VERMILLION, tooltip=None).encode(x=x, x2=x2, y=y, y2="bottom:Q"),
-        bars.mark_text(color=GREY, fontSize=11, dy=-8, tooltip=None).encode(
-            x=alt.X(datum=PANEL / 2, axis=None, scale=across), y=y, text="part:N"
-        ),
-        data=named("parts"),
-    ).properties(width=PANEL, height=height)
-    order = alt.EncodingSortField("place", op="min", order="ascending")
-    header = alt.Header(labelFontSize=13, labelFontWeight="bold", labelPadding=4)
-    return compiled(layers.facet(column=alt.Column("fish:N", title=None, sort=order, header=header), spacing=26))
-
-
-@cache
-def _over_hidden_size(title: str, y_title: str, dashes: str, share: bool) -> dict[str, Any]:
-    x = alt.X(
-        "n_hidden:Q",
-        title="hidden size H",
-        scale=alt.Scale(type="log", nice=False, padding=10),
-        axis=alt.Axis(grid=False, values=[4, 8, 16, 32, 64, 128, 256, 512]),
-    )
-    scale = alt.Scale(domain=[0, 1.02], nice=False) if share else alt.Scale(zero=True)
-    y = alt.Y("value:Q", title=y_title, scale=scale, axis=alt.Axis(gridOpacity=0.5, tickCount=5))
-    color = alt.Color(
-        "fish:N",
-        title=None,
-        scale=alt.Scale(domain=NAMES, range=[BLUE, VERMILLION, GREEN]),
-        legend=alt.Legend(orient="top"),
-    )
-    shape = alt.Shape("fish:N", title=None, scale=alt.Scale(domain=NAMES))
-    tooltip = ["fish:N", alt.Tooltip("n_hidden:Q", title="hidden size H"), alt.Tooltip("value:Q", format=".4~g")]
-    pick = alt.selection_point(name="pick", fields=["fish", "n_hidden"], toggle=False, empty=False, nearest=True)
-    rows, dashed = alt.Chart(named("rows")), alt.Chart(named("dashed"))
-    layers = alt.layer(
-        selected_rule(x),
-        dashed.mark_line(strokeWidth=1.5, strokeDash=[4, 3]).encode(
-            x=x, y=y, color=color, order="n_hidden:Q", tooltip=[alt.Tooltip("value:Q", title=dashes, format=".4~g")]
-        ),
-        dashed.transform_filter("datum.marked")
-        .mark_point(size=30, opacity=0.8, tooltip=None)
-        .encode(x=x, y=y, color=color, shape=shape),
-        rows.mark_line(strokeWidth=2, opacity=0.4, tooltip=None).encode(x=x, y=y, color=color, order="n_hidden:Q"),
-        rows.mark_point(filled=True, size=60, opacity=1, cursor="pointer")
-        .encode(x=x, y=y, color=color, shape=shape, tooltip=tooltip)
-        .add_params(pick),
-    )
-    return stretched(layers, title, 240)
-
-
-@cache
-def _recovery(count: int) -> dict[str, Any]:
-    scale, axis = alt.Scale(domain=[0.5, count + 0.5], nice=False), alt.Axis(grid=False)
-    x = alt.X("rank:Q", title="features, the best first", scale=scale, axis=axis)
-    y = alt.Y("lead:Q", title="lead of the correct output", axis=alt.Axis(gridOpacity=0.5, tickCount=5))
-    color = alt.Color(
-        "back:N",
-        title="the feature",
-        scale=alt.Scale(domain=["comes back", "is lost"], range=[BLUE, VERMILLION]),
-        legend=alt.Legend(orient="top"),
-    )
-    tooltip = ["feature:Q", alt.Tooltip("lead:Q", title="ahead by", format=".3f"), alt.Tooltip("back:N", title=" ")]
-    pick = alt.selection_point(name="pick", fields=["feature"], toggle=False, empty=False)
-    bars = alt.Chart(named("features")).transform_calculate(left="datum.rank - 0.5", right="datum.rank + 0.5")
-    layers = alt.layer(
-        selected_rule(x),
-        bars.mark_rect(cursor="pointer")
-        .encode(
-            x=alt.X("left:Q", title="features, the best first"),
-            x2="right:Q",
-            y=y,
-            y2=alt.datum(0),
-            color=color,
-            tooltip=tooltip,
-        )
-        .add_params(pick),
-    )
-    return stretched(layers, "How surely each feature comes back", 200)
-
-
-@cache
-def _response(title: str, count: int) -> dict[str, Any]:
-    x = alt.X("output:Q", title="output", scale=alt.Scale(domain=[-1, count], nice=False), axis=alt.Axis(grid=False))
-    y = alt.Y("value:Q", title="value", axis=alt.Axis(gridOpacity=0.5, tickCount=5))
-    size = max(1.0, min(8.0, 500 / count))
-    outputs = alt.Chart(named("outputs"))
-    tooltip = [
-        alt.Tooltip("output:Q"),
-        alt.Tooltip("value:Q", title="network", format=".3f"),
-        alt.Tooltip("target:Q", format=".3f"),
+    params = [
+        {"name": "apart", "value": APART},
+        {"name": "wide", "expr": f"max(4, (width + apart) / {len(FISH)} - apart)"},
+        {"name": "step", "expr": f"max(4, (height - 18 - {BAR}) / 3 - 3)"},
     ]
-    layers = alt.layer(
-        outputs.mark_bar(color=BLUE, size=size).encode(x=x, y=y, tooltip=tooltip),
-        outputs.transform_filter("datum.target != 0")
-        .mark_tick(color=VERMILLION, thickness=2, size=size + 4)
-        .encode(x=x, y=alt.Y("target:Q", title="value"), tooltip=tooltip),
-    )
-    return stretched(layers, title, 200)
+
+    def at(x: str, y: str, **more: str) -> dict[str, Any]:
+        every = {"x": x, "y": y, **more}
+        return {name: {"value": {"expr": expression}} for name, expression in every.items()}
+
+    half = "max(1, datum.share * wide / 2)"
+    sides = f"{CENTRE} - {half}", f"{CENTRE} + {half}"
+    text: dict[str, Any] = {"type": "text", "baseline": "middle", "tooltip": None}
+    by_matrix = at(sides[0], f"{LAYER} + (datum.upper ? {BAR} : 0)", x2=sides[1])
+    by_matrix["detail"] = {"field": "which", "type": "nominal"}
+    layers: list[dict[str, Any]] = [
+        *(
+            {
+                "data": {"name": "parts"},
+                "transform": [{"filter": chosen}],
+                "mark": {"type": "area", "orient": "horizontal", "color": colour, "opacity": 0.28, "tooltip": None},
+                "encoding": by_matrix,
+            }
+            for chosen, colour in (("!datum.trained", GREY), ("datum.trained", BLUE))
+        ),
+        {
+            "data": {"name": "layers"},
+            "mark": {"type": "rect", "color": VERMILLION, "cornerRadius": 2},
+            "encoding": {
+                **at(sides[0], LAYER, x2=sides[1], y2=f"{LAYER} + {BAR}"),
+                "tooltip": {"field": "told", "type": "nominal"},
+            },
+        },
+        {
+            "data": {"name": "layers"},
+            "mark": {**text, "color": GREY, "fontSize": 11, "fontWeight": "bold"},
+            "encoding": {**at(CENTRE, f"{LAYER} - 7"), "text": {"field": "label", "type": "nominal"}},
+        },
+        {
+            "data": {"name": "parts"},
+            "transform": [{"filter": "!datum.upper"}],
+            "mark": {**text, "color": GREY, "fontSize": 10},
+            "encoding": {
+                **at(CENTRE, f"{LAYER} - (step - {BAR}) / 2 - 2"),
+                "opacity": {"value": {"expr": "step > 44 ? 1 : 0"}},
+                "text": {"value": {"expr": "datum.part + (datum.trained ? '' : ', random and fixed')"}},
+            },
+        },
+        {
+            "data": {"name": "names"},
+            "mark": {
+                **text,
+                "color": GREY,
+                "fontSize": {"expr": "clamp(wide / (0.58 * length(datum.title)), 8.5, 12)"},
+                "limit": {"expr": "wide + apart - 3"},
+                "align": "center",
+            },
+            "encoding": {**at(CENTRE, "-8"), "text": {"field": "title", "type": "nominal"}},
+        },
+    ]
+    return {
+        "$schema": SCHEMA,
+        "title": heading(6),
+        "params": params,
+        "layer": [*unseen("meta"), *layers],
+        **LIVELY,
+    }

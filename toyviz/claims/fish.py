@@ -190,6 +190,7 @@ CLAIMS: tuple[Claim, ...] = (
         _PAGE,
         _evidence,
         has_full_rank,
+        view="maps",
     ),
     Claim(
         "big_fish_needs_hidden_size",
@@ -199,6 +200,7 @@ CLAIMS: tuple[Claim, ...] = (
         _evidence,
         _on_grids((BIG,), hidden_size_decides),
         note=NARROW_MATTERS,
+        view="maps",
     ),
     Claim(
         "big_fish_needs_a_neuron_a_feature",
@@ -207,6 +209,7 @@ CLAIMS: tuple[Claim, ...] = (
         _PAGE,
         _evidence,
         _on_grids((BIG,), a_neuron_for_each_feature),
+        view="over_h",
     ),
     Claim(
         "small_fish_recovers_more",
@@ -216,6 +219,7 @@ CLAIMS: tuple[Claim, ...] = (
         _evidence,
         _on_grids((BIG, SMALL), recovers_more),
         note=NEAR_TIES,
+        view="maps",
     ),
     Claim(
         "small_fish_is_not_perfect",
@@ -224,6 +228,7 @@ CLAIMS: tuple[Claim, ...] = (
         _PAGE,
         _evidence,
         _on_grids((SMALL,), is_not_perfect),
+        view="over_h",
     ),
     Claim(
         "reprojector_like_big_fish",
@@ -232,5 +237,6 @@ CLAIMS: tuple[Claim, ...] = (
         _PAGE,
         _evidence,
         _on_grids((BIG, SMALL, AGAIN), alike),
+        view="maps",
     ),
 )

@@ -20,7 +20,7 @@ def pages() -> dict[str, Page]:
 
 
 def page(name: str) -> Page:
-    """The page of this folder: its TITLE and QUESTION, and the VIEW of each file in it that has one, by their place.
+    """The page of this folder: its TITLE, QUESTION, ICON and PLACE, and the VIEW of each file in it, by their place.
 
     Raises ValueError where two of the views have one id or one place.
     """
@@ -32,7 +32,7 @@ def page(name: str) -> Page:
     for of in ("id", "place"):
         if len({getattr(view, of) for view in views}) < len(views):
             raise ValueError(f"two views of {name} have the same {of}: {', '.join(view.id for view in views)}")
-    return Page(name, folder.TITLE, folder.QUESTION, tuple(views), folder.FIRST_PARAMETER)
+    return Page(name, folder.TITLE, folder.QUESTION, folder.ICON, folder.PLACE, tuple(views), folder.FIRST_PARAMETER)
 
 
 def evidence(claim: Claim) -> tuple[Page, View, Choice]:

@@ -65,7 +65,7 @@ def controls(page: Page, view: View, visit: Visit, where: Any) -> None:
     with where:
         pair = None
         for each in (each for each in offered if not each.more):
-            if each.id in NARROW:
+            if each.id in NARROW and not each.several:
                 if pair is None:
                     first, pair = st.columns(2, gap="small")
                     with first:
