@@ -8,7 +8,10 @@ from toyviz.figures import sections
 ui.title("The post", "What does each figure show, and what became of it here?")
 ui.sources()
 every = sections()
-section = ui.choice("section", "Section", list(every), next(iter(every)), label_visibility="collapsed")
+section = st.segmented_control(
+    "Section", list(every), default=next(iter(every)), key="section", bind="query-params", required=True,
+    label_visibility="collapsed",
+)  # fmt: skip
 for pair in zip(*[iter([*every[section], None])] * 2, strict=False):
     for column, figure in zip(st.columns(2, gap="medium"), pair, strict=True):
         if figure:

@@ -8,7 +8,6 @@ from toyviz.charts.bars import Bars, bars
 from toyviz.charts.chart import AMBER, BLUE, COLOUR_WORDS, GREEN, GREY, PURPLE, RAYS, VERMILLION, Chart, count
 from toyviz.charts.clock import POSITIONS, Kind
 from toyviz.charts.curves import clock_curve, lines_over, lines_over_sizes
-from toyviz.charts.dictionary import lines, old_bars, old_matrices
 from toyviz.charts.fish import FISH, FISH_COLOURS, components, fish_shapes
 from toyviz.charts.geometry import CLASSES, FEATURES, SAMPLES, dimensionality, panels
 from toyviz.charts.histograms import Histogram, histograms
@@ -17,7 +16,6 @@ from toyviz.charts.loss import loss_close_to_one, norms_over_samples, over_sampl
 from toyviz.charts.maps import Beside, Side, size_map
 from toyviz.charts.matrices import Matrix, matrices
 from toyviz.charts.moving_lines import Line, moving_lines
-from toyviz.charts.overlap import norm_bars, overlaps, summary
 from toyviz.charts.phases import phases
 from toyviz.charts.pictures import LIFT_KINDS, START_KINDS, Panel, panels_over_sizes
 from toyviz.charts.plane_grid import Column, Vectors, plane_grid
@@ -28,7 +26,6 @@ from toyviz.charts.seeds import by_seed
 from toyviz.charts.sizes import ALL_THREE, Picture, over_sizes
 from toyviz.charts.stacks import Stack, stacks
 from toyviz.charts.strips import strips
-from toyviz.charts.training import training_curve
 from toyviz.charts.vectors import Group, outstanding, plane, planes_of_kinds
 
 __all__ = [
@@ -78,7 +75,6 @@ __all__ = [
     "factors",
     "fish_shapes",
     "histograms",
-    "lines",
     "lines_over",
     "lines_over_sizes",
     "logit_plane",
@@ -86,14 +82,10 @@ __all__ = [
     "loss_close_to_one",
     "matrices",
     "moving_lines",
-    "norm_bars",
     "norms_over_samples",
-    "old_bars",
-    "old_matrices",
     "outstanding",
     "over_samples",
     "over_sizes",
-    "overlaps",
     "panels",
     "panels_over_sizes",
     "phases",
@@ -107,7 +99,5 @@ __all__ = [
     "size_map",
     "stacks",
     "strips",
-    "summary",
-    "training_curve",
     "votes",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,41 +25,20 @@ def title(name: str, question: str) -> None:
     st.markdown(f"##### {question}")
 
 
-def notes(look_for: str, not_shown: str) -> None:
-    """Two short texts side by side: what to look for, and what the page does not show."""
-    left, right = st.columns(2, gap="large")
-    left.markdown(f"**What to look for**\n\n{look_for}")
-    right.markdown(f"**What this does not show**\n\n{not_shown}")
-
-
 def draw(
     figure: Chart,
     key: str,
     *,
-    pick: Callable[[dict[str, Any]], None] | None = None,
     where: Any = None,
     fill: bool = False,
 ) -> None:
-    """Draw a figure; with fill, as large as the room that it stands in.
-
-    pick gets the fields of the point that the visitor clicks, before the whole page runs again.
-    """
+    """Draw a figure; with fill, as large as the room that it stands in."""
     spec = {**figure.spec, "datasets": dict(figure.data)}
     options: dict[str, Any] = {"width": "content" if figure.square else "stretch", "alt": figure.alt}
     if fill:
         spec = {name: value for name, value in spec.items() if name not in ("width", "height")}
         spec["autosize"] = {"type": "fit", "contains": "padding"}
         options |= {"width": "stretch", "height": "stretch"}
-    if pick:
-        key = f"{key}-{st.session_state.get('forgotten', 0)}"
-
-        def clicked() -> None:
-            rows = st.session_state[key]["selection"].get("pick") or []
-            if rows:
-                pick(rows[0])
-            st.rerun()
-
-        options["on_select"] = clicked
     (where or st).vega_lite_chart(spec=spec, key=key, **options)
 
 

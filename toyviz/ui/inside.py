@@ -1,9 +1,8 @@
-"""Inside one network: its training played again, and what exactly it was."""
+"""What exactly a network was, and the line that trains it again."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -13,36 +12,6 @@ import streamlit as st
 from toyviz import settings
 from toyviz.experiment import Experiment
 from toyviz.result import Result
-
-FRAME_SECONDS = 0.4  # between two frames of a replay
-
-
-def replay(result: Result, look: Callable[[int], None]) -> None:
-    """look(frame) for the step of the training that the visitor chooses; a button plays them from the start."""
-    steps = [int(step) for step in result.frame_steps]
-    last, key, play = len(steps) - 1, f"frame-{result.experiment.key}", f"play-{result.experiment.key}"
-    playing = st.session_state.get(play, False)
-
-    def view() -> None:
-        at = st.session_state.get(key, last)
-        if playing and at == last:
-            st.session_state[play] = False
-            st.rerun()
-        if playing:
-            st.session_state[key] = at + 1
-        row = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
-        icon, word = (":material/stop:", "Stop") if playing else (":material/play_arrow:", "Play")
-        if row.button(word, icon=icon, key="play", help="Watch the training from its first step to its last."):
-            st.session_state[play] = not playing
-            st.session_state.pop(key, None)
-            if not playing:
-                st.session_state[key] = 0
-            st.rerun()
-        text = "Step of the training"
-        frame = row.select_slider(text, range(last + 1), value=last, format_func=lambda k: f"{steps[k]:,}", key=key)
-        look(frame)
-
-    st.fragment(view, run_every=FRAME_SECONDS if playing else None)()
 
 
 def behind(name: str, result: Result, table: pd.DataFrame) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import streamlit as st
@@ -10,12 +11,19 @@ from toyviz import runtime, studies
 from toyviz.charts import Chart
 from toyviz.claims.published import published
 from toyviz.course import Place
+from toyviz.experiment import Experiment
 from toyviz.figures import PAPERS, POST, Entry, claims_about, sections
 from toyviz.result import Result
 from toyviz.sweep import Sweep
 from toyviz.ui.frame import ROOT, draw, link, wide
 from toyviz.ui.verdicts import VERDICT_MARKS
 from toyviz.view import Figure, Page, View
+
+
+def stored(experiments: Iterable[Experiment]) -> list[Result]:
+    """Those of the experiments whose results are there already; nothing is trained."""
+    found = (runtime.store().get(experiment) for experiment in experiments)
+    return [result for result in found if result]
 
 
 def picture(place: Place) -> Chart | None:
@@ -32,12 +40,9 @@ def _made(place: Place) -> Chart | None:
     opened = studies.page(place.page).read(place.address)
     view, choice = opened.view, opened.choice
     plan = view.plan(choice)
-    found: list[Result] = []
-    for each in plan.experiments:
-        result = runtime.store().get(each)
-        if result is None:
-            return None
-        found.append(result)
+    found = stored(plan.experiments)
+    if len(found) < len(plan.experiments):
+        return None
     sweep = Sweep(found, plan.experiments)
     looked_into = [result for each in plan.opened if (result := sweep.get(each))]
     for blocks in (view.show(choice, plan, sweep), view.inside(choice, *looked_into)):
