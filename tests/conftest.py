@@ -21,17 +21,13 @@ import streamlit as st
 from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
 
-import toyviz.charts
-from toyviz import runtime, settings, ui
-from toyviz.experiment import Experiment
+from toyviz import runtime, settings
 from toyviz.jobs import Jobs
 from toyviz.model import initial_parameters
 from toyviz.queue import LiveFrame, Status, too_large
 from toyviz.result import Result
 from toyviz.store import Store
 from toyviz.train import train
-from toyviz.ui import stage
-from toyviz.view import Figure
 
 ROOT = Path(__file__).parents[1]
 
@@ -282,90 +278,6 @@ def untrained():
 def no_jobs():
     """A kind of queue that trains nothing."""
     return NoJobs
-
-
-class Drawn(NamedTuple):
-    """A chart as a page has drawn it."""
-
-    key: str  # of ui.draw, or the id of a view's block
-    chart: str  # the function of toyviz.charts that made it
-    networks: tuple[Experiment, ...]  # that the page has looked up since it drew the chart before
-
-
-class View(NamedTuple):
-    """A page as it was opened at an address, over networks that nobody has trained."""
-
-    drawn: list[Drawn]
-    wanted: list[Experiment]
-    said: list[str]
-    links: list[tuple[str, str]]  # the page that it leads to, and the parameters of the address there
-    claims: dict[str, list[Result]]  # those that it asks for by id, and of which networks
-
-
-@pytest.fixture(scope="session")
-def opened():
-    """Opens a page of this name, with these parameters in the address, each only once."""
-    views = {}
-    with pytest.MonkeyPatch.context() as patch:
-
-        def open_view(page, address):
-            at = page, tuple(sorted(address.items()))
-            if at not in views:
-                views[at] = _open(patch, page, address)
-            return views[at]
-
-        yield open_view
-
-
-def _open(patch, page, address):
-    (path,) = (path.relative_to(ROOT).as_posix() for path in ROOT.glob(f"pages/*/{page}.py"))
-    store, made, drawn, seen, claims = Untrained(), {}, [], [], {}
-
-    def recorded(name, function):
-        def record(*arguments, **options):
-            figure = function(*arguments, **options)
-            made[id(figure)] = name, figure  # kept, so that no other figure gets its id
-            return figure
-
-        return record
-
-    def draw(figure, key, **options):
-        drawn.append(Drawn(key, made.get(id(figure), ("",))[0], tuple(seen)))
-        seen.clear()
-        plain_draw(figure, key, **options)
-
-    def get(experiment):
-        seen.append(experiment)
-        return plain_get(experiment)
-
-    def draw_block(block, *rest, **options):
-        drawn.append(Drawn(block.id, made.get(id(block.chart), ("",))[0], tuple(seen)))
-        plain_block(block, *rest, **options)
-
-    def judge(id, results, choice=None):
-        claims[id] = results
-
-    plain_draw, plain_get, plain_block = ui.draw, store.get, stage._figure
-    with patch.context() as patched:
-        patched.setattr(store, "get", get)
-        patched.setattr(store, "whole", get)
-        patched.setattr(runtime, "store", lambda: store)
-        patched.setattr(runtime, "jobs", NoJobs)
-        for of in (ui, stage):
-            patched.setattr(of, "claim", judge)  # none is judged: nobody has trained these networks
-        patched.setattr(ui, "draw", draw)
-        patched.setattr(stage, "_figure", draw_block)
-        patched.setitem(stage.DRAW, Figure, draw_block)
-        for name in toyviz.charts.__all__:
-            function = getattr(toyviz.charts, name)
-            if callable(function) and not isinstance(function, type):
-                patched.setattr(toyviz.charts, name, recorded(name, function))
-        st.cache_resource.clear()
-        app = app_at(path, **address).run()
-    assert not app.exception, [each.message for each in app.exception]
-    said = [each.value for each in app.markdown]
-    links = [(each.proto.page, each.proto.query_string) for each in app.get("page_link")]
-    return View(drawn, list(store.wanted), said, links, claims)
 
 
 @pytest.fixture

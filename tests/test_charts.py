@@ -102,8 +102,6 @@ FIGURES = {
     ),
     "over_sizes, nothing yet": charts.over_sizes(NOTHING, BASELINES, REGIMES[:0], (3, 10)),
     "loss_close_to_one": charts.loss_close_to_one(RUNS, BASELINES, (3, 10, 100), 10),
-    "training_curve": charts.training_curve(np.array([1, 10, 100]), np.array([1.0, 0.5, 0.0]), 0),
-    "training_curve, no steps yet": charts.training_curve(np.empty(0), np.empty(0)),
     "norms_over_samples": charts.norms_over_samples(RUNS, 10),
     "panels": charts.panels([("T = 4", {charts.FEATURES: COLUMNS, charts.SAMPLES: HIDDEN})]),
     "panels, many": charts.panels([(f"T = {T}", {charts.FEATURES: COLUMNS}) for T in range(9)], common_scale=True),
@@ -116,12 +114,6 @@ FIGURES = {
     ),
     "residuals": charts.residuals(PREDICTED, "density", "density 1 − S"),
     "dimensionality": charts.dimensionality({4: np.full(6, 0.3)}, {4: np.full(4, 0.5)}, 2, 6, 4),
-    "overlaps": charts.overlaps([("1 − S = 1", W1, B2), ("1 − S = 0.1", W1, B2)]),
-    "overlaps, large": charts.overlaps([("", W1, B2)], large=True),
-    "norm_bars": charts.norm_bars([("1 − S = 1", np.ones(6), np.zeros(6))], 2),
-    "norm_bars, large": charts.norm_bars([("", np.ones(6), np.zeros(6))], 2, large=True),
-    "summary": charts.summary(SUMMARY, "represented", (1.0, 0.1, 0.01), 5, 0.1),
-    "summary of superposition": charts.summary(SUMMARY, "superposition", (1.0, 0.1)),
     "dimensions_per_feature": charts.dimensions_per_feature(
         {1.0: 1.0, 0.1: 0.4}, {1.0: np.ones(200), 0.1: np.linspace(0, 1, 200)}, theory.PLATEAUS, (1.0, 0.1)
     ),
@@ -170,10 +162,6 @@ FIGURES = {
     "bars, none": charts.bars([]),
     "histograms": charts.histograms([charts.Histogram("n = 2", np.arange(3.0)[None])]),
     "histograms, none": charts.histograms([]),
-    "old_matrices": charts.old_matrices([("W1ᵀ", np.eye(3)), ("h", np.zeros((3, 2)))]),
-    "old_matrices, none": charts.old_matrices([]),
-    "old_bars": charts.old_bars({"b1": np.arange(3.0), "b2": -np.arange(3.0)}, "The biases", "entry"),
-    "old_bars, none": charts.old_bars({}, "The biases", "entry"),
     "size_map": charts.size_map(LISTS, "Loss", "loss"),
     "size_map, accuracy": charts.size_map(LISTS, "Accuracy", "accuracy", logarithmic=False),
     "size_map, nothing yet": charts.size_map(LISTS[:0], "Loss", "loss"),
@@ -181,9 +169,6 @@ FIGURES = {
         pd.DataFrame({"seed": [0, 2], "value": [0.1, 0.2], "note": ["98%", "100%"]}), range(3), "Loss"
     ),
     "by_seed, none": charts.by_seed(pd.DataFrame(columns=["seed", "value", "note"]), [], "Loss"),
-    "lines": charts.lines(SHARES, "Fidelity", "m", "share", ["a", "b"], share=True, rule=0.5),
-    "lines, ticks": charts.lines(SHARES, "Decay", "decay", "cosine", ["a", "b"], ticks=(0, 0.01, 1)),
-    "lines, nothing yet": charts.lines(SHARES[:0], "Fidelity", "m", "share", ["a", "b"], logarithmic_y=True),
 }
 figures = pytest.mark.parametrize("figure", FIGURES.values(), ids=FIGURES.keys())
 
@@ -321,10 +306,6 @@ def test_the_window_close_to_one_holds_the_lowest_loss():
     assert window["low"] < 0.9 < 1 < window["high"]
 
 
-def test_losses_that_are_not_positive_do_not_reach_a_logarithmic_axis():
-    assert FIGURES["training_curve"].data["curve"]["loss"].tolist() == [1.0, 0.5]
-
-
 def test_the_rays_of_a_panel_go_out_to_each_column_and_back():
     drawn = FIGURES["panels"].data["vectors"]
     rays = drawn[drawn["mark"] == "ray"].sort_values("order")
@@ -365,20 +346,3 @@ def test_the_strip_keeps_all_that_stand_out_and_the_smallest():
 def test_the_dashed_line_of_the_strip_is_the_share_in_a_regular_polygon():
     lines = FIGURES["dimensionality"].data["lines"].query("line == 'm / T'")
     assert np.allclose(lines["share"], np.minimum(1, 2 / lines["n_samples"]))
-
-
-def test_each_cell_of_the_heat_map_is_a_dot_product_and_the_last_column_the_bias():
-    cells = FIGURES["overlaps, large"].data["cells"].set_index(["i", "with"])["value"]
-    assert cells[2, "4"] == pytest.approx(W1[:, 2] @ W1[:, 4])
-    assert cells[2, "b"] == pytest.approx(B2[2])
-    assert len(cells) == 6 * 7
-
-
-def test_the_line_of_the_bars_stands_after_feature_m():
-    assert set(FIGURES["norm_bars"].data["bars"]["after"]) == {1.5}  # between features 1 and 2, counted from 0
-
-
-def test_the_summary_draws_its_line_through_the_best_seed_of_each_density():
-    figure = FIGURES["summary"]
-    assert figure.data["best"][["density", "value"]].to_numpy().tolist() == [[0.1, 9.0], [1.0, 5.0]]
-    assert figure.data["points"]["value"].tolist() == [8.0]

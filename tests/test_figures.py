@@ -6,13 +6,11 @@ import pytest
 
 from toyviz import settings, studies
 from toyviz.experiment import FIELD_NAMES
-from toyviz.figures import TABS, figures
+from toyviz.figures import figures
 from toyviz.sweep import Sweep
 from toyviz.view import Figure
 
 FIGURES = figures()
-ON_PAGES = {id: figure for id, figure in FIGURES.items() if figure.view is None}
-IN_VIEWS = {id: figure for id, figure in FIGURES.items() if figure.view is not None}
 
 
 def of(experiment, name):
@@ -30,27 +28,11 @@ def at(figure):
     return opened.view, opened.choice, opened.view.plan(opened.choice)
 
 
-@pytest.mark.parametrize("id", ON_PAGES)
-def test_a_figure_is_drawn_in_the_view_of_its_page_that_the_table_names(id, opened):
-    figure = FIGURES[id]
-    drawn = [(each.key, each.chart) for each in opened(figure.page, figure.address).drawn]
-    assert drawn.count((figure.key, figure.chart)) == 1
-
-
-@pytest.mark.parametrize("id", ON_PAGES)
-def test_a_figure_shows_networks_of_the_experiments_that_the_table_names(id, opened):
-    figure = FIGURES[id]
-    view = opened(figure.page, figure.address)
-    assert figure.experiments
-    for name in figure.experiments:
-        assert any(of(experiment, name) for experiment in view.wanted), name
-
-
-@pytest.mark.parametrize("id", IN_VIEWS)
+@pytest.mark.parametrize("id", FIGURES)
 def test_a_figure_is_a_block_of_the_view_that_its_address_opens(id, untrained):
     figure, store = FIGURES[id], untrained()
     view, choice, plan = at(figure)
-    assert (view.id, view.figures[id].block) == (figure.view, figure.block) == (figure.tab, figure.key)
+    assert (view.id, view.figures[id].block) == (figure.view, figure.block)
     blocks = [
         *view.show(choice, plan, Sweep(map(store.get, plan.experiments), plan.experiments)),
         *view.inside(choice, *map(store.get, plan.opened)),
@@ -58,7 +40,7 @@ def test_a_figure_is_a_block_of_the_view_that_its_address_opens(id, untrained):
     assert [block.id for block in blocks if isinstance(block, Figure)].count(figure.block) == 1
 
 
-@pytest.mark.parametrize("id", IN_VIEWS)
+@pytest.mark.parametrize("id", FIGURES)
 def test_a_figure_in_a_view_is_of_the_experiments_that_the_view_names(id):
     view, choice, plan = at(FIGURES[id])
     assert FIGURES[id].experiments
@@ -67,14 +49,13 @@ def test_a_figure_in_a_view_is_of_the_experiments_that_the_view_names(id):
         assert any(of(experiment, name) for experiment in plan.experiments), name
 
 
-@pytest.mark.parametrize("id", IN_VIEWS)
+@pytest.mark.parametrize("id", FIGURES)
 def test_the_address_of_a_figure_in_a_view_says_everything(id):
     view, choice, _ = at(FIGURES[id])
     assert set(FIGURES[id].address) == {"view", "v", *(each.id for each in view.every_control)}
     assert choice == view.default(**view.figures[id].choice)
 
 
-@pytest.mark.parametrize("name", TABS)
 def test_the_views_that_the_table_names_are_different_views(name, opened):
     addresses = {figure.tab: figure.address for figure in FIGURES.values() if figure.page == name}
     views = [opened(name, address) for address in addresses.values()]
@@ -83,7 +64,7 @@ def test_the_views_that_the_table_names_are_different_views(name, opened):
 
 
 def test_no_two_figures_are_the_same_chart_of_the_same_view():
-    places = [(figure.page, tuple(sorted(figure.address.items())), figure.key) for figure in FIGURES.values()]
+    places = [(figure.page, tuple(sorted(figure.address.items())), figure.block) for figure in FIGURES.values()]
     assert len(set(places)) == len(places)
 
 

@@ -13,7 +13,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from tests import load
 from tests.visitor import FRAGMENT, PAGE, REMEMBERED, Screen, Tally, Visitor
-from toyviz import gallery
+from toyviz import gallery, studies
 from toyviz.__main__ import pages
 
 SCRIPT = """
@@ -357,8 +357,9 @@ def test_the_visitors_read_every_page_of_the_menu():
         ("double_descent", load.ONE | {"n_features": load.SETTINGS[0][0], "sparsity": load.SETTINGS[0][1]}, 1),
     ],
 )
-def test_what_the_visitors_have_trained_is_as_much_as_is_said_and_not_shipped(opened, page, address, networks):
-    wanted = opened(page, {name: str(value) for name, value in address.items()}).wanted
+def test_what_the_visitors_have_trained_is_as_much_as_is_said_and_not_shipped(page, address, networks):
+    found = studies.page(page).read({name: str(value) for name, value in address.items()})
+    wanted = found.view.plan(found.choice).experiments
     assert len(wanted) == networks
     assert not {each.key for each in wanted} & {each.key for each in gallery.wanted()}
 
