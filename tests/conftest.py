@@ -18,7 +18,6 @@ os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "
 import numpy as np
 import pytest
 import streamlit as st
-from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
 
 from toyviz import runtime, settings
@@ -240,13 +239,6 @@ def button(app, label):
     """The one button whose label begins so."""
     (found,) = (each for each in app.button if each.label.startswith(label))
     return found
-
-
-def dataset(charts, title, name):
-    """A data set of the one chart with this title."""
-    (chart,) = (chart for chart in charts if f'"title": "{title}"' in chart.spec)
-    (found,) = (each.data.data for each in chart.datasets if each.name == name)
-    return convert_arrow_bytes_to_pandas_df(found)
 
 
 @pytest.fixture

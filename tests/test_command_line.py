@@ -19,9 +19,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from toyviz import cost, data, export, settings, studies
+from toyviz import cost, data, settings, studies
 from toyviz.__main__ import _Progress, main
 from toyviz.experiment import FIELD_NAMES, Experiment
+from toyviz.export import writable
 from toyviz.jobs import Jobs
 from toyviz.store import Store
 from toyviz.train import Frame, TrainingFailed
@@ -282,7 +283,7 @@ REFUSED = [
     ("train --link double_descent --recipe paper", "--link and --recipe cannot be given together"),
     ("sweep --link double_descent --over seed=1", "--link and --over cannot be given together"),
     ("sweep --link double_descent --seeds 2", "--link and --seeds cannot be given together"),
-    ("train --link nope", "'nope' is not a page; the pages are home, superposition, double_descent,"),
+    ("train --link nope", "'nope' is not a page; the pages are home, course, the_post, superposition, double_descent,"),
     ("train --link double_descent --set step=5", "'step' is not a field of an experiment"),
     ("train --link double_descent --set sparsity=1", "sparsity must be in [0, 1); got 1.0"),
     (
@@ -382,7 +383,7 @@ def blocked_training(monkeypatch):
 def test_trying_whether_out_can_be_written_leaves_no_trace(name, tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "target")
     before = sorted(tmp_path.iterdir())
-    export.refuse_unwritable(tmp_path / name)
+    writable.refuse_unwritable(tmp_path / name)
     assert sorted(tmp_path.iterdir()) == before
 
 
@@ -390,7 +391,7 @@ def test_trying_whether_out_can_be_written_leaves_a_file_that_is_there_as_it_was
     path = tmp_path / "old"
     path.write_bytes(b"old")
     before = path.stat()
-    export.refuse_unwritable(path)
+    writable.refuse_unwritable(path)
     assert path.read_bytes() == b"old"
     assert (path.stat().st_mtime_ns, path.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
 
@@ -398,20 +399,20 @@ def test_trying_whether_out_can_be_written_leaves_a_file_that_is_there_as_it_was
 def test_a_loop_of_links_and_a_read_only_file_system_are_refused_as_out(tmp_path, monkeypatch):
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     with pytest.raises(OSError, match=r"--out must be .* that can be written; '.*/loop' cannot \("):
-        export.refuse_unwritable(tmp_path / "loop")
+        writable.refuse_unwritable(tmp_path / "loop")
 
     def read_only(*_):
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(os, "open", read_only)
     with pytest.raises(OSError, match=r"'.*/x' cannot \(Read-only file system\)$"):
-        export.refuse_unwritable(tmp_path / "x")
+        writable.refuse_unwritable(tmp_path / "x")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_pipe_that_nobody_reads_does_not_hold_up_the_look_whether_it_can_be_written(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    export.refuse_unwritable(tmp_path / "pipe")
+    writable.refuse_unwritable(tmp_path / "pipe")
 
 
 def test_out_can_be_a_device(answer):
@@ -779,7 +780,7 @@ def test_every_figure_is_on_a_page_and_of_named_experiments(answer):
         assert list(row) == FIGURE_KEYS
         of_view = row["view"] is not None
         assert (row["view"], row["block"]) == ((row["tab"], row["key"]) if of_view else (None, None))
-        assert (row["chart"] is None) == of_view == (row["page"] == "double_descent")
+        assert (row["chart"] is None) == of_view == (row["page"] in studies.pages())
     assert {row["page"] for row in listed["figures"]} <= {row["name"] for row in listed["pages"]}
     assert {name for row in listed["figures"] for name in row["experiments"]} <= set(settings.EXPERIMENTS)
 
@@ -825,3 +826,63 @@ def test_verify_ends_with_code_one_and_names_the_entry_where_one_is_damaged(run,
     assert code == 1
     assert json.loads(lines[-1])["runs"]["dropped"][0].startswith(key)
     assert answer("train", "double_descent", *SMALL, "n_features=300")["cached"] is False
+
+
+# export and import
+
+
+LINK = "double_descent?view=over_t&v=2"
+
+
+def test_export_writes_a_file_whose_name_says_what_it_is_and_tells_it(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, lines, err = run("export", LINK, "--as", "csv", "--figure", "loss")
+    assert (code, lines, err) == (0, ["double-descent_loss_n1000-m2-S0.99.csv"], "")
+    told = Path(lines[0]).read_text(encoding="utf-8").splitlines()
+    assert [line[0] for line in told[:4]] == ["#", "#", "#", "d"]
+    svg = tmp_path / "x.svg"
+    words = ("--figure", "curve", "--step", 300, "--theme", "dark", "--width", 400, "--height", 300, "--out", svg)
+    assert run("export", LINK, *words)[:2] == (0, [str(svg)])
+    assert 'width="400" height="300"' in svg.read_text(encoding="utf-8")
+
+
+def test_export_lists_what_there_is(answer):
+    told = answer("export", LINK, "--list")
+    assert {"id": "columns", "title": "1,000 columns of W1"} in told["figures"]
+    assert {"svg", "npz", "pytorch"} <= set(told["formats"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((LINK, "--as", "exe"), "as=exe is not possible: one of svg, png"),
+        ((LINK, "--figure", "nothing", "--as", "png"), "figure=nothing is not possible: one of loss"),
+        ((f"{LINK}&T=77", "--as", "npz"), "not trained yet: open its page, or train it with python -m toyviz sweep"),
+        ((f"{LINK}&x=1",), "nothing here is called x"),
+        ((LINK, "--step", "x"), "step=x is not possible"),
+        (("nothing?v=2",), "is not a page of views"),
+        ((LINK, "--out", "/nowhere/x.svg"), "--out must be in a folder that exists"),
+    ],
+)
+def test_export_refuses_in_one_sentence(words, said, run):
+    code, lines, err = run("export", *words)
+    assert (code, lines, err.count("\n")) == (2, [], 1)
+    assert said in err
+
+
+def test_a_network_is_exported_and_imported_once(run, answer, tmp_path, monkeypatch):
+    link = "double_descent?view=over_t&n_samples=4&T=4&seeds=1&n_features=30&sparsity=0.8&steps=6&warmup=2&v=2"
+    answer("train", "--link", link)
+    path = tmp_path / "network.npz"
+    assert run("export", link, "--as", "npz", "--out", path)[0] == 0
+    code, _, err = run("import", path)
+    assert (code, "has a network of this experiment already" in err) == (2, True)
+    monkeypatch.setenv("TOYVIZ_CACHE", str(tmp_path / "elsewhere"))
+    told = answer("import", path)
+    assert told["experiment"]["n_samples"] == 4
+    assert told["link"].startswith("/double_descent?view=over_t&")
+    again = answer("train", "--link", link)
+    assert (again["cached"], again["metrics"]) == (True, told["metrics"])
+    code, _, err = run("import", __file__)
+    assert (code, "no run that was exported from here" in err) == (2, True)
+    assert run("import", tmp_path / "nothing")[0] == 1

@@ -491,6 +491,18 @@ def test_the_lines_are_the_networks_of_the_opened_cell_s_row_and_what_they_are_h
     assert "Of the 6 networks here none is below its floor" in blocks["against"].markdown
 
 
+def test_several_numbers_of_features_are_held_against_one_another(trained):
+    more = {each.with_(n_features=9): train(each.with_(n_features=9)) for each in trained}
+    blocks = shown(PAGE.view("over_h"), trained | more, n_features=(9, 12), fish="small_fish")
+    points = blocks["by_features"].chart.data["points"]
+    table = tables.fish((trained | more).values()).set_index(["task", "n_features", "n_hidden"])
+    assert len(points) == 4
+    for row in points.to_dict("records"):
+        assert row["value"] == table.loc[("small_fish", row["line"], row["n_hidden"]), "accuracy"]
+    assert len(blocks["error"].chart.data["points"]) == 6  # of the opened F alone
+    assert "by_features" not in shown(PAGE.view("over_h"), trained)
+
+
 @pytest.mark.parametrize("task", settings.FISH)
 def test_the_inside_says_what_the_network_of_each_frame_makes_of_one_feature(trained, task):
     experiment = next(e for e in trained if (e.task, e.n_hidden) == (task, 7))

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import again, app_at
 
 from toyviz import charts, law, live, metrics, probe, settings, studies
 from toyviz.queue import too_large
@@ -14,6 +15,7 @@ from toyviz.studies.how_much_fits import fit
 from toyviz.studies.limits import cell, maps
 from toyviz.sweep import Sweep
 from toyviz.train import train
+from toyviz.ui import choose as widgets
 from toyviz.view import Figure, Table, Text
 
 PAGE, LAWS = studies.page("limits"), studies.page("how_much_fits")
@@ -402,3 +404,52 @@ def test_what_cannot_be_kept_from_a_fit_is_refused(changes, sentence):
 def test_every_law_and_kind_has_a_name_in_an_address():
     assert list(fit.LAWS.values()) == list(law.LAWS)
     assert list(fit.KEPT.values()) == list(law.LEFT_OUT)
+
+
+# ---- as their visitors find them, over a queue that trains when it is told to
+
+LIMITS_PATH, LAWS_PATH = "pages/bottleneck/limits.py", "pages/bottleneck/how_much_fits.py"
+FEW = {"sizes": "4,6", "widths": "2,3", "n": "6", "m": "2", "sparsities": "0,0.9", "v": "2"}
+
+
+def status(app):
+    """The one line that says where the training stands."""
+    return next(each.value for each in app.markdown if each.value.startswith(":material/"))
+
+
+def test_a_page_that_opens_no_network_trains_and_shows_what_is_there_without_a_clock(stand_in):
+    address = {"sizes": "4,6,8", "widths": "2,3,4", "sparsities": "0,0.9", "v": "2"}
+    app = again(app_at(LAWS_PATH, **address))
+    assert "**Training:** 0 of 36 networks" in status(app)
+    before = [each.proto.spec for each in app.get("vega_lite_chart")]
+    stand_in.finish(5)
+    assert "**Training:** 5 of 36 networks" in status(again(app))
+    stand_in.finish()
+    assert "36 networks, trained and kept." in status(again(app))
+    assert [each.proto.spec for each in app.get("vega_lite_chart")] == before
+    assert not [each for each in app.get("bidi_component") if each.proto.component_name.endswith("player")]
+    assert any("simple law fits" in each.value for each in app.markdown)
+
+
+@views
+def test_the_maps_of_a_page_fill_while_its_networks_train(view, stand_in):
+    names = {each.id for each in view.every_control}
+    address = {name: value for name, value in FEW.items() if name in names or name == "v"} | {"view": view.id}
+    app = again(app_at(LIMITS_PATH, **address))
+    asked = view.plan(app.session_state["visit of limits"].choice(view)).experiments
+    assert stand_in.submitted[0] == [each.key for each in asked]
+    assert f"**Training:** 0 of {len(asked)} networks" in status(app)
+    before = [each.proto.spec for each in app.get("vega_lite_chart")]
+    stand_in.finish()
+    assert f"{len(asked)} networks, trained and kept." in status(again(app))
+    assert [each.proto.spec for each in app.get("vega_lite_chart")] == before
+
+
+def test_a_click_may_choose_by_a_name(stand_in):
+    app = again(app_at(LIMITS_PATH, **FEW))
+    widgets.pick(PAGE.views[0], app.session_state["visit of limits"], {"n": 4.0, "m": 2.0, "S": "one_hots"})
+    again(app)
+    assert {name: app.query_params[name] for name in ("n", "m", "S")} == {"n": "4", "m": "2", "S": "one_hots"}
+    widgets.pick(PAGE.views[0], app.session_state["visit of limits"], {"S": "0.9", "n": "no number"})
+    again(app)
+    assert (app.query_params["S"], app.query_params["n"]) == ("0.9", "4")

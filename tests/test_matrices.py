@@ -199,3 +199,28 @@ def test_a_linear_axis_holds_its_values_between_round_ends():
         assert 2 <= len(ticks) <= 8
     with pytest.raises(ValueError, match="low and high are 1 and 1"):
         linear_range(1, 1)
+
+
+def test_shades_go_up_to_their_end_which_is_written():
+    shade = np.array([[0.0, 1.0, 2.0, 3.0]])
+    chart = charts.bars([charts.Bars("a", np.ones((1, 4)), shade)], shade_title="superposition", shade_end=2.0)
+    assert chart.data["bars"]["s0"].tolist() == [0, 50, 100, 100]
+    spec = json.dumps(chart.spec)
+    assert "'2+'" in spec
+    assert '"calculate": "datum[\'s\' + frame] * 0.02"' in spec
+    whole = json.dumps(charts.bars([charts.Bars("a", np.ones((1, 4)), shade / 3)], shade_title="share").spec)
+    assert "'1'" in whole
+    assert "'2+'" not in whole
+
+
+def test_a_line_may_be_the_median_of_its_seeds():
+    rows = pd.DataFrame({"density": 0.1, "line": "a", "seed": range(3), "value": [1.0, 2.0, 30.0]})
+    for median, value in ((True, 2.0), (False, 11.0)):
+        chart = charts.lines_over(rows, "density", "density", ["a"], (0.1,), "Loss", median=median)
+        assert chart.data["mean"]["value"].tolist() == [value]
+
+
+def test_a_curve_has_a_short_title_where_it_is_narrow():
+    steps = np.array([1, 10])
+    title = charts.clock_curve({"": (steps, 1 / steps)}, steps, 10, "Training loss").data["meta"].iloc[0]
+    assert (title["title"], title["small"]) == ("Training loss over the training steps", "Training loss")

@@ -95,7 +95,21 @@ def test_a_start_of_ones_own_is_trained_and_added_and_in_no_comparison(shipped):
     own = replace(shipped[QUICK.with_(sparsity=0.9, seed=1)], experiment=plan.opened[0])
     found = shipped | {plan.opened[0]: own}
     shown = {block.id: block for block in VIEW.show(choice, plan, Sweep(found.values(), plan.experiments))}
-    assert len(shown["spread"].chart.data["marks"]) == 800
+    marks = shown["spread"].chart.data["marks"]
+    assert len(marks) == 801  # it is drawn
+    assert marks[marks["open"]]["seed"].tolist() == [500]
+    assert marks[marks["best"]]["seed"].tolist() == [
+        min((r.metrics["test_loss"], e.seed) for e, r in shipped.items() if e.density == density)[1] for density in ALL
+    ]
+
+
+def test_a_start_of_ones_own_is_drawn_before_any_other_is_trained(shipped):
+    choice = VIEW.default(density=0.1, start=99, starts=8)
+    plan = VIEW.plan(choice)
+    alone = Sweep([shipped[plan.opened[0]]], plan.experiments)
+    shown = {block.id: block for block in VIEW.show(choice, plan, alone)}
+    assert shown["spread"].chart.data["marks"]["seed"].tolist() == [99]
+    assert shown["told"].markdown == "Nothing is trained yet."
 
 
 def test_a_density_between_those_that_are_swept_gets_a_column():

@@ -153,6 +153,9 @@ def test_of_many_features_a_portrait_has_the_longest_in_order_with_the_line_afte
     W1 = np.zeros((5, 90))
     W1[0] = np.arange(90)
     found = portrait_data(W1, np.zeros(90))
+    shorter = charts.Portrait("b", {"density": 0.1}, W1[:, ::-1] / 89, np.zeros(90))
+    both = charts.portraits([charts.Portrait("a", {"density": 1.0}, W1, np.zeros(90)), shorter], "Two").data["bars"]
+    assert set(both["kin"]) == {f",{k}," for k in range(50, 90)}
     assert found["bars"]["kin"].tolist() == [f",{k}," for k in range(50, 90)]
     assert found["meta"]["after"].item() == 0
     assert portrait_data(W1[:, :20], np.zeros(20))["meta"]["after"].item() == 5
@@ -320,6 +323,9 @@ def test_starts_are_compared_by_the_median_of_their_seeds_over_that_from_0():
     assert frames["start"].tolist() == list(settings.BIAS_STARTS)
     assert frames["selected"].tolist() == [False, True, False, False, False]
     assert set(blocks["networks"].pick) == {"start", "density", "seed"}
+    for id in ("densities", "bias_start"):  # what is pointed at in the text is there
+        here = shown(id)
+        assert set(here["look_for"].marks) <= set(here["networks"].chart.data["frames"]["kin"])
 
 
 def test_d_star_is_m_over_the_squared_norm_and_the_opened_network_tells_its_own():

@@ -1,16 +1,18 @@
 """The views of the toy unembedding: what they draw and say, against networks run by hand; and links of before."""
 
+import gc
+import json
+import weakref
 from dataclasses import replace
 from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
 from conftest import again, app_at, button
-from test_stage import charts as drawn_charts
-from test_stage import clock, line, specs
 
 from toyviz import charts, data, live, metrics, probe, runtime, settings, studies, tables
 from toyviz.charts.logits import CORRECT, HIDDEN, NEVER, PATH, SEEN, STAGES, VOTES
+from toyviz.charts.sizes import seen_and_not
 from toyviz.experiment import sweep
 from toyviz.jobs import Busy
 from toyviz.model import complete, forward
@@ -62,6 +64,38 @@ def of_group(chart, name):
     """Those of one kind that a plane draws, (f, k, 2), and their numbers."""
     dots = chart.data["dots"][chart.data["dots"]["group"] == name]
     return unpacked(dots, chart.data["scales"]["unit"]), dots["number"].tolist()
+
+
+def elements(node, key=""):
+    """What is drawn, with the key of the innermost container that has one, in the order of the page."""
+    for child in node.children.values():
+        if hasattr(child, "children"):
+            yield from elements(child, child.key or key)
+        else:
+            yield key, child
+
+
+def drawn_charts(app):
+    """The charts of the stage, by their place on it."""
+    there = [(key, each.proto) for key, each in elements(app._tree) if each.type == "vega_lite_chart"]
+    return [(key, proto) for key, proto in there if key.startswith("at-")]
+
+
+def specs(app):
+    """The places on the stage, their specifications and the names of their data, in the order of the page."""
+    return [(key, proto.spec, [each.name for each in proto.datasets]) for key, proto in drawn_charts(app)]
+
+
+def line(app):
+    """The one line that says where the training stands."""
+    (found,) = (each.value for key, each in elements(app._tree) if key == "status" and each.type == "markdown")
+    return found
+
+
+def clock(app):
+    """What the clock is told."""
+    (found,) = (each for each in app.get("bidi_component") if each.proto.component_name.endswith("player"))
+    return json.loads(found.proto.json)
 
 
 # links of before there were views: what the page of then had trained, written out
@@ -186,12 +220,11 @@ def test_the_small_pictures_have_a_grey_cross_for_what_the_training_has_not_seen
     for place, T in enumerate(SIZES):
         samples = data.training_samples(EXPERIMENTS["unembedding"].quick.with_(n_samples=T))
         active = {i for x in samples.X for i in np.flatnonzero(x)}
-        drawn = np.linspace(0, 999, 120).astype(int)
-        row = small[(small["place"] == place) & (small["row"] == 0)]
-        assert row["seen"].tolist() == [i in active for i in drawn]
         named = {int(x.argmax()) for x in samples.X if x.any()}
-        row = small[(small["place"] == place) & (small["row"] == 2)]
-        assert row["seen"].tolist() == [c in named for c in drawn]
+        for row, seen in ((0, active), (2, named)):
+            drawn = small[(small["place"] == place) & (small["row"] == row)]["seen"]
+            share = max(round(120 * len(seen) / 1000), min(len(seen), 60))
+            assert (len(drawn), drawn.sum()) == (120, share)
     assert small[small["row"] == 1]["seen"].all()
 
 
@@ -411,7 +444,33 @@ def test_a_small_plane_holds_its_whole_history_and_each_frame_can_fill_it():
     np.testing.assert_allclose(np.abs(own).reshape(5, -1).max(axis=1), 1 / 1.12, rtol=1e-3)
     cells = chart.data["cells"]
     assert cells["trained"].tolist() == [False, True]
-    assert cells["value"].tolist() == [None, "a"]
+    assert cells.loc[cells["trained"], "value"].tolist() == ["a"]
+
+
+def test_what_was_made_of_a_result_is_kept_as_long_as_the_result_and_no_longer(small):
+    made = []
+    lengths = tables.by_result(lambda result: made.append(result.experiment.key) or len(result.frame_steps))
+    copy, part = replace(small), network.at_steps(small, small.frame_steps[:2])
+    assert [lengths(each) for each in (copy, part, copy, part)] == [len(small.frame_steps), 2] * 2
+    assert len(made) == 2
+    gone = weakref.ref(part)
+    del part
+    gc.collect()
+    assert gone() is None
+
+
+@pytest.mark.parametrize(("seen", "of", "most", "known"), [
+    (3, 1000, 120, 3), (300, 1000, 120, 60), (900, 1000, 120, 108), (0, 5, 9, 0), (5, 5, 9, 5), (0, 0, 9, 0),
+    (1000, 1000, 120, 120), (0, 1000, 120, 0), (2, 3, 2, 1),
+])  # fmt: skip
+def test_the_few_that_were_seen_are_drawn_among_the_many_that_were_not(seen, of, most, known):
+    mask = np.zeros(of, bool)
+    mask[:: max(of // max(seen, 1), 1)][:seen] = True
+    mask[np.flatnonzero(~mask)[: seen - mask.sum()]] = True
+    drawn = seen_and_not(mask, most)
+    assert len(set(drawn)) == len(drawn) == min(of, most)
+    assert mask[drawn].sum() == known
+    assert drawn.tolist() == sorted(drawn)
 
 
 # networks that are not finished
@@ -554,16 +613,12 @@ def test_a_moving_line_follows_the_frames_and_its_axis_holds_all_of_them():
     assert ends["low"] < -2
     assert ends["high"] > 3
     assert chart.alt == "Lines over x: a from 3 to -2."
-    still = charts.moving_lines([replace_history(chart)], "Lines", "x", now=np.array([1, 2, 3]))
+    stands = charts.Line("a", np.array([0.0, 9.0]), np.ones((1, 2)), charts.BLUE)
+    still = charts.moving_lines([stands], "Lines", "x", now=np.array([1, 2, 3]))
     assert still.data["meta"]["last"].item() == 2
-
-
-def replace_history(_):
-    return charts.Line("a", np.array([0.0, 9.0]), np.ones((1, 2)), charts.BLUE)
 
 
 def test_probe_and_picture_agree_on_the_last_frame(small):
     sample = logit._sample(SMALL, "training", 0)
     terms = probe.logit_terms(small, sample.x)
     np.testing.assert_allclose(logit.logits_of(small, sample).stages[-1, 4], terms.logits, atol=1e-5)
-    assert replace(small, metrics={}).finished is False

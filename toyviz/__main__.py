@@ -127,10 +127,10 @@ def _train(arguments: argparse.Namespace) -> int:
         result = outcome
         store.put(result)
     if arguments.out:
-        from toyviz import export
+        from toyviz.export import network_files
 
         try:
-            export.write_npz(arguments.out, result)
+            network_files.write_npz(arguments.out, result)
         except OSError as error:
             refuse(f"--out {str(arguments.out)!r} could not be written: {error.strerror or error}")
     answer = _answer(result, cached)
@@ -549,6 +549,58 @@ def _linked(arguments: argparse.Namespace) -> Plan:
         refuse(error)
 
 
+# ---- export, import
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from toyviz import view
+    from toyviz.export import formats
+    from toyviz.export.render import RENDERER
+    from toyviz.store import default_store
+
+    _refuse_unwritable(arguments.out)
+    options = {name: getattr(arguments, name) for name in ("figure", "theme", "width", "height", "scale", "take")}
+    try:
+        name, address = view.link(arguments.address)
+        given: dict[str, Any] = {**address, **{each: value for each, value in options.items() if value is not None}}
+        given |= {"as": arguments.form or "svg"} | ({"step": arguments.step} if arguments.step is not None else {})
+        asked = formats.read(name, given)
+        if arguments.list:
+            print(json.dumps(formats.contents(asked, default_store()), ensure_ascii=False))
+            return 0
+        made = formats.export(asked, default_store())
+    except ValueError as error:
+        refuse(error)
+    finally:
+        RENDERER.close()
+    path = arguments.out or Path(made.name)
+    try:
+        path.write_bytes(made.content)
+    except OSError as error:
+        refuse(f"--out {str(path)!r} could not be written: {error.strerror or error}")
+    print(path)
+    return 0
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    from toyviz.export import imported
+    from toyviz.store import default_store
+
+    with arguments.file.open("rb") as file:
+        content = file.read(imported.LARGEST + 1)
+    store = default_store()
+    try:
+        result = imported.read_run(content, arguments.file.name)
+        imported.keep(result, store)
+    except ValueError as error:
+        refuse(error)
+    if store.problem:
+        _tell(store.problem)
+    told = {"key": result.experiment.key, "link": imported.link_of(content), "experiment": asdict(result.experiment)}
+    print(json.dumps(told | {"metrics": result.metrics}, allow_nan=False))
+    return 1 if store.problem else 0
+
+
 # ---- cache, bench, gallery
 
 
@@ -652,10 +704,10 @@ def _refuse_engine(experiments: Iterable[Experiment], engine: str) -> None:
 
 def _refuse_unwritable(path: Path | None) -> None:
     if path is not None:
-        from toyviz import export
+        from toyviz.export import writable
 
         try:
-            export.refuse_unwritable(path)
+            writable.refuse_unwritable(path)
         except OSError as error:
             refuse(error)
 
@@ -780,6 +832,26 @@ def _parser() -> argparse.ArgumentParser:
         "address", metavar="ADDRESS", help='as in the browser, or without the server: "double_descent?T=5"'
     )
     link.add_argument("--json", action="store_true", help="one JSON object instead of lines")
+    take = command(
+        "export", _export, "take along what a link shows, from what is trained: a figure, a sheet, a network"
+    )
+    take.add_argument("address", metavar="ADDRESS", help='as of link: "double_descent?T=5"')
+    take.add_argument(
+        "--as", dest="form", metavar="FORMAT", help="svg (default), png, pdf, csv, vega, npz, ...: see --list"
+    )
+    take.add_argument("--figure", metavar="ID", help="one figure or table (default: all of the view)")
+    take.add_argument(
+        "--take", metavar="{network,sweep}", help="the opened network (default), or all networks of the view"
+    )
+    take.add_argument("--step", metavar="N", help="the step of the training (default: the end)")
+    take.add_argument("--theme", metavar="{light,dark}", help="its colours (default: light)")
+    take.add_argument("--width", metavar="PIXELS", help="of a figure")
+    take.add_argument("--height", metavar="PIXELS", help="of a figure")
+    take.add_argument("--scale", metavar="X", help="pixels of a PNG for one of its figure (default: 2)")
+    take.add_argument("--out", type=Path, metavar="FILE", help="(default: a name that says what it is, here)")
+    take.add_argument("--list", action="store_true", help="tell what there is to take, and in which formats")
+    bring = command("import", _import, "put an exported network, .npz or .safetensors, into the store")
+    bring.add_argument("file", type=Path, metavar="FILE", help="as export wrote it")
     cache = command("cache", _cache, "look at the store, check every stored result, or empty it")
     cache.add_argument("action", choices=("info", "verify", "clear"))
     cache.add_argument("--json", action="store_true")

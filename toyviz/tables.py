@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict
@@ -50,6 +51,27 @@ def by_key(function: Callable[[Result], Value]) -> Callable[[Result], Value]:
             kept[key] = value
             while len(kept) > KEPT:
                 kept.popitem(last=False)
+        return value
+
+    return remembered
+
+
+def by_result(function: Callable[[Result], Value]) -> Callable[[Result], Value]:
+    """Remember what this function made of the frames of a result, for as long as that result is kept anywhere.
+
+    What it returns must not be changed. By its key a network in training could not be told from what it becomes.
+    """
+    kept: weakref.WeakKeyDictionary[Result, Value] = weakref.WeakKeyDictionary()
+    lock = threading.Lock()
+
+    @functools.wraps(function)
+    def remembered(result: Result) -> Value:
+        with lock:
+            if result in kept:
+                return kept[result]
+        value = function(result)
+        with lock:
+            kept[result] = value
         return value
 
     return remembered

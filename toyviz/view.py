@@ -19,7 +19,8 @@ from toyviz.result import FRAME_METRICS, Result
 from toyviz.sweep import Sweep
 
 VERSION = "2"  # of the addresses that are written now; those of the first had no version
-RESERVED = {"view", "step", "v", *dir(Choice)}  # no control has one of these as its id
+EXPORTED = ("figure", "as", "theme", "width", "height", "scale", "take")  # what the address of an export says beside
+RESERVED = {"view", "step", "v", *EXPORTED, *dir(Choice)}  # no control has one of these as its id
 SYMBOLS = {  # of fields of the record, as the pages write them
     "n_samples": "T",
     "n_hidden": "m",

@@ -8,7 +8,7 @@ from toyviz.charts.bars import Bars, bars
 from toyviz.charts.chart import AMBER, BLUE, COLOUR_WORDS, GREEN, GREY, PURPLE, RAYS, VERMILLION, Chart, count
 from toyviz.charts.clock import POSITIONS, Kind
 from toyviz.charts.curves import clock_curve, lines_over, lines_over_sizes
-from toyviz.charts.fish import FISH, FISH_COLOURS, components, fish_shapes
+from toyviz.charts.drawings import FISH, FISH_COLOURS, components, fish_shapes
 from toyviz.charts.geometry import CLASSES, FEATURES, SAMPLES, dimensionality, panels
 from toyviz.charts.histograms import Histogram, histograms
 from toyviz.charts.logits import Logits, logit_plane, logit_stages, ranking, votes

@@ -330,7 +330,7 @@ def _ranking() -> dict[str, Any]:
         "type": "quantitative",
         "title": None,
         "scale": {"domain": {"expr": "[data('meta')[0].lines - 0.5, -0.5]"}, "nice": False, "zero": False},
-        "axis": {"grid": False, "domain": False, "ticks": False, "labels": False, "minExtent": 96, "maxExtent": 96},
+        "axis": {"grid": False, "domain": False, "ticks": False, "labels": False, "minExtent": 132, "maxExtent": 132},
     }
     part = {
         "field": "part",

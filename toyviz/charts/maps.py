@@ -83,39 +83,43 @@ def size_map(
     drawn = _shaded(cells, low, high, logarithmic, percent, digits)
     drawn["kin"] = [f"{x.field}={i} {y.field}={j}" for i, j in zip(cells[x.field], cells[y.field], strict=True)]
     sides = [side.values or tuple(sorted(set(cells[side.field]))) or (1,) for side in (x, y)]
-    maps = list(beside.titles) if beside else [""]
+    titles = beside.titles if beside else {"": ""}
     if outlines is None:
-        every = [{x.field: i, y.field: j} for i in sides[0] for j in sides[1]]
-        outlines = pd.DataFrame([row | {beside.field: each} for each in maps for row in every] if beside else every)
-    chosen = pd.DataFrame([dict(selected)] if selected else [], columns=list(outlines.columns))
-    across = "column" if beside else x.field
-    if beside:
-        drawn, outlines, chosen = (_in_columns(frame, beside.field, x.field) for frame in (drawn, outlines, chosen))
-        drawn["name"] = [beside.titles[each].replace("\n", ", ") for each in drawn[beside.field]]
-    titles = list(beside.titles.values()) if beside else [""]
+        outlines = _every(x.field, y.field, sides, beside)
+    frames = {
+        "cells": drawn.sort_values([y.field, x.field]).reset_index(drop=True),
+        "frame": outlines.reset_index(drop=True),
+        "selected": pd.DataFrame([dict(selected)] if selected else [], columns=list(outlines.columns)),
+    }
     data = {
-        "cells": filled(drawn.sort_values([y.field, x.field]).reset_index(drop=True)),
-        "frame": filled(outlines[[across, y.field]].reset_index(drop=True)),
-        "selected": filled(chosen[[across, y.field]]),
-        "across": pd.DataFrame({"value": _columns(maps, sides[0]) if beside else sides[0]}),
+        "across": pd.DataFrame({"value": _columns(list(titles), sides[0]) if beside else sides[0]}),
         "up": pd.DataFrame({"value": sorted(sides[1], reverse=True)}),
         "meta": meta(
             title=title,
             low=low,
             high=high,
             longest=max(map(len, drawn["text"]), default=1),
-            lines=max(each.count("\n") + 1 if each else 0 for each in titles),
+            lines=max(each.count("\n") + 1 if each else 0 for each in titles.values()),
             columns=len(sides[0]),
         ),
     }
     if beside:
-        firsts = [column_of(each, sides[0][0]) for each in maps]
-        data["maps"] = pd.DataFrame({"label": titles, "column": firsts})
+        frames = {name: _in_columns(frame, beside.field, x.field) for name, frame in frames.items()}
+        frames["cells"]["name"] = [titles[each].replace("\n", ", ") for each in frames["cells"][beside.field]]
+        firsts = [column_of(each, sides[0][0]) for each in titles]
+        data["maps"] = pd.DataFrame({"label": list(titles.values()), "column": firsts})
+    data |= {name: filled(frame) for name, frame in frames.items()}
     more = tuple(name for name in TOLD if name in cells.columns)
     scale: Scale = "log" if logarithmic else "sqrt" if percent else "linear"
     bare = (side._replace(values=()) for side in (x, y))
     spec = _size_map(legend, scale, *bare, more, tuple(pick), bool(beside), linked)
-    return Chart(spec, data, _said(title, drawn, percent, len(maps)))
+    return Chart(spec, data, _said(title, drawn, percent, len(titles)))
+
+
+def _every(across: str, up: str, sides: Sequence[Sequence[int]], beside: Beside | None) -> pd.DataFrame:
+    """Every cell of every map."""
+    rows = [{across: i, up: j} for i in sides[0] for j in sides[1]]
+    return pd.DataFrame([row | {beside.field: each} for each in beside.titles for row in rows] if beside else rows)
 
 
 def column_of(each: str, value: int) -> str:

@@ -11,10 +11,10 @@ import pandas as pd
 
 from toyviz.charts.chart import GREY, Chart, records, stands_alone
 from toyviz.charts.clock import LIVELY, NOW, OWN_SCALE, SCHEMA, Kind, heading, meta, packed, targets, together, unseen
-from toyviz.charts.sizes import filled
+from toyviz.charts.sizes import filled, seen_and_not
 
 MARGIN = 1.12  # a plane is this much wider than what it holds
-DOTS = 250  # vectors drawn in one plane at most, evenly spaced by number
+DOTS = 250  # vectors drawn in one plane at most
 CELL = ("place", "line", "value", "told", "kin", "selected", "trained", "scale")
 
 
@@ -101,13 +101,12 @@ class _Drawn(NamedTuple):
 def _drawn(vectors: Vectors | None) -> _Drawn:
     if vectors is None:
         return _Drawn(np.empty((1, 0, 2)), np.empty(0, bool), np.ones(1), "")
-    history, count = vectors.history, vectors.history.shape[1]
+    history, every = vectors.history, np.asarray(vectors.seen, bool)
     reach = MARGIN * np.abs(history).reshape(len(history), -1).max(axis=1, initial=0.0)
     reach = np.where(reach > 0, reach, 1.0)
     half = float(reach.max())
-    chosen = np.linspace(0, count - 1, min(DOTS, count)).astype(int)
-    seen = np.asarray(vectors.seen)[chosen]
-    return _Drawn(history[:, chosen] / half, seen, half / reach, f"±{half / MARGIN:.2g}")
+    chosen = seen_and_not(every, DOTS)
+    return _Drawn(history[:, chosen] / half, every[chosen], half / reach, f"±{half / MARGIN:.2g}")
 
 
 def _some(table: pd.DataFrame) -> pd.DataFrame:

@@ -19,11 +19,8 @@ SEEN = 0.02  # an overlap smaller than this in size is not drawn: it would not b
 OVERLAP = 1.0  # the end of the colours of overlaps and biases, either way
 SHARED = 2.0  # the end of the colours of superposition: 0 is alone, 1 a pair, 2 and more a crowd
 TALLEST = 1.3  # of a bar: longer columns are drawn as long as this
-BARS, HIGHER, PLANE = (
-    0.42,
-    0.9,
-    1.0,
-)  # heights of what is below the overlaps, in sides of these; HIGHER where there is room
+BARS, HIGHER = 0.42, 0.9  # of the side of the overlaps: how high bars are at least, and where there is room
+PLANE = 1.0  # and how high the plane is
 LINES = 4  # of portraits in a row, at most
 SHARES = (BLUE, GREEN, AMBER)  # of superposition, from 0 to SHARED: no black, which is lost on a dark page
 
@@ -58,13 +55,34 @@ def portraits(
 
     Overlaps and biases are blue where negative, orange where positive, on one scale from -OVERLAP to OVERLAP. A bar is
     coloured by the superposition of its feature, from 0 to SHARED; the dashed line stands after feature m. planes: the
-    columns are drawn in the plane too, for m = 2, on one scale. At most DRAWN features are drawn: the longest of the
-    first network. selected: fields of about, of the portraits that are looked into. pick: fields of about that a click
-    picks. height: in pixels, where no stage gives it its room.
+    columns are drawn in the plane too, for m = 2, on one scale. At most DRAWN features are drawn: those that are
+    longest in any network. selected: fields of about, of the portraits that are looked into. pick: fields of about that
+    a click picks. height: in pixels, where no stage gives it its room.
     """
-    names = list(rows) or [""]
     chosen = _drawn(panels)
-    size = next((panel.W1.shape for panel in panels if panel.W1 is not None), (1, 1))
+    drawn = _parts(panels, rows, chosen, selected or {}, planes)
+    m, n = next((panel.W1.shape for panel in panels if panel.W1 is not None), (1, 1))
+    names = [{"line": j, "fold": k, "name": name} for k in range(LINES) for j, name in enumerate(rows or ("",))]
+    data = {
+        **drawn,
+        "rows": pd.DataFrame(names),
+        "meta": meta(
+            title=title,
+            count=int(drawn["frames"]["place"].max()) + 1 if panels else 1,
+            lines=len(rows),
+            n=max(len(chosen), 1),
+            after=int((chosen < m).sum()) if m < n else -1,
+        ),
+    }
+    chart = Chart(_portraits(tuple(pick), planes), data, _said(title, panels), square=True)
+    return stands_alone(chart, height)
+
+
+def _parts(
+    panels: Sequence[Portrait], rows: Sequence[str], chosen: np.ndarray, selected: Mapping[str, Any], planes: bool
+) -> dict[str, pd.DataFrame]:
+    """The data sets of what is drawn of each portrait; each row says in which line and at which place in it."""
+    names = list(rows) or [""]
     reach = max((float(np.abs(p.W1).max()) for p in panels if p.W1 is not None), default=1.0) or 1.0
     places = dict.fromkeys(names, 0)
     frames, cells, bars, rays = [], [], [], []
@@ -72,7 +90,7 @@ def portraits(
         row = panel.row if rows else ""
         at = {"place": places[row], "line": names.index(row)}
         places[row] += 1
-        frames.append({**at, **_frame(panel, selected or {})})
+        frames.append({**at, **_frame(panel, selected)})
         if panel.W1 is None or panel.b2 is None:
             continue
         W1 = panel.W1.astype(float)
@@ -81,30 +99,18 @@ def portraits(
         if planes:
             rays.append(at | {"u": W1[0, chosen] / reach, "v": W1[1, chosen] / reach, "kin": _kin(chosen)})
     where = ("place", "line")
-    data = {
+    return {
         "frames": filled(pd.DataFrame(frames)) if frames else _nothing(),
         "cells": filled(stacked(cells, *where, "i", "j", "value", "kin")),
         "bars": filled(stacked(bars, *where, "k", "length", "shade", "kin")),
-        "rays": filled(stacked(rays, *where, "u", "v", "kin")),
-        "rows": pd.DataFrame(
-            [{"line": j, "fold": k, "name": name} for k in range(LINES) for j, name in enumerate(names)]
-        ),
-        "meta": meta(
-            title=title,
-            count=max([*places.values(), 1]),
-            lines=len(rows),
-            n=max(len(chosen), 1),
-            after=int((chosen < size[0]).sum()) if 0 < size[0] < size[1] else -1,
-        ),
+        **({"rays": filled(stacked(rays, *where, "u", "v", "kin"))} if planes else {}),
     }
-    chart = Chart(_portraits(tuple(pick), planes), data, _said(title, panels), square=True)
-    return stands_alone(chart, height)
 
 
 def _drawn(panels: Sequence[Portrait]) -> np.ndarray:
-    """The features that are drawn of every network, in order: all, or the DRAWN longest of the first."""
-    W1 = next((panel.W1 for panel in panels if panel.W1 is not None), np.empty((1, 0)))
-    longest: np.ndarray = np.sort(np.argsort(-metrics.norms(W1.T), kind="stable")[:DRAWN])
+    """The features that are drawn of every network, in order: all, or the DRAWN that are longest in any of them."""
+    lengths = [metrics.norms(panel.W1.T) for panel in panels if panel.W1 is not None] or [np.empty(0)]
+    longest: np.ndarray = np.sort(np.argsort(-np.max(lengths, axis=0), kind="stable")[:DRAWN])
     return longest
 
 
@@ -120,9 +126,13 @@ def _frame(panel: Portrait, selected: Mapping[str, Any]) -> dict[str, Any]:
         "told": told,
         "trained": there,
         "selected": bool(selected) and all(panel.about.get(name) == value for name, value in selected.items()),
-        "kin": " ".join(f"{name}={value:g}" for name, value in panel.about.items() if not isinstance(value, str)),
+        "kin": " ".join(f"{name}={_short(value)}" for name, value in panel.about.items() if name != "seed"),
         **panel.about,
     }
+
+
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _nothing() -> pd.DataFrame:
@@ -233,7 +243,7 @@ def _portraits(fields: tuple[str, ...], planes: bool) -> dict[str, Any]:
             "tooltip": {"field": "told", "type": "nominal"},
         },
     }
-    layers = [*_frames(), *_matrix(), *_lengths(), *(_columns() if planes else []), *_legends()]
+    layers = [*_frames(), *_row_names(), *_matrix(), *_lengths(), *(_columns() if planes else []), *_legends()]
     return {
         "$schema": SCHEMA,
         "title": heading(6),
@@ -284,10 +294,23 @@ def _frames() -> list[dict[str, Any]]:
                 "opacity": {"value": {"expr": "wide > 6 * (length(datum.label) + length(datum.stored)) + 8 ? 1 : 0"}},
             },
         },
+    ]
+
+
+def _row_names() -> list[dict[str, Any]]:
+    """The names of the rows at the left, in every line that a row takes."""
+    return [
         {
             "data": {"name": "rows"},
             "transform": [{"filter": "datum.fold < folds"}],
-            "mark": {"type": "text", **quiet, "fontSize": 11, "angle": 270, "limit": {"expr": "step"}},
+            "mark": {
+                "type": "text",
+                "color": GREY,
+                "tooltip": None,
+                "fontSize": 11,
+                "angle": 270,
+                "limit": {"expr": "step"},
+            },
             "encoding": {
                 **_at("6", "(datum.fold * rows + datum.line + 0.5) * step"),
                 "text": {"field": "name", "type": "nominal"},

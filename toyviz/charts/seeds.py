@@ -90,7 +90,7 @@ def _by_seed() -> dict[str, Any]:
     band = {"expr": "0.86 * height / data('meta')[0].count"}
     row = {"type": "bar", "height": band, "color": GREY, "opacity": 0.25, "tooltip": None}
     whole = {"x": {"value": 0}, "x2": {"value": {"expr": "width"}}, "y": y}
-    target = targets("seed", linked=True)
+    target = targets("seed", linked=True, nearest=False)
     layers: list[dict[str, Any]] = [
         {**points, "transform": [*points["transform"], {"filter": "datum.seed == data('meta')[0].selected"}],
          "mark": row, "encoding": whole},
@@ -111,8 +111,8 @@ def _by_seed() -> dict[str, Any]:
             **points,
             "transform": [*points["transform"], *target["transform"]],
             "params": target["params"],
-            "mark": {"type": "point", "opacity": 0, "size": 200},
-            "encoding": {"x": x, "y": y, "tooltip": {"field": "told", "type": "nominal"}},
+            "mark": {**row, "color": "transparent", "opacity": 1, "cursor": "pointer"},
+            "encoding": {**whole, "tooltip": {"field": "told", "type": "nominal"}},
         },
     ]  # fmt: skip
     return {

@@ -230,12 +230,26 @@ def _small(pictures: Mapping[int, Picture], place: Mapping[int, int], kinds: Seq
                 drawn[1::2] = vectors[chosen] / limit(vectors)
                 known = np.ones(len(drawn), bool)
             else:
-                chosen = _chosen(np.arange(len(vectors)))
+                chosen = seen_and_not(seen, DRAWN)
                 drawn, known = vectors[chosen] / limit(vectors), seen[chosen]
             at = {"place": place[T], "row": row, "order": np.arange(len(drawn)), "seen": known}
             parts.append(at | {"u": np.rint(FINE * drawn[:, 0]), "v": np.rint(FINE * drawn[:, 1])})
     small = {"place": np.int16, "row": np.int8, "order": np.int16, "seen": bool, "u": np.int8, "v": np.int8}
     return stacked(parts, *small).astype(small)
+
+
+def seen_and_not(seen: np.ndarray, most: int) -> np.ndarray:
+    """Which of these vectors are drawn, at most so many, evenly spaced by number: of each sort its share.
+
+    The few that the training has seen would be lost among all others: they have up to a half. seen: (k,) bool.
+    """
+    known, unknown = np.flatnonzero(seen), np.flatnonzero(~seen)
+    most = min(most, len(seen))
+    of_known = max(round(most * len(known) / max(len(seen), 1)), min(len(known), most // 2), most - len(unknown))
+    parts = ((known, of_known), (unknown, most - of_known))
+    drawn: np.ndarray = np.sort(np.concatenate([p[np.linspace(0, len(p) - 1, k).astype(int)] for p, k in parts if k]
+                                               or [known]))  # fmt: skip
+    return drawn
 
 
 def _chosen(order: np.ndarray, longest: bool = False) -> np.ndarray:

@@ -34,7 +34,7 @@ class Door:
             await PlainTextResponse("Not Found", status_code=404)(scope, receive, send)
         elif scope["type"] != "websocket":
             await self.app(scope, receive, send)
-        elif _foreign(Headers(scope=scope)):
+        elif foreign(Headers(scope=scope)):
             await send({"type": "websocket.close", "code": REFUSED})
         else:
             try:
@@ -43,7 +43,7 @@ class Door:
                 runtime.tell_who_has_gone()
 
 
-def _foreign(headers: Headers) -> bool:
+def foreign(headers: Headers) -> bool:
     """Whether a page of another site wants to connect; Streamlit itself would ask the internet for our address here."""
     origin = headers.get("origin")
     if origin is None or not st.get_option("server.enableCORS"):

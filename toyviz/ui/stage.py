@@ -18,6 +18,7 @@ from toyviz.experiment import Experiment
 from toyviz.queue import Status
 from toyviz.result import Result
 from toyviz.ui import choose, clock, runner
+from toyviz.ui.downloads import take_with_you
 from toyviz.ui.frame import many, sentence, wide
 from toyviz.ui.inside import behind
 from toyviz.ui.runner import Progress
@@ -255,6 +256,7 @@ def _below(asked: Asked) -> None:
     now = runner.look(plan, visit)
     results = [runner.result(each, now, newest_only=False) for each in now.plan.opened]
     with st.container(key="below"):
+        take_with_you(page, view, choice, plan)
         st.markdown(f"##### {page.question}")
         inside = list(view.inside(choice, *results))
         figures = [block for block in inside if isinstance(block, Figure)]

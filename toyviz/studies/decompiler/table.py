@@ -20,7 +20,7 @@ from toyviz.view import Block, Figure, Plan, Text, View
 from toyviz.view import Table as Rows
 
 LINES = {"network": "table = network", "truth": "table = truth", "accuracy": "network = truth"}
-TABLE = "The table, and whether they answer alike"
+TABLE = "The table | alike"
 PICK = {"n_hidden": "m", "levels": "levels"}
 
 
@@ -54,7 +54,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
         "noise, each stored input is tried once.",
     )
     yield Text("what", WHAT)
-    yield Text("look_for", LOOK_FOR)
+    yield Text("look_for", LOOK_FOR, ("n_hidden=10", "n_hidden=2", ""))
     yield Text("not_shown", NOT_SHOWN)
     here = known.at(n_hidden=choice.m)
     noises = sorted({*c.NOISES, choice.noise})

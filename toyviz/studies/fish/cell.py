@@ -59,7 +59,9 @@ def inside(choice: Choice, opened: Result) -> Iterator[Block]:
         return
     found = alone(opened, feature)
     yield Figure("recovery", recovery(found.lead, found.asked, feature), {"feature": "feature"})
-    said = charts.Bars("", found.output, targets=np.where(found.targets != 0, found.targets, np.nan))
+    targets = np.where(found.targets != 0, found.targets, np.nan)
+    kin = [f",{each}," for each in range(e.n_features)] if e.task == "big_fish" else ()  # whose outputs are features
+    said = charts.Bars("", found.output, kin=kin, targets=targets)
     title = f"Output for feature {feature}"
     yield Figure("response", charts.bars([said], title, entries="output", y_title="value (orange: target)"))
     neurons = charts.Bars("", found.hidden)
@@ -81,6 +83,7 @@ def recovery(lead: np.ndarray, asked: float, feature: int) -> charts.Chart:
         colour=BACK,
         below=LOST,
         names=[str(each) for each in order],
+        kin=[f",{each}," for each in order],
         about={"feature": order},
     )
     title = "What comes back: blue does, orange is lost"

@@ -78,7 +78,7 @@ def _measured(choice: Choice, sparsity: float, T: int) -> str:
     """What a cell says, in words."""
     empty = sparsity**choice.F
     samples = (
-        f" About {empty:.0%} of the samples have no feature at all ({sparsity:g}^F = {empty:.2g})"
+        f" About {empty:.0%} of the samples have no feature at all ($S^F$ with $S$ = {sparsity:g})"
         f"{'; the smaller F, the more, and the easier the task' if empty > 0.01 else ''}."
     )
     if choice.measure == "accuracy":

@@ -42,6 +42,8 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
         )
         yield Figure(id, chart, PICK)
     yield Text("against", _against(tables.fish(sweep)))
+    if len(plan.values("n_features")) > 1:
+        yield Figure("by_features", _by_features(choice, plan, sweep), {"n_hidden": "H", "line": "F", "seed": "seed"})
     yield Text(
         "look_for",
         "**What to look for**\n\n"
@@ -55,6 +57,24 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
         "**What this does not show**\n\n"
         "- Accuracies that can be compared as they are: the three have different chances, and different floors.\n"
         "- What lies between two hidden sizes: lines only guide the eye.",
+    )
+
+
+def _by_features(choice: Choice, plan: Plan, sweep: Sweep) -> charts.Chart:
+    """The accuracy of the opened fish over H, a line for each of the first few F."""
+    many = plan.values("n_features")[: len(charts.LINE_COLOURS)]
+    here = sweep.among(seed=shared.seeds_of(choice)).at(task=choice.fish, n_embed=choice.B)
+    table = tables.fish(here).rename(columns={"n_features": "line", "accuracy": "value"})
+    return charts.lines_over(
+        table[["line", "n_hidden", "seed", "value"]],
+        "n_hidden",
+        f"hidden size H ({c.NAMES[choice.fish]}, B = {choice.B})",
+        {F: f"F = {F}" for F in many},
+        plan.values("n_hidden"),
+        "Accuracy",
+        selected=choice.H,
+        share=True,
+        height=260,
     )
 
 

@@ -57,6 +57,20 @@ def losses(sweep: Sweep) -> pd.DataFrame:
     return table.assign(ratio=table["loss"] / by.transform("min"), best=table.index.isin(by.idxmin()))
 
 
+def beside(table: pd.DataFrame, result: Result | None) -> pd.DataFrame:
+    """The starts with another one that was not among them: it is drawn, and nothing is compared with it."""
+    if (
+        result is None
+        or ((table["density"] == result.experiment.density) & (table["seed"] == result.experiment.seed)).any()
+    ):
+        return table
+    row = facts(result)
+    lowest = table[(table["density"] == row["density"]) & table["best"]]["loss"]
+    ratio = row["loss"] / lowest.item() if len(lowest) else 1.0
+    own = pd.DataFrame([row | {"ratio": ratio, "best": False}])
+    return pd.concat([table, own], ignore_index=True) if len(table) else own
+
+
 def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     """The neurons of the best start of each density, how all starts end, and how many neurons are polysemantic."""
     chosen, opened = sweep.among(seed=starts(choice)), plan.opened[0]
@@ -75,14 +89,16 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     title = f"Weights of each neuron {title}"
     yield Figure("stacks", charts.stacks(stacks, title, selected=at, pick=picked), PICK_BEST)
     table = losses(chosen)
+    drawn = beside(table, sweep.get(opened))
     how: dict[str, Any] = {"noun": "start", "selected": opened.density, "seed": opened.seed, "linked": True}
-    rows, title = table.assign(value=table["ratio"]), "Test loss of every start over the lowest of its density"
+    rows, title = drawn.assign(value=drawn["ratio"]), "Test loss of every start over the lowest of its density"
     yield Figure("spread", charts.strips(rows, "density", list(best), title, logarithmic=True, **how), PICK)
     yield Text("told", _outcome(table, opened.n_hidden))
-    yield Text("look_for", LOOK_FOR)
+    yield Text("what", WHAT)
+    yield Text("look_for", LOOK_FOR, MARKS)
     yield Text("not_shown", NOT_SHOWN)
     yield Text("read", READ)
-    rows = table.assign(value=table["polysemantic"])
+    rows = drawn.assign(value=drawn["polysemantic"])
     title = "Neurons that stand for several features, by density 1 − S: every start, and the best"
     how |= {"colour": charts.BLUE, "ends": (0, opened.n_hidden)}
     yield Figure("polysemantic", charts.strips(rows, "density", list(best), title, **how), PICK)
@@ -162,18 +178,21 @@ def _outcome(table: pd.DataFrame, m: int) -> str:
     )
 
 
-LOOK_FOR = (
-    "**What to look for**\n\n"
+WHAT = (
     "With a ReLU on the hidden layer, $x' = \\mathrm{ReLU}(W_1^\\top \\mathrm{ReLU}(W_1 x) + b_2)$, the directions "
     "along single neurons are special: only there does the ReLU act. So one can ask what each neuron is for. Feature "
     "$i$ weighs decay$^i$ in the loss, and only the density changes from left to right. Such networks often get stuck, "
-    "so each density is trained from many random starts; shown is the best of them.\n\n"
+    "so each density is trained from many random starts; shown is the best of them."
+)
+LOOK_FOR = (
+    "**What to look for**\n\n"
     "- **Dense** (left): every neuron stands for one feature, the most important ones, and the others are given up. A "
     "feature that is always there leaves no room for a second one beside it.\n"
     "- **Sparser**: neurons take in a second and a third feature, as positive blocks on one neuron that a negative "
     "block on another tells apart.\n"
     "- **Sparse** (right): every neuron stands for many features, and their blocks turn yellow."
 )
+MARKS = ("density=1", "density=0.15", "density=0.01")  # of these three
 NOT_SHOWN = (
     "**What this does not show**\n\n"
     "- What gradient descent finds at the first go: most starts end at a higher loss, often with a neuron that is "

@@ -68,7 +68,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
         yield Rows("starts", summary(results, choice.task))
         yield Text("read", READ)
     yield Text("what", WHAT)
-    yield Text("look_for", LOOK_FOR)
+    yield Text("look_for", LOOK_FOR, ("init=training_points", "init=lookup_table", ""))
     yield Text("not_shown", NOT_SHOWN)
     first = next((r for r in results if r.experiment == plan.opened[0]), None)
     steps_seen = first.frame_steps if first else np.array([0])

@@ -68,7 +68,8 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     if opened:
         group = c.of_density(choice, groups[START.name(choice.start)], choice.density)
         yield of.compared(opened, list(group))
-    yield Text("look_for", LOOK_FOR)
+    marks = tuple(f"start={name} density={choice.density:g}" for name in ("-1", "1", "normal"))
+    yield Text("look_for", LOOK_FOR, marks)
     yield Text("not_shown", NOT_SHOWN)
 
 

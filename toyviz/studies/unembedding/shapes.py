@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from toyviz import charts, data, metrics, theory
+from toyviz import charts, data, metrics, tables, theory
 from toyviz.experiment import Experiment
 from toyviz.result import Result
 from toyviz.studies import network
@@ -62,8 +62,12 @@ def bias_history(result: Result) -> np.ndarray:
     return np.zeros((len(result.frame_steps), result.experiment.n_outputs)) if b2 is None else b2
 
 
+@tables.by_result
 def histories(result: Result) -> dict[str, charts.Vectors]:
-    """The vectors of each kind over the frames, in the plane, and which of them the training has seen."""
+    """The vectors of each kind over the frames, in the plane, and which of them the training has seen.
+
+    Not to be changed: all who look at the same result share it.
+    """
     seen = seen_in(result.experiment)
     columns = network.in_plane(result, np.moveaxis(result.frames["W1"], 1, 2))
     hidden = network.hidden_history(result, "pre")
@@ -72,6 +76,12 @@ def histories(result: Result) -> dict[str, charts.Vectors]:
         charts.SAMPLES: charts.Vectors(hidden, np.ones(hidden.shape[1], bool)),
         charts.CLASSES: charts.Vectors(network.in_plane(result, row_history(result)), seen.named),
     }
+
+
+def at_steps(result: Result, steps: np.ndarray) -> dict[str, charts.Vectors]:
+    """The same at the frames nearest to these steps, as ratios."""
+    nearest = network.nearest_frames(result, steps)
+    return {name: charts.Vectors(each.history[nearest], each.seen) for name, each in histories(result).items()}
 
 
 def planes(result: Result) -> list[Figure]:

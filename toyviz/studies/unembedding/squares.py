@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from toyviz import charts, metrics
+from toyviz import charts, metrics, tables
 from toyviz.control import Choice, Control
 from toyviz.experiment import Experiment
 from toyviz.result import Result
@@ -135,7 +134,7 @@ def inside(choice: Choice, *opened: Result) -> Iterator[Block]:
     columns = [
         charts.Column(
             training.label.replace(", ", "|"),
-            shapes.histories(network.at_steps(results[name], first.frame_steps)) if small else {},
+            shapes.at_steps(results[name], first.frame_steps) if small else {},
             training.colour,
             name,
         )
@@ -184,7 +183,7 @@ def _mean_turned(results: list[Result], steps: np.ndarray) -> np.ndarray:
     return mean
 
 
-@lru_cache(maxsize=64)
+@tables.by_result
 def turned(result: Result) -> np.ndarray:
     """The squareness of the columns of active features at each frame, after turning by each of ANGLES, (f, angles)."""
     columns = np.moveaxis(result.frames["W1"], 1, 2)[:, shapes.seen_in(result.experiment).active]  # (f, k, 2)

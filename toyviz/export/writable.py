@@ -1,15 +1,9 @@
-"""A result as a file that other programs can read."""
+"""Where a file is to be written: refused in a sentence before anything is worked out for it."""
 
 from __future__ import annotations
 
-import io
 import os
 from pathlib import Path
-
-import numpy as np
-
-from toyviz import probe
-from toyviz.result import Result
 
 
 def refuse_unwritable(path: Path) -> None:
@@ -37,23 +31,3 @@ def _try_to_write(path: Path) -> None:
         return
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     path.unlink()
-
-
-def arrays(result: Result) -> dict[str, np.ndarray]:
-    """W1, b1, W2, b2, and X, hidden_pre, hidden on the training set, all float32; held-out samples where it is fresh.
-
-    A fish sees X through its random projection, so its arrays also have inputs: hidden_pre = inputs W1' + b1.
-    """
-    samples = probe.seen_samples(result)
-    flow = probe.activations(result, samples)
-    named = result.complete() | {"X": samples.X, "hidden_pre": flow.hidden_pre, "hidden": flow.hidden}
-    if result.experiment.task_row.embedded:
-        named["inputs"] = samples.inputs
-    return {name: np.ascontiguousarray(values, dtype=np.float32) for name, values in named.items()}
-
-
-def write_npz(path: Path, result: Result) -> None:
-    """Write the arrays of a result, without pickles. Raises OSError."""
-    whole = io.BytesIO()  # since savez() would append .npz to a name without it, and cannot write to a device
-    np.savez(whole, allow_pickle=False, **arrays(result))
-    path.write_bytes(whole.getbuffer())
