@@ -421,3 +421,144 @@ def test_a_page_that_is_left_as_it_was_shows_its_shipped_results(browser, addres
         ).first.wait_for()
         go(tab, "Double descent")
         staged(tab, 52)
+
+
+# A beside B, and the stage before a room
+
+BESIDE = f"/double_descent?T=1000&a.T=10&{SMALL}"
+
+
+def test_a_stands_beside_b_on_a_screen_and_above_it_on_a_phone(browser, address):
+    for size, beside in (((1280, 720), True), ((390, 844), False)):
+        with tab_at(browser, address, path=BESIDE, size=size) as tab:
+            staged(tab, 13)
+            a, b = (tab.locator(f".st-key-at-{prefix}loss").bounding_box() for prefix in ("a-", ""))
+            assert a["width"] == pytest.approx(b["width"], abs=2)
+            assert a["height"] == pytest.approx(b["height"], abs=2)
+            if beside:
+                assert a["x"] + a["width"] <= b["x"]
+                assert a["y"] == pytest.approx(b["y"], abs=2)
+                for part in (".st-key-at-loss", ".st-key-at-hidden", ".st-key-at-curve", "#clock"):
+                    box = tab.locator(part).bounding_box()
+                    assert box["y"] + box["height"] <= size[1]
+                assert len(set(figures(tab))) == 7
+            else:
+                assert a["y"] + a["height"] <= b["y"]
+                assert a["x"] == pytest.approx(b["x"], abs=2)
+                assert tab.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
+
+
+def test_one_clock_moves_both_sides_and_sends_nothing(browser, address):
+    with tab_at(browser, address, path=BESIDE, size=(1280, 720)) as tab:
+        staged(tab, 13)
+        moving = ("a-columns", "a-hidden", "columns", "hidden", "curve")
+        end, quiet = {each: tab.evaluate(PICTURE, each) for each in moving}, tab.wire.messages
+        for position in (0, 12, 30):
+            tab.evaluate(SET_CLOCK, position)
+            assert all(tab.evaluate(PICTURE, each) != end[each] for each in moving), position
+        tab.evaluate(SET_CLOCK, 0)
+        assert tab.evaluate(PICTURE, "a-columns") == tab.evaluate(PICTURE, "columns")  # one start, one scale
+        assert re.fullmatch(r"A step 0 of 5,000.*\s*B step 0 of 5,000.*", said(tab), re.S)
+        assert tab.wire.messages == quiet
+
+
+def test_what_is_pinned_stays_and_nothing_is_built_anew_while_b_trains(browser, address):
+    with tab_at(browser, address, path=f"/double_descent?T=1000&{SMALL}", size=(1280, 720)) as tab:
+        staged(tab, 13)
+        tab.get_by_role("button", name="Compare").click()
+        tab.locator(".st-key-at-a-loss").wait_for()
+        staged(tab, 13)
+        tab.evaluate(WATCH)
+        type_into(tab, "Sparsity S", "0.955")
+        tab.locator(".st-key-status").get_by_text("Training:").wait_for()
+        staged(tab, 26)
+        assert tab.evaluate("window.made") == 0
+        assert max(tab.evaluate("window.moved").values()) <= 2
+        assert "a.sparsity=0.99" in tab.url
+        tab.get_by_role("button", name="Unpin").click()
+        tab.locator(".st-key-at-a-loss").wait_for(state="detached")
+        staged(tab, 13)
+
+
+WRITTEN = """() => {
+  window.written = []
+  for (const name of ['fillText', 'strokeText']) {
+    const plain = CanvasRenderingContext2D.prototype[name]
+    CanvasRenderingContext2D.prototype[name] = function (...rest) {
+      window.written.push([this.canvas, parseFloat(/([\\d.]+)px/.exec(this.font)[1]), rest[0]])
+      return plain.apply(this, rest)
+    }
+  }
+}"""
+SMALLEST = """() => {
+  const shown = (node) => node.closest('.st-key-stage') && node.getBoundingClientRect().width > 0
+  const onCanvas = window.written
+    .filter(([canvas, size, text]) => canvas.isConnected && shown(canvas) && size > 0 && text)
+    .map(([canvas, size, text]) => [size * canvas.getBoundingClientRect().width / canvas.offsetWidth, text])
+  const svg = [...document.querySelectorAll('.st-key-stage svg.marks text')].filter((each) => each.textContent.trim())
+    .map((each) => [each, parseFloat(getComputedStyle(each).fontSize), each.closest('svg')])
+    .filter(([each, size]) => size > 0 && getComputedStyle(each).opacity > 0)
+    .map(([each, size, of]) => [size * of.getBoundingClientRect().width / of.width.baseVal.value, each.textContent])
+  const told = '.st-key-line p, .st-key-line [data-baseweb=select] > div, .player output'
+  const words = [...document.querySelectorAll(told)]
+    .filter((each) => each.getBoundingClientRect().width > 0 && each.textContent.trim())
+    .map((each) => [parseFloat(getComputedStyle(each).fontSize) * each.getBoundingClientRect().width / each.offsetWidth,
+      each.textContent])
+  return [...onCanvas, ...svg, ...words].sort((a, b) => a[0] - b[0]).slice(0, 5)
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_before_a_room_every_text_has_18_pixels_and_all_is_on_the_screen(scheme, browser, address):
+    with tab_at(browser, address, scheme, "/double_descent", (1280, 720)) as tab:
+        for view in PAGE.views:
+            tab.goto(f"{address}/double_descent?view={view.id}&v=2")
+            staged(tab)
+            tab.evaluate(WRITTEN)
+            tab.keyboard.press("p")
+            tab.wait_for_function("location.search.includes('present=1')")
+            tab.get_by_role("button", name="Leave").wait_for()
+            settled(tab)
+            smallest = tab.evaluate(SMALLEST)
+            assert smallest[0][0] >= 17.9, (view.id, smallest)
+            for size in ((1280, 720), (1024, 576)):
+                tab.set_viewport_size({"width": size[0], "height": size[1]})
+                settled(tab)
+                for part in [*(f".st-key-at-{each}" for each in figures(tab)), "#clock"]:
+                    box = tab.locator(part).bounding_box()
+                    assert min(box["x"], box["y"]) >= 0, (view.id, part)
+                    assert box["x"] + box["width"] <= size[0] + 1, (view.id, part)
+                    assert box["y"] + box["height"] <= size[1] + 1, (view.id, part)
+            tab.set_viewport_size({"width": 1280, "height": 720})
+
+
+def test_keys_lead_through_the_views_before_a_room_and_back_to_the_page(browser, address):
+    with tab_at(browser, address, path=f"/double_descent?T=1000&{SMALL}", size=(1280, 720)) as tab:
+        staged(tab, 13)
+        tab.evaluate(SET_CLOCK, 12)
+        tab.wait_for_function("location.search.includes('step=')")
+        step = re.search(r"step=(\d+)", tab.url).group(1)
+        tab.keyboard.press("p")
+        tab.get_by_role("button", name="Leave").wait_for()
+        settled(tab)
+        assert not tab.locator("[data-testid=stSidebar]").is_visible()
+        assert f"step={step}" in tab.url
+        assert "T=1000" in tab.url
+        assert at(tab) == 12
+        box = tab.locator(".st-key-at-loss canvas").first.bounding_box()
+        tab.mouse.move(
+            box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.5
+        )  # where it is seen, though enlarged
+        tab.wait_for_function("document.querySelector('#pointed').value.startsWith('T=')")
+        tab.keyboard.press("n")
+        tab.wait_for_function("location.search.includes('view=bias')")
+        tab.keyboard.press("b")
+        tab.wait_for_function("location.search.includes('view=over_t')")
+        settled(tab)
+        tab.keyboard.press("Escape")
+        tab.get_by_role("button", name="Present").wait_for()
+        settled(tab)
+        assert "present" not in tab.url
+        assert "T=1000" in tab.url
+        assert tab.locator("[data-testid=stSidebar]").is_visible()
+        assert tab.evaluate("getComputedStyle(document.querySelector('.st-key-page')).zoom") == "1"

@@ -637,8 +637,7 @@ def test_an_accuracy_of_0_has_a_colour_and_a_missing_cell_an_outline():
     table = pd.DataFrame({"n_samples": [3, 10], "n_hidden": 2, "value": [0.0, 1.0]})
     side = charts.Side("n_samples", "T", (3, 10, 100))
     chart = charts.size_map(table, "Accuracy", "accuracy", logarithmic=False, x=side, y=HIDDEN)
-    assert chart.data["cells"]["shade"].tolist() == [0, 1]
-    assert chart.data["cells"]["bright"].tolist() == [True, False]
+    assert chart.data["cells"]["value"].tolist() == [0, 1]
     assert len(chart.data["frame"]) == 6
     assert "white" not in json.dumps(chart.spec)
 
@@ -653,7 +652,6 @@ def test_small_shares_are_told_in_percent_and_their_colours_end_where_one_says()
     assert whole.data["cells"]["text"].tolist() == ["0", "0.0023", "0.09"]
     assert small.data["meta"][["low", "high"]].to_numpy().tolist() == [[0, 0.09]]
     assert whole.data["meta"][["low", "high"]].to_numpy().tolist() == [[0, 1]]
-    assert small.data["cells"]["bright"].tolist() == [True, True, False]
     kinds = {
         next(v["type"] for _, v in walk(chart.spec) if isinstance(v, dict) and "interpolate" in v)
         for chart in (small, whole, cells(SIZES))

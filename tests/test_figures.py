@@ -56,13 +56,6 @@ def test_the_address_of_a_figure_in_a_view_says_everything(id):
     assert choice == view.default(**view.figures[id].choice)
 
 
-def test_the_views_that_the_table_names_are_different_views(name, opened):
-    addresses = {figure.tab: figure.address for figure in FIGURES.values() if figure.page == name}
-    views = [opened(name, address) for address in addresses.values()]
-    shown = {(tuple((each.key, each.chart) for each in view.drawn), tuple(view.said)) for view in views}
-    assert len(shown) == len(views)
-
-
 def test_no_two_figures_are_the_same_chart_of_the_same_view():
     places = [(figure.page, tuple(sorted(figure.address.items())), figure.block) for figure in FIGURES.values()]
     assert len(set(places)) == len(places)

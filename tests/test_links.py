@@ -140,11 +140,8 @@ def test_a_link_in_lines_says_what_the_object_does(run, told):
 @pytest.mark.parametrize(
     ("address", "sentence"),
     [
-        (
-            "limits?limits=One-hots",
-            "the links of limits cannot be read yet: only those of double_descent, superposition can",
-        ),
-        ("http://localhost:8501/home", "the links of home cannot be read yet: only those of "),
+        ("claims?words=polygon", "claims is not made of views, so its links hold no networks: those of "),
+        ("http://localhost:8501/home", "home is not made of views, so its links hold no networks: those of "),
         ("", "'' is not a page; the pages are home, "),
         ("?T=5", "'' is not a page; the pages are home,"),
         ("no/where", "'where' is not a page; the pages are home,"),
@@ -287,13 +284,10 @@ def test_a_file_is_a_view_in_the_menu_the_list_the_gallery_the_index_and_the_lin
             "id": "F99",
             "title": "A figure of seven",
             "page": "double_descent",
-            "tab": "seven",
-            "chart": None,
-            "key": "answer",
-            "experiments": ["double_descent"],
-            "address": {"view": "seven", "seed": "1", "v": "2"},
             "view": "seven",
             "block": "answer",
+            "experiments": ["double_descent"],
+            "address": {"view": "seven", "seed": "1", "v": "2"},
         }
     ]
     assert list(figures.figures())[-1] == "F99"

@@ -456,10 +456,9 @@ def _view_rows(page: Page | None) -> list[dict[str, str]]:
     return [{"id": view.id, "title": view.title} for view in page.views] if page else []
 
 
-def _figure_row(name: str, figure: Figure) -> dict[str, Any]:
-    """What is told of a figure: where it is, and the parameters of the address that open it there."""
-    told = ("title", "page", "tab", "chart", "key", "experiments", "address", "view", "block")
-    return {"id": name, **{field: getattr(figure, field) for field in told}}
+def _figure_row(id: str, figure: Figure) -> dict[str, Any]:
+    """A figure of the post as the JSON tells it."""
+    return {"id": id, **figure._asdict(), "experiments": list(figure.experiments), "address": dict(figure.address)}
 
 
 def pages() -> list[dict[str, str]]:
@@ -475,13 +474,16 @@ def pages() -> list[dict[str, str]]:
 
 def _link(arguments: argparse.Namespace) -> int:
     page, opened, plan = _opened(arguments.address)
-    address = page.write(opened.view, opened.choice, opened.step)
+    address = page.write(opened.view, opened.choice, opened.step, opened.pinned, opened.present)
+    a = opened.pinned or opened.choice
+    differ_in_a = [each for each in opened.view.every_control if a[each.id] != opened.choice[each.id]]
     link = f"/{page.id}?{urlencode(address)}"
     if arguments.json:
         told = {
             "page": page.id,
             "view": opened.view.id,
             "choice": {each.id: each.write(opened.choice[each.id]) for each in opened.view.every_control},
+            "a": {each.id: each.write(a[each.id]) for each in differ_in_a} if opened.pinned else None,
             "step": opened.step,
             "address": address,
             "link": link,
@@ -495,6 +497,10 @@ def _link(arguments: argparse.Namespace) -> int:
     print(f"page: {page.title}\nview: {opened.view.title}")
     for each in opened.view.every_control:
         print(f"  {each.label}: {each.write(opened.choice[each.id])}")
+    if opened.pinned:
+        print("beside A:" + ("" if differ_in_a else " the same"))
+    for each in differ_in_a:
+        print(f"  {each.label}: {each.write(a[each.id])}")
     print(f"step: {'the end' if opened.step is None else opened.step}")
     print(f"networks: {len(plan.experiments)}" + (f", by {', '.join(differ)}" if differ else ""))
     for experiment in plan.opened:
@@ -511,8 +517,8 @@ def _keyed(experiment: Experiment) -> dict[str, Any]:
 
 
 def _opened(text: str) -> tuple[Page, Opened, Plan]:
-    """The page that a link leads to, what it opens there, and the networks of that."""
-    from toyviz import control, studies, view
+    """The page that a link leads to, what it opens there, and the networks of that, and of A where it has one."""
+    from toyviz import comparison, control, studies, view
 
     try:
         name, address = view.link(text)
@@ -522,11 +528,14 @@ def _opened(text: str) -> tuple[Page, Opened, Plan]:
     if name not in every:
         refuse(f"{control.quotable(name)!r} is not a page; the pages are {', '.join(every)}")
     if name not in of_views:
-        refuse(f"the links of {name} cannot be read yet: only those of {', '.join(of_views)} can")
+        refuse(f"{name} is not made of views, so its links hold no networks: those of {', '.join(of_views)} do")
     page = of_views[name]
     opened = page.read(address)
     try:
-        return page, opened, opened.view.plan(opened.choice)
+        plan = opened.view.plan(opened.choice)
+        if opened.pinned:
+            plan = comparison.joined(opened.view.plan(opened.pinned), plan)
+        return page, opened, plan
     except ValueError as error:
         refuse(f"this link cannot be trained: {error}")
 

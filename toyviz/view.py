@@ -20,7 +20,8 @@ from toyviz.sweep import Sweep
 
 VERSION = "2"  # of the addresses that are written now; those of the first had no version
 EXPORTED = ("figure", "as", "theme", "width", "height", "scale", "take")  # what the address of an export says beside
-RESERVED = {"view", "step", "v", *EXPORTED, *dir(Choice)}  # no control has one of these as its id
+RESERVED = {"view", "step", "v", "present", *EXPORTED, *dir(Choice)}  # no control has one of these as its id
+PINNED = "a."  # before the names of what is chosen for A, which stands beside what else the address says
 SYMBOLS = {  # of fields of the record, as the pages write them
     "n_samples": "T",
     "n_hidden": "m",
@@ -217,7 +218,7 @@ class View:
     def __post_init__(self) -> None:
         """Refuse ids that would hide one another, in the address or in a choice."""
         ids = [each.id for each in self.every_control]
-        bad = next((id for id in ids if ids.count(id) > 1 or id in RESERVED), None)
+        bad = next((id for id in ids if ids.count(id) > 1 or id in RESERVED or "." in id), None)
         if bad:
             raise ValueError(f"no control of view {self.id!r} may be called {bad!r}: something else is, beside it")
 
@@ -243,6 +244,8 @@ class Opened(NamedTuple):
     choice: Choice
     step: int | None  # of the training that is looked at; None for its end
     not_understood: tuple[str, ...]  # a sentence each
+    pinned: Choice | None = None  # A, beside which the choice is B
+    present: bool = False  # whether it is shown to a room
 
 
 @dataclass(frozen=True)
@@ -271,8 +274,13 @@ class Page:
 
         One that names no version is read as it was meant: with the names and the defaults of the first addresses.
         """
-        given = {name: text if isinstance(text, str) else ",".join(text) for name, text in address.items()}
-        version, step, sentences = given.pop("v", None), None, []
+        every = {name: text if isinstance(text, str) else ",".join(text) for name, text in address.items()}
+        beside = {name.removeprefix(PINNED): text for name, text in every.items() if name.startswith(PINNED)}
+        given = {name: text for name, text in every.items() if not name.startswith(PINNED)}
+        present, version, step, sentences = given.pop("present", None), given.pop("v", None), None, []
+        is_first = version is None and bool(given)
+        if present not in (None, "1"):
+            sentences.append(f"present={control.quotable(present)} is not possible: 1; shown: as usual")
         if version not in (None, VERSION):
             sentences.append(f"v={control.quotable(version)} is not possible: {VERSION}; read as {VERSION}")
         try:
@@ -289,19 +297,38 @@ class Page:
                     f"step={control.quotable(text)} is not possible: a whole number from 0; shown: the end"
                 )
         start: Mapping[str, str] = NOTHING
-        if version is None and address:
+        if is_first:
             given, start = _now(given, view.aliases), view.first_defaults
         choice, not_understood = control.read(
             view.every_control, given, lambda each: each.read(start[each.id]) if each.id in start else each.default
         )
         if start:
             choice = choice.with_(**_first_of(view, given, choice))
-        return Opened(view, choice, step, (*sentences, *not_understood))
+        pinned, sentences = None, [*sentences, *not_understood]
+        if beside:
+            pinned, not_understood = control.read(view.every_control, beside, lambda each: choice[each.id])
+            sentences += [f"of A, {each}" for each in not_understood]
+        return Opened(view, choice, step, tuple(sentences), pinned, present == "1")
 
-    def write(self, view: View, choice: Choice, step: int | None = None) -> dict[str, str]:
-        """The complete address: also what stands at its default, so that a link keeps its meaning."""
+    def write(
+        self,
+        view: View,
+        choice: Choice,
+        step: int | None = None,
+        pinned: Choice | None = None,
+        present: bool = False,
+    ) -> dict[str, str]:
+        """The complete address: also what stands at its default, so that a link keeps its meaning.
+
+        pinned: A, of which stands there what differs from the choice, or all of it where nothing does.
+        """
         address = {"view": view.id, **{each.id: each.write(choice[each.id]) for each in view.every_control}}
-        return address | ({"step": str(step)} if step is not None else {}) | {"v": VERSION}
+        if pinned is not None:
+            differ = [each for each in view.every_control if pinned[each.id] != choice[each.id]]
+            written = {f"{PINNED}{each.id}": each.write(pinned[each.id]) for each in differ or view.every_control}
+            address |= written
+        more = {"step": str(step)} if step is not None else {}
+        return address | more | ({"present": "1"} if present else {}) | {"v": VERSION}
 
     def _view_of(self, given: dict[str, str], old: bool) -> View:
         """The view that an address names, taken out of it; the first one where it names none."""

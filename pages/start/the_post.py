@@ -12,7 +12,7 @@ section = st.segmented_control(
     "Section", list(every), default=next(iter(every)), key="section", bind="query-params", required=True,
     label_visibility="collapsed",
 )  # fmt: skip
-for pair in zip(*[iter([*every[section], None])] * 2, strict=False):
+for pair in zip(*[iter([*every[section or next(iter(every))], None])] * 2, strict=False):
     for column, figure in zip(st.columns(2, gap="medium"), pair, strict=True):
         if figure:
             with column:

@@ -6,14 +6,15 @@ moment. So drawing again sends new data to a chart that stands, and costs no bui
 
 from toyviz.charts.bars import Bars, bars
 from toyviz.charts.chart import AMBER, BLUE, COLOUR_WORDS, GREEN, GREY, PURPLE, RAYS, VERMILLION, Chart, count
-from toyviz.charts.clock import POSITIONS, Kind
-from toyviz.charts.curves import clock_curve, lines_over, lines_over_sizes
+from toyviz.charts.clock import POSITIONS, Kind, together
+from toyviz.charts.curves import LINE_COLOURS, clock_curve, is_clock_curve, laid_over, lines_over, lines_over_sizes
 from toyviz.charts.drawings import FISH, FISH_COLOURS, components, fish_shapes
 from toyviz.charts.geometry import CLASSES, FEATURES, SAMPLES, dimensionality, panels
 from toyviz.charts.histograms import Histogram, histograms
+from toyviz.charts.legible import legible
 from toyviz.charts.logits import Logits, logit_plane, logit_stages, ranking, votes
 from toyviz.charts.loss import loss_close_to_one, norms_over_samples, over_samples
-from toyviz.charts.maps import Beside, Side, size_map
+from toyviz.charts.maps import Beside, Side, difference, size_map
 from toyviz.charts.matrices import Matrix, matrices
 from toyviz.charts.moving_lines import Line, moving_lines
 from toyviz.charts.phases import phases
@@ -26,6 +27,7 @@ from toyviz.charts.seeds import by_seed
 from toyviz.charts.sizes import ALL_THREE, Picture, over_sizes
 from toyviz.charts.stacks import Stack, stacks
 from toyviz.charts.strips import strips
+from toyviz.charts.together import shared_scales
 from toyviz.charts.vectors import Group, outstanding, plane, planes_of_kinds
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "GREY",
     "IMPORTANCES",
     "LIFT_KINDS",
+    "LINE_COLOURS",
     "OVERLAP",
     "POSITIONS",
     "PURPLE",
@@ -70,11 +73,15 @@ __all__ = [
     "clock_curve",
     "components",
     "count",
+    "difference",
     "dimensionality",
     "dimensions_per_feature",
     "factors",
     "fish_shapes",
     "histograms",
+    "is_clock_curve",
+    "laid_over",
+    "legible",
     "lines_over",
     "lines_over_sizes",
     "logit_plane",
@@ -96,8 +103,10 @@ __all__ = [
     "predictions",
     "ranking",
     "residuals",
+    "shared_scales",
     "size_map",
     "stacks",
     "strips",
+    "together",
     "votes",
 ]

@@ -40,11 +40,21 @@ from toyviz.charts.sizes import (
     x_of_places,
 )
 from toyviz.charts.ticks import PLAIN, linear_range, log_axis, log_range
+from toyviz.charts.together import shared_scales
 
-COLOURS = (VERMILLION, BLUE, PURPLE, GREY, GREEN, AMBER)  # of the first curve, the second, ...
+LINE_COLOURS = (VERMILLION, BLUE, PURPLE, GREY, GREEN, AMBER)  # of the first curve, the second, ...
+# And those of as many curves of another chart, which are laid below these.
+SHAPES = (
+    *("circle", "square", "triangle-up", "diamond", "triangle-down", "cross"),
+    *("triangle-left", "triangle-right", "wedge", "arrow", "triangle", "stroke"),
+)
+DASHES = (
+    *([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 2], [1, 3]),
+    *([5, 5], [8, 6], [2, 5], [8, 6, 2, 6], [4, 4], [1, 6]),
+)
+TWICE = (*LINE_COLOURS, *LINE_COLOURS)
 NARROW = 250  # pixels: a curve has its short title
-SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
-DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 2], [1, 3])
+BELOW = 0.6  # opacity of what is laid below
 
 
 def clock_curve(
@@ -57,13 +67,13 @@ def clock_curve(
 ) -> Chart:
     """The training loss over the steps, with a mark at the frame now; a click or a drag moves the clock there.
 
-    curves: name -> steps, losses, (k,) each; one alone needs no name: {"": ...}. At most as many as there are COLOURS.
+    curves: name -> steps, losses, (k,) each; one alone needs no name: {"": ...}. At most as many as LINE_COLOURS.
     frame_steps: (f,) int, ascending. total: steps of the whole training, which the axis spans from the start on. Step
     0 is drawn at 1, since the axis is logarithmic; losses that are not positive are left out. share: what is drawn are
     shares, on an axis from 0 to 1.
     """
-    if len(curves) > len(COLOURS):
-        raise ValueError(f"curves has {len(curves)} names; at most {len(COLOURS)} can be told apart")
+    if len(curves) > len(LINE_COLOURS):
+        raise ValueError(f"curves has {len(curves)} names; at most {len(LINE_COLOURS)} can be told apart")
     if len(frame_steps) > POSITIONS:
         raise ValueError(f"frame_steps has {len(frame_steps)} frames; a clock shows at most {POSITIONS}")
     at = np.maximum(np.asarray(frame_steps, dtype=int), 1)
@@ -107,6 +117,41 @@ def clock_curve(
         if len(losses)
     ]
     return Chart(_clock_curve(share), data, f"{title} over the training steps. {'; '.join(ends) or 'No steps yet'}.")
+
+
+def is_clock_curve(chart: Chart) -> bool:
+    """Whether two of these charts can be laid over each other."""
+    return chart.spec is _clock_curve()
+
+
+def laid_over(a: Chart, b: Chart, names: tuple[str, str] = ("A", "B")) -> Chart:
+    """Two charts of clock_curve, of one clock, as one on shared axes: the curves of A dashed below those of B."""
+    if len(a.data["frames"]) != len(b.data["frames"]):
+        raise ValueError(
+            f"the charts have {len(a.data['frames'])} and {len(b.data['frames'])} frames; one clock needs as many"
+        )
+    a, b = shared_scales(a, b)
+    lines: list[tuple[str, int]] = []
+    for name, chart, first in ((names[0], a, len(LINE_COLOURS)), (names[1], b, 0)):
+        lines += [(f"{name} {line}".strip(), first + k) for k, line in enumerate(chart.data["names"]["name"])]
+    told = [
+        f"{names[1]}, {of_b}; {names[0]}, {of_a}"
+        for of_a, of_b in zip(a.data["frames"]["told"], b.data["frames"]["told"], strict=True)
+    ]
+    both = {
+        name: pd.concat(
+            [a.data[name].assign(line=a.data[name]["line"] + len(LINE_COLOURS)), b.data[name]], ignore_index=True
+        )
+        for name in ("curve", "dots")
+    }
+    data = {
+        **b.data,
+        **both,
+        "frames": b.data["frames"].assign(told=told),
+        "names": _names([name for name, _ in lines]).assign(line=[float(line) for _, line in lines]),
+        "meta": b.data["meta"].assign(wide=_wide([name for name, _ in lines])),
+    }
+    return Chart(b.spec, data, f"{names[0]}: {a.alt} {names[1]}: {b.alt}")
 
 
 def lines_over_sizes(
@@ -158,7 +203,7 @@ def lines_over(
     high: float | None = None,
     share: bool = False,
     median: bool = False,
-    colours: Sequence[str] = COLOURS,
+    colours: Sequence[str] = LINE_COLOURS,
     against: pd.DataFrame | None = None,
     against_name: str = "",
     height: int | None = None,
@@ -271,7 +316,8 @@ def _names(names: Sequence[str]) -> pd.DataFrame:
     """The names of lines in one row above the plot, and where each begins."""
     widths = [width_of(name) + 10 for name in names]
     left = np.cumsum([0, *widths[:-1]]).astype(float)
-    return pd.DataFrame({"name": list(names), "line": np.arange(float(len(names))), "left": left})
+    room = np.array(widths, dtype=float) - 26
+    return pd.DataFrame({"name": list(names), "line": np.arange(float(len(names))), "left": left, "room": room})
 
 
 def _wide(names: Sequence[str]) -> float:
@@ -314,7 +360,8 @@ def _clock_curve(share: bool) -> dict[str, Any]:
         },
         "axis": log_axis(minExtent=40, maxExtent=40, **({"labelExpr": "format(datum.value, '.0%')"} if share else {})),
     }
-    color, shape, dash = (_by_line(values) for values in (COLOURS, SHAPES, DASHES))
+    color, shape, dash = (_by_line(values) for values in (TWICE, SHAPES, DASHES))
+    below = _by_line([1] * len(LINE_COLOURS) + [BELOW] * len(LINE_COLOURS)) | {"type": "ordinal"}
     jump = {
         "name": "jump",
         "select": {
@@ -336,7 +383,7 @@ def _clock_curve(share: bool) -> dict[str, Any]:
         {
             "data": {"name": "curve"},
             "mark": {"type": "line", "strokeWidth": 2, "tooltip": None},
-            "encoding": {"x": x, "y": y, "color": color, "strokeDash": dash},
+            "encoding": {"x": x, "y": y, "color": color, "strokeDash": dash, "opacity": below},
         },
         {
             "data": {"name": "dots"},
@@ -344,7 +391,7 @@ def _clock_curve(share: bool) -> dict[str, Any]:
             "mark": {"type": "point", "filled": True, "size": 90, "opacity": 1, "tooltip": None},
             "encoding": {"x": x, "y": y, "color": color, "shape": shape},
         },
-        *_legend(),
+        *_legend(TWICE),
         {
             "data": {"name": "frames"},
             "params": [jump],
@@ -373,7 +420,7 @@ def _by_line(values: Sequence[Any], field: str = "line") -> dict[str, Any]:
     return {"field": field, "type": "nominal", "scale": scale, "legend": None}
 
 
-def _legend(colours: Sequence[str] = COLOURS) -> list[dict[str, Any]]:
+def _legend(colours: Sequence[str] = LINE_COLOURS) -> list[dict[str, Any]]:
     """The names of the lines above the plot, each after a piece of its line; smaller where they would be too long."""
     shrink = "min(1, width / data('meta')[0].wide)"
 
@@ -402,6 +449,7 @@ def _legend(colours: Sequence[str] = COLOURS) -> list[dict[str, Any]]:
                 "baseline": "middle",
                 "fontWeight": "bold",
                 "fontSize": {"expr": f"max(8, 11.5 * {shrink})"},
+                "limit": {"expr": f"datum.room * {shrink}"},
                 "tooltip": None,
             },
             "encoding": {**above, "x": along(23), "text": {"field": "name", "type": "nominal"}},

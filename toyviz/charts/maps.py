@@ -10,7 +10,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.chart import GREY, VERMILLION, Chart, named, stretched
+from toyviz.charts.chart import BLUE, GREY, VERMILLION, Chart, named, stretched
 from toyviz.charts.clock import POINTED_AT, heading, meta, pointed_in, targets, width_of
 from toyviz.charts.sizes import filled
 
@@ -22,7 +22,12 @@ TOLD = {  # what the tooltip of a cell tells beside its value, where it is known
     "seeds": alt.Tooltip("seeds:Q", title="seeds"),
 }
 VIRIDIS = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725")
-Scale = Literal["log", "sqrt", "linear"]
+DIVERGING = (BLUE, "rgba(138, 143, 152, 0.12)", VERMILLION)  # below 0, 0 as the page behind it, above
+Colours = Literal["log", "sqrt", "linear", "difference", "difference in percent"]  # of the scale of the colours
+SCALES: dict[Colours, Any] = {
+    "log": "log", "sqrt": "sqrt", "linear": "linear", "difference": "pow", "difference in percent": "pow",
+}  # fmt: skip
+LOW, HIGH = "data('meta')[0].low", "data('meta')[0].high"
 LINE = 13  # pixels of a line of the titles of maps side by side
 DARK, BRIGHT = "#222222", "#ffffff"  # numbers in bright and in dark cells
 
@@ -80,7 +85,7 @@ def size_map(
     low, high = _ends(cells["value"], logarithmic, ends)
     percent = ends is not None and not logarithmic
     digits = digits or (1 if logarithmic and high > 20 * low else 2)  # the wider the range, the fewer tell cells apart
-    drawn = _shaded(cells, low, high, logarithmic, percent, digits)
+    drawn = _told(cells, percent, digits)
     drawn["kin"] = [f"{x.field}={i} {y.field}={j}" for i, j in zip(cells[x.field], cells[y.field], strict=True)]
     sides = [side.values or tuple(sorted(set(cells[side.field]))) or (1,) for side in (x, y)]
     titles = beside.titles if beside else {"": ""}
@@ -110,10 +115,50 @@ def size_map(
         data["maps"] = pd.DataFrame({"label": list(titles.values()), "column": firsts})
     data |= {name: filled(frame) for name, frame in frames.items()}
     more = tuple(name for name in TOLD if name in cells.columns)
-    scale: Scale = "log" if logarithmic else "sqrt" if percent else "linear"
+    scale: Colours = "log" if logarithmic else "sqrt" if percent else "linear"
     bare = (side._replace(values=()) for side in (x, y))
     spec = _size_map(legend, scale, *bare, more, tuple(pick), bool(beside), linked)
     return Chart(spec, data, _said(title, drawn, percent, len(titles)))
+
+
+def difference(a: Chart, b: Chart) -> Chart | None:
+    """B - A, cell by cell where both maps have one, on one scale around 0; None where the maps cannot be subtracted."""
+    about = b.spec.get("usermeta", {}).get("map")
+    if about is None or a.spec.get("usermeta", {}).get("map") != about:
+        return None
+    both = b.data["cells"].merge(a.data["cells"][[*about["by"], "value"]], on=about["by"], suffixes=("", " of A"))
+    value = both["value"].astype(float) - both["value of A"].astype(float)
+    apart = float(value.abs().max()) if value.notna().any() else 0.0
+    apart = apart or 1.0
+    percent = about["percent"]
+    drawn = both.drop(columns="value of A").assign(
+        value=value,
+        text=[_signed(each, 2, percent) for each in value],
+        precise=[_signed(each, 4, percent) for each in value],
+    )
+    of_b = b.data["meta"].iloc[0]
+    title = f"B − A: {of_b['title']}"
+    longest = max(map(len, drawn["text"]), default=1)
+    data = {
+        **b.data,
+        "cells": filled(drawn.reset_index(drop=True)),
+        "meta": b.data["meta"].assign(title=title, low=-apart, high=apart, longest=longest),
+    }
+    x, y = (Side(*about[side]) for side in ("x", "y"))
+    kind: Colours = "difference in percent" if percent else "difference"
+    spec = _size_map(
+        f"{about['legend']}, B − A", kind, x, y, (), tuple(about["pick"]), about["several"], about["linked"]
+    )
+    ends = (_signed(value.min(), 2, percent), _signed(value.max(), 2, percent)) if value.notna().any() else ("", "")
+    said = f"from {ends[0]} to {ends[1]}" if ends[0] else "nothing to subtract yet"
+    return Chart(spec, data, f"{title}: {said}.", b.square)
+
+
+def _signed(value: float, digits: int, percent: bool) -> str:
+    """A difference with its sign: "+0.3", "−2", "0"; nothing for what is not known."""
+    if not np.isfinite(value):
+        return ""
+    return f"{'−' if value < 0 else '+' if value > 0 else ''}{told(abs(value), digits, percent)}"
 
 
 def _every(across: str, up: str, sides: Sequence[Sequence[int]], beside: Beside | None) -> pd.DataFrame:
@@ -147,22 +192,12 @@ def _ends(values: pd.Series, logarithmic: bool, ends: tuple[float, float] | None
     return low, high if high > low else low * 1.01 or 1.0
 
 
-def _shaded(
-    cells: pd.DataFrame, low: float, high: float, logarithmic: bool, percent: bool, digits: int
-) -> pd.DataFrame:
-    """The cells with what decides their colour, and with their numbers as text."""
-    values = cells["value"].astype(float)
-    shade = values.clip(low, high)
-    if logarithmic:
-        bright = np.log(shade / low) / np.log(high / low) > 0.55
-    else:
-        bright = ((shade - low) / (high - low)) ** (0.5 if percent else 1) < 0.45
+def _told(cells: pd.DataFrame, percent: bool, digits: int) -> pd.DataFrame:
+    """The cells with their numbers as text."""
     return cells.assign(
         zero=cells["value"] == 0,
-        shade=shade,
         text=cells.get("text", [told(value, digits, percent) for value in cells["value"]]),
         precise=[told(value, 4, percent) for value in cells["value"]],
-        bright=bright,
     )
 
 
@@ -188,7 +223,7 @@ def rounded(value: float, digits: int) -> str:
 @cache
 def _size_map(
     legend: str,
-    kind: Scale,
+    kind: Colours,
     x_side: Side,
     y_side: Side,
     more: tuple[str, ...],
@@ -196,7 +231,7 @@ def _size_map(
     several: bool,
     linked: bool,
 ) -> dict[str, Any]:
-    best_is_highest = kind != "log"
+    diverging, best_is_highest = kind.startswith("difference"), kind in ("sqrt", "linear")
     across, up = "column" if several else x_side.field, y_side.field
     axis = alt.Axis(
         labelAngle=0,
@@ -215,12 +250,13 @@ def _size_map(
         alt.X(f"{across}:O", title=x_side.title, axis=sizes, scale=_in_order("across")),
         alt.Y(f"{up}:O", title=y_side.title, axis=axis, scale=_in_order("up")),
     )
-    ends = alt.ExprRef("[data('meta')[0].low, data('meta')[0].high]")
+    colours = DIVERGING if diverging else VIRIDIS
     scale = alt.Scale(
-        type=kind,
-        range=list(VIRIDIS),
+        type=SCALES[kind],
+        exponent=0.5 if diverging else alt.Undefined,  # of the distance from 0, so that small ones are seen too
+        range=list(colours),
         interpolate="rgb",
-        domain=ends,
+        domain=alt.ExprRef(f"[{LOW}, {HIGH}]"),
         reverse=best_is_highest,
     )
     color = alt.Color(
@@ -236,8 +272,9 @@ def _size_map(
         *(TOLD[name] for name in more),
     ]
     cells = alt.Chart(named("cells")).transform_filter("isValid(datum.value)")
+    cells = cells.transform_calculate(shade=f"clamp(datum.value, {LOW}, {HIGH})", bright=_bright(kind))
     room = "min(bandwidth('x') / (0.58 * data('meta')[0].longest + 0.5), 0.75 * bandwidth('y'))"
-    numbers = alt.condition("datum.bright", alt.value(DARK), alt.value(BRIGHT))
+    numbers = alt.condition("datum.bright", alt.value(GREY if diverging else DARK), alt.value(BRIGHT))
     layers = [
         *(alt.Chart(named(name)).mark_point(opacity=0, tooltip=None) for name in ("meta", "across", "up")),
         alt.Chart(named("frame"))
@@ -260,14 +297,26 @@ def _size_map(
         .mark_rect(fillOpacity=0, stroke=VERMILLION, strokeWidth=2, tooltip=None)
         .encode(x=x, y=y),
         *([_titles(x)] if several else []),
-        *_legend(legend, reverse=best_is_highest, percent=kind == "sqrt"),
+        *_legend(
+            legend, colours[::-1] if best_is_highest else colours, percent=kind in ("sqrt", "difference in percent")
+        ),
     ]
     spec = stretched(alt.layer(*layers), "", 230)
     pickable = targets(x_side.field, up, *pick, linked=linked, nearest=False)
     layer = next(each for each in spec["layer"] if each.get("name") == "pickable")
     layer["transform"] = [*layer["transform"], *pickable["transform"]]
     layer["params"] = pickable["params"]
-    return {**spec, "params": pointed_in(linked), "title": heading(6)}
+    about = {
+        "x": [x_side.field, x_side.title],
+        "y": [y_side.field, y_side.title],
+        "by": [across, up],
+        "legend": legend,
+        "percent": kind == "sqrt",
+        "pick": list(pick),
+        "several": several,
+        "linked": linked,
+    }
+    return {**spec, "params": pointed_in(linked), "title": heading(6), "usermeta": {"map": about}}
 
 
 def _titles(x: alt.X) -> alt.Chart:
@@ -288,35 +337,48 @@ def _titles(x: alt.X) -> alt.Chart:
     return text.encode(x=x, y=alt.value(alt.ExprRef(f"-4 - {LINE} * (data('meta')[0].lines - 1)")), text="label:N")
 
 
-def _legend(name: str, reverse: bool, percent: bool) -> list[alt.Chart]:
+def _legend(name: str, colours: Sequence[str], percent: bool) -> list[alt.Chart]:
     """The colours from the lowest to the highest value, with their ends, in one line above the map and its titles."""
     y = alt.value(alt.ExprRef(f"-10 - {LINE} * data('meta')[0].lines"))
-    left, length = width_of(name) - 14, 70
-    stops = [
-        {"offset": k / (len(VIRIDIS) - 1), "color": color}
-        for k, color in enumerate(VIRIDIS[::-1] if reverse else VIRIDIS)
-    ]
-    low, high = (alt.ExprRef(_number(f"data('meta')[0].{end}", percent)) for end in ("low", "high"))
+    left = width_of(name) - 14
+    narrow = f"width < {left + 140:.0f}"  # then there is no room for the name, which is in the title too
+    start = f"({narrow} ? 0 : {left:.0f})"
+    end = f"{start} + 32 + clamp(width - {start} - 76, 12, 70)"
+    stops = [{"offset": k / (len(colours) - 1), "color": color} for k, color in enumerate(colours)]
+    low, high = (alt.ExprRef(_number(bound, percent)) for bound in (LOW, HIGH))
     bar = alt.Chart(named("meta")).mark_rect(
         color={"gradient": "linear", "x1": 0, "x2": 1, "y1": 0, "y2": 0, "stops": stops}, height=9, tooltip=None
     )
 
-    def at(x: float, words: Any, align: Any) -> alt.Chart:
-        text = alt.Chart(named("meta")).mark_text(color=GREY, fontSize=11, align=align, tooltip=None, text=words)
-        return text.encode(x=alt.value(x), y=y)
+    def at(x: str) -> Any:
+        return alt.value(alt.ExprRef(x))
+
+    def text(x: str, words: Any, align: Any) -> alt.Chart:
+        mark = alt.Chart(named("meta")).mark_text(color=GREY, fontSize=11, align=align, tooltip=None, text=words)
+        return mark.encode(x=at(x), y=y)
 
     return [
-        at(0, name, "left"),
-        at(left + 26, low, "right"),
-        bar.encode(x=alt.value(left + 32), x2=alt.value(left + 32 + length), y=y),
-        at(left + 38 + length, high, "left"),
+        text("0", alt.ExprRef(f"{narrow} ? '' : '{name}'"), "left"),
+        text(f"{start} + 28", low, "right"),
+        bar.encode(x=at(f"{start} + 32"), x2=at(end), y=y),
+        text(f"{end} + 6", high, "left"),
     ]
+
+
+def _bright(kind: str) -> str:
+    """Whether a cell is so bright that its number must be dark, as an expression."""
+    if kind.startswith("difference"):
+        return f"abs(datum.shade) < 0.25 * {HIGH}"
+    if kind == "log":
+        return f"log(datum.shade / {LOW}) / log({HIGH} / {LOW}) > 0.55"
+    share = f"(datum.shade - {LOW}) / ({HIGH} - {LOW})"
+    return f"sqrt({share}) < 0.45" if kind == "sqrt" else f"{share} < 0.45"
 
 
 def _number(value: str, percent: bool) -> str:
     if percent:
         return f"format(100 * {value}, '.2~r') + ' %'"
-    return f"format({value}, {value} < 1e-3 && {value} > 0 ? '.1e' : '.2~r')"
+    return f"format({value}, abs({value}) < 1e-3 && {value} != 0 ? '.1e' : '.2~r')"
 
 
 def _in_order(data_set: str) -> alt.Scale:

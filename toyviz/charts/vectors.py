@@ -220,6 +220,12 @@ def _equal_sums(kind: str, x: dict[str, Any], y: dict[str, Any]) -> dict[str, An
     }
 
 
+def _within(offset: str, axis: str, length: str, margin: int) -> str:
+    """The offset of a mark, in pixels, so that it stays so far within the plot."""
+    at = f"scale('{axis}', datum.{axis})"
+    return f"clamp({offset}, {margin} - {at}, {length} - {margin} - {at})"
+
+
 @cache
 def _plane(
     kinds: tuple[Kind, ...], told: tuple[str, ...], noun: str, joined: str, equal_sums: str, picks: bool
@@ -283,12 +289,13 @@ def _plane(
         "transform": [{"filter": "datum.label != ''"}],
         "mark": {
             "type": "text",
+            "clip": True,  # what reaches beyond the plot would push the title off the chart
             "color": GREY,
             "fontSize": 11,
             "fontWeight": "bold",
             "tooltip": None,
-            "dx": {"expr": f"12 * {away.format('datum.x')}"},
-            "dy": {"expr": f"-12 * {away.format('datum.y')}"},
+            "dx": {"expr": _within(f"12 * {away.format('datum.x')}", "x", "width", 13)},
+            "dy": {"expr": _within(f"-12 * {away.format('datum.y')}", "y", "height", 8)},
         },
         "encoding": {
             "x": x,

@@ -125,7 +125,7 @@ def _at_reach_1(vectors: np.ndarray) -> np.ndarray:
 
 def at_steps(result: Result, steps: np.ndarray) -> Result:
     """The result with the frames nearest to these steps, as ratios: what is compared is seen at the same time."""
-    nearest = nearest_frames(result, steps)
+    nearest = nearest_frames(result.frame_steps, steps)
     return replace(
         result,
         frame_steps=result.frame_steps[nearest],
@@ -134,9 +134,9 @@ def at_steps(result: Result, steps: np.ndarray) -> Result:
     )
 
 
-def nearest_frames(result: Result, steps: np.ndarray) -> np.ndarray:
-    """Which frame of the result is nearest to each of these steps, as ratios, (k,) int."""
-    apart = np.abs(np.log1p(steps)[:, None] - np.log1p(result.frame_steps))  # (k, f)
+def nearest_frames(frame_steps: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """The frame nearest to each of these steps, as ratios: (f,) int. frame_steps: (g,), steps: (f,)."""
+    apart = np.abs(np.log1p(steps)[:, None] - np.log1p(frame_steps))  # (f, g)
     nearest: np.ndarray = apart.argmin(axis=1)
     return nearest
 

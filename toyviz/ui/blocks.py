@@ -49,7 +49,9 @@ class Kept:
 
 def shown(page: Page, view: View, choice: Choice, plan: Plan, sweep: Sweep) -> tuple[Block, ...]:
     """view.show(...) of what is trained so far. Not to be changed: others have the same."""
-    key = (page.id, view.id, _told(choice), tuple(each.experiment.key for each in sweep))
+    trained = tuple(each.experiment.key for each in sweep)
+    wanted = tuple(each.key for each in plan.experiments)  # A and B, beside each other, have the sizes of both
+    key = (page.id, view.id, _told(choice), trained, wanted)
     return _kept().get(key, lambda: tuple(view.show(choice, plan, sweep)))
 
 
@@ -57,7 +59,7 @@ def inside(page: Page, view: View, choice: Choice, results: tuple[Result, ...]) 
     """view.inside(...); kept where these networks are trained, else of this moment."""
     if not all(result.finished for result in results):
         return tuple(view.inside(choice, *results))
-    frames = tuple((each.experiment.key, len(each.frame_steps)) for each in results)
+    frames = tuple((each.experiment.key, each.frame_steps.tobytes()) for each in results)
     key = (page.id, view.id, "inside", _told(choice), frames)
     return _kept().get(key, lambda: tuple(view.inside(choice, *results)))
 

@@ -28,19 +28,28 @@ def open_address(page: Page, visit: Visit) -> View:
     if not visit.touched and (visit.written is None or _without_step(address) != _without_step(visit.written)):
         opened = page.read(now)
         visit.take(opened.view, opened.choice)
-        visit.step, visit.sentences = opened.step, opened.not_understood
+        visit.step, visit.sentences, visit.presents = opened.step, opened.not_understood, opened.present
+        visit.pinned = None
+        if opened.pinned is not None:
+            visit.pin(opened.view, opened.pinned)
+            visit.touched = False
     if visit.view not in ids:
         visit.view = page.views[0].id
     view = page.view(visit.view)
     if visit.touched:
         step = address.get("step", "")  # the browser may have written another since
         is_step = step.isascii() and step.isdigit() and len(step) < 10  # as a page reads it
-        written = page.write(view, visit.choice(view), int(step) if is_step else None)
+        written = link(page, view, visit, int(step) if is_step else None)
         st.query_params.from_dict(written)
         visit.written, visit.touched = written, False
     else:
         visit.written = address
     return view
+
+
+def link(page: Page, view: View, visit: Visit, step: int | None = None) -> dict[str, str]:
+    """The complete address of what is on the screen."""
+    return page.write(view, visit.choice(view), step, visit.beside(view), visit.presents)
 
 
 def view_menu(page: Page, visit: Visit) -> None:
@@ -95,13 +104,16 @@ def opens(page: Page, view: View, visit: Visit) -> None:
         _widget(page, each, visit, small=True)
 
 
-def pick(view: View, visit: Visit, values: dict[str, Any]) -> None:
-    """Choose as the view's widgets do: what a click on a figure does. What is not possible is passed over."""
+def pick(view: View, visit: Visit, values: dict[str, Any], of_a: bool = False) -> None:
+    """Choose as the view's widgets do: what a click on a figure does. What is not possible is passed over.
+
+    of_a: for A, which has no widgets.
+    """
     for each in view.every_control:
         if each.id in values:
             try:
                 value = values[each.id]
-                visit.put(each, each.read(value if isinstance(value, str) else f"{value:.12g}"))
+                visit.put(each, each.read(value if isinstance(value, str) else f"{value:.12g}"), of_a)
             except (ValueError, TypeError):
                 continue
     visit.sentences, visit.touched = (), True

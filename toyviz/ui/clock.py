@@ -6,10 +6,12 @@ page before the charts do, wherever it stands. All that follows from moving it h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
+
+from toyviz.ui.readings import Readings
 
 RANGE = """<input id="clock" type="range" min="0" max="39" value="39" aria-label="Step of the training">
 <input id="pointed" type="text" value="" hidden><input id="own-scale" type="text" value="" hidden>"""
@@ -33,6 +35,7 @@ CSS = """.player {display: flex; gap: .35rem; align-items: center; white-space: 
 .player label {display: flex; gap: .25rem; align-items: center; cursor: pointer}
 .player output {font-variant-numeric: tabular-nums; margin-left: .5rem; overflow: hidden; text-overflow: ellipsis}
 .player output b {font-weight: 600}
+.player output div {line-height: 1.15; overflow: hidden; text-overflow: ellipsis}
 .player output span {opacity: .7}
 @media (max-width: 48rem) {
   .player {flex-wrap: wrap; height: auto}
@@ -59,9 +62,11 @@ function start({ data, parentElement, setTriggerValue }) {
   const now = () => frameAt(+clock.value)
   const say = () => {
     const at = now()
-    const step = `<b>step ${steps[at].toLocaleString('en')}</b> of ${data.total.toLocaleString('en')}`
-    const told = data.numbers.map(([name, values]) => `<span>${name}</span> ${values[at]}`)
-    words.innerHTML = [step, ...told].join(' &nbsp; ')
+    const told = ({ steps, numbers, total }) => [
+      `<b>step ${steps[at].toLocaleString('en')}</b> of ${total.toLocaleString('en')}`,
+      ...numbers.map(([name, values]) => `<span>${name}</span> ${values[at]}`)].join(' &nbsp; ')
+    words.innerHTML = data.beside
+      ? `<div><b>A</b> ${told(data.beside)}</div><div><b>B</b> ${told(data)}</div>` : told(data)
   }
   const go = (position) => {
     clock.value = position
@@ -191,9 +196,8 @@ def mount(where: Any) -> Any:
 
 def draw(
     where: Any,
-    steps: Sequence[int],
-    numbers: Sequence[tuple[str, Sequence[str]]],
-    total: int,
+    told: Readings,
+    beside: Readings | None = None,
     *,
     step: int | None = None,
     live: bool = False,
@@ -202,14 +206,12 @@ def draw(
 ) -> None:
     """The buttons, and what is told of the frame of now.
 
-    steps: of each frame. numbers: names, and a text for each frame. total: steps of the whole training. step: where to
-    begin. live: whether the history still grows. held: whether all of it is here, since one has gone back in it;
-    on_held hears when that changes.
+    beside: what is told of A, at the same frames, where the other is B. step: where to begin. live: whether the history
+    still grows. held: whether all of it is here, since one has gone back in it; on_held hears when that changes.
     """
     data = {
-        "steps": [int(each) for each in steps],
-        "total": total,
-        "numbers": [[name, list(texts)] for name, texts in numbers],
+        **told._asdict(),
+        "beside": beside._asdict() if beside else None,
         "step": step,
         "live": live,
         "held": held,

@@ -10,209 +10,186 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import streamlit as st
 
-from toyviz import cost, metrics, runtime, tables
+from toyviz import charts, comparison, runtime, tables
 from toyviz.experiment import Experiment
-from toyviz.queue import Status
 from toyviz.result import Result
-from toyviz.ui import choose, clock, runner
+from toyviz.ui import choose, clock, compare, line, presenter, readings, runner, style
+from toyviz.ui.asked import Asked, asked_of
 from toyviz.ui.downloads import take_with_you
-from toyviz.ui.frame import many, sentence, wide
+from toyviz.ui.frame import wide
 from toyviz.ui.inside import behind
+from toyviz.ui.readings import NOTHING_READ, Readings
 from toyviz.ui.runner import Progress
 from toyviz.ui.verdicts import claim
 from toyviz.ui.visit import Visit, visit
-from toyviz.view import Block, Choice, Figure, Number, Page, Plan, Table, Text, View, ids
+from toyviz.view import Block, Figure, Number, Page, Table, Text, View, ids
 
 POLL = 0.5  # seconds between two looks at a training
-LONG = 80  # letters from which a status may not fit in its line, and is told whole beside it
 FEW_VISITORS = 8  # can look so often; with more of them each looks less often
 NEWS = 4.0  # seconds after which what stands below the stage is told anew
-NUMBERS = {  # of a frame: what is told, how
-    "train_loss": ("train loss", ".3g"),
-    "train_accuracy": ("accuracy", ".0%"),
-    "test_loss": ("test loss", ".3g"),
-    "test_accuracy": ("accuracy", ".1%"),
-    "big_features": ("big features", ".0f"),
-}
-STYLE = """<style>
-.stMainBlockContainer {max-width: none; padding: 3rem 1.25rem 1rem}
-.stMainBlockContainer > .stVerticalBlock, .st-key-page, .st-key-page .stVerticalBlock {gap: .25rem}
-[data-testid=stHeader], .stAppHeader {height: 3rem; min-height: 3rem}
-[data-testid=stStatusWidget] {display: none}
-.st-key-head h1 {font-size: 1.25rem; padding: 0; white-space: nowrap}
-.st-key-head, .st-key-line {flex-wrap: nowrap; overflow: hidden}
-.st-key-head p, .st-key-line p {white-space: nowrap; overflow: hidden; text-overflow: ellipsis; margin: 0}
-.st-key-head [data-testid=stMarkdownContainer], .st-key-line [data-testid=stMarkdownContainer] {margin: 0}
-.st-key-status, .st-key-status .stMarkdown {min-width: 0}
-.st-key-line p {font-size: .875rem}
-.st-key-line [data-testid=stButton] button {min-height: 1.75rem; padding: 0 .6rem}
-.st-key-line [data-baseweb=select] > div {min-height: 1.9rem; height: 1.9rem; font-size: .875rem}
-.st-key-opens {align-items: center}
-.st-key-line button p {font-size: .8125rem}
-[data-testid=stSidebarContent] .stVerticalBlock {gap: .4rem}
-[data-testid=stSidebarContent] [data-testid=stButtonGroup] button {padding: 0 .5rem; min-height: 1.6rem}
-[data-testid=stLayoutWrapper]:has(> .st-key-stage) {flex: 0 0 max(380px, calc(100dvh - 228px)) !important}
-.st-key-stage, .st-key-stage [data-testid=stHorizontalBlock] {overflow: hidden !important}
-.st-key-stage .stVerticalBlock {gap: .25rem}
-#clock {width: 100%; margin: 0; accent-color: var(--st-primary-color, #0B6E99)}
-@media (min-width: 48.01rem) {
-  [data-testid=stLayoutWrapper]:has(> .st-key-own) {flex: var(--own, 1) 1 0 !important; min-width: 0}
-  [data-testid=stLayoutWrapper]:has(> .st-key-inside) {flex: var(--inside, 1) 1 0 !important; min-width: 0}
-}
-@media (max-width: 48rem) {  /* a phone: what moves stands one under another, and the clock stays at the lower edge */
-  .stMainBlockContainer {padding: 3rem .75rem 5rem}
-  [data-testid=stLayoutWrapper]:has(> .st-key-head), [data-testid=stLayoutWrapper]:has(> .st-key-line) {
-    height: auto !important; flex: 0 0 auto !important}
-  .st-key-head, .st-key-line {flex-wrap: wrap; height: auto !important; overflow: visible; row-gap: .25rem}
-  .st-key-head [data-testid=stButtonGroup] > [role=radiogroup] {flex-wrap: nowrap; overflow-x: auto; max-width: 92vw}
-  .st-key-line p {white-space: normal}
-  .st-key-opens {flex-wrap: wrap}
-  [data-testid=stLayoutWrapper]:has(> .st-key-stage) {flex: 0 0 auto !important; height: auto !important}
-  .st-key-stage {height: auto !important; overflow: visible !important}
-  .st-key-stage > div > [data-testid=stHorizontalBlock] {flex-direction: column !important;
-    overflow: visible !important}
-  [data-testid=stLayoutWrapper]:has(> .st-key-own) {
-    flex: 0 0 calc(max(2, var(--figures, 2)) * 215px) !important; width: 100% !important}
-  .st-key-own [class*=st-key-row-] {flex-direction: column !important}
-  .st-key-own [class*=st-key-row-] > [data-testid=stLayoutWrapper] {flex: 1 1 0 !important; min-height: 0}
-  [data-testid=stLayoutWrapper]:has(> .st-key-inside) {flex: 0 0 400px !important; width: 100% !important}
-  [data-testid=stLayoutWrapper]:has(> .st-key-player), [data-testid=stLayoutWrapper]:has(> .st-key-clock) {
-    height: auto !important; flex: 0 0 auto !important}
-  .st-key-player, .st-key-clock {height: auto !important}
-  .st-key-follow {display: none}
-  [data-testid=stLayoutWrapper]:has(> .st-key-clock) {position: sticky; bottom: 0; z-index: 10;
-    backdrop-filter: blur(16px)}
-}
-.st-key-said {position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)}
-</style>"""
 
 
 def page(page: Page) -> None:
     """A page: its title, the menu of its views, and the view that is open."""
-    st.html(STYLE)
     here = visit(page)
     with st.container(key="page"):
         head = st.container(horizontal=True, vertical_alignment="center", height=40, border=False, key="head")
         view = choose.open_address(page, here)
+        st.html(style.of(view, pinned=here.pinned is not None, presents=here.presents))
         with head:
             st.title(page.title, anchor=False, width="content")
             choose.view_menu(page, here)
+            presenter.draw(page, view, here)
         choose.controls(page, view, here, st.sidebar)
-        shares = f"--own: {view.width}; --inside: {1 - view.width:.3g}; --figures: {len(ids(view.stage))}"
-        st.html(f"<style>:root {{{shares}}} {_heights(view)}</style>")
-        choice, plan = _planned(view, here)
-        progress = runner.wanted(plan, here)
-        asked = Asked(page, view, choice, plan, here)
+        asked = asked_of(page, view, here)
+        progress = runner.wanted(asked.whole, here)
         live, many_here = bool(progress.live), max(1.0, runtime.visitors() / FEW_VISITORS)
         st.fragment(_stage, run_every=POLL * many_here if live else None)(asked, progress)
         st.fragment(_below, run_every=NEWS * many_here if live else None)(asked)
 
 
-def _heights(view: View) -> str:
-    """The style of figures that are higher than the others of their side."""
-    of = "[data-testid=stLayoutWrapper]:has(> .st-key-at-{})"
-    return " ".join(f"{of.format(id)} {{flex-basis: {times:.0%} !important}}" for id, times in view.taller.items())
-
-
-class Asked(NamedTuple):
-    """What is asked on a page, by whom."""
-
-    page: Page
-    view: View
-    choice: Choice
-    plan: Plan
-    visit: Visit
-
-
-def _planned(view: View, visit: Visit) -> tuple[Choice, Plan]:
-    """The choice and its plan; where there is none, the nearest choice that has one is taken, and why is said."""
-    choice = visit.choice(view)
-    try:
-        plan = _plan(view, choice)
-    except ValueError as error:
-        shown, plan, told = _possible(view, choice, visit.sound)
-        sentence = f"{error}; shown: {told}"
-        if sentence not in visit.sentences:
-            visit.sentences = (*visit.sentences, sentence)
-        if dict(shown) == dict(choice):  # not even the defaults may be trained here
-            return shown, plan
-        visit.take(view, shown)
-        visit.touched = True
-        st.rerun()  # widgets and address have what was not possible
-    visit.sound = choice
-    return choice, plan
-
-
-def _plan(view: View, choice: Choice) -> Plan:
-    """The plan. Raises ValueError where there is none, and where more is opened than may be trained here."""
-    plan = view.plan(choice)
-    for each in plan.opened:
-        cost.refuse(each)
-    return plan
-
-
-def _possible(view: View, choice: Choice, before: Choice | None) -> tuple[Choice, Plan, str]:
-    """A choice that has a plan, and what it is: that of before, or this one with one control at its default, or all."""
-    alone = [
-        (choice.with_(**{each.id: each.default}), f"{each.id}={each.write(each.default)}")
-        for each in view.every_control
-    ]
-    known = before is not None and set(before) == set(choice)
-    for shown, told in [*([(before, "the settings before")] if known and before else []), *reversed(alone)]:
-        try:
-            return shown, _plan(view, shown), told
-        except ValueError:
-            continue
-    return view.default(), view.plan(view.default()), "the defaults"
-
-
 def _stage(asked: Asked, before: Progress) -> None:
     """All that moves, and what it is moved by."""
-    page, view, choice, plan, visit = asked
+    page, view, visit = asked.page, asked.view, asked.visit
     if visit.touched:
         st.rerun()  # a widget in here was: the choice and its plan are others now
-    now = runner.look(plan, visit)
-    plan = now.plan
+    now = runner.look(asked.whole, visit)
     if bool(before.live) != bool(now.live):
         runner.learn_speed(before.sweep, now.sweep)
         st.rerun()  # once more as a whole, and then with or without polling
-    line = st.container(horizontal=True, vertical_alignment="center", height=40, border=False, key="line")
+    top = st.container(horizontal=True, vertical_alignment="center", height=40, border=False, key="line")
     stage = st.container(height=600, border=False, key="stage")
     player = clock.mount(st.container(height=72, border=False, key="clock")) if view.opens else None
-    watched = runner.watched(now, visit)
-    results = [runner.result(each, now, newest_only=not visit.held) for each in watched]
-    with line:
-        _line(now, visit, watched)
+    sides = _sides(asked, now)
+    with top:
+        line.draw(f"{page.title}: {view.title}", now, visit, sides[-1].watched)
         with st.container(horizontal=True, width="content", key="opens", gap="small"):
             choose.opens(page, view, visit)
-            clock.copy_link(st.container(width=90, height=34, border=False), page.write(view, choice))
-    own = _staged(view, view.show(choice, now.plan, now.sweep))
-    inside = [block for block in view.inside(choice, *results) if isinstance(block, Figure)]
-    with stage, st.container(horizontal=True, height="stretch", wrap=False, gap="medium"):
-        if view.stage:
-            with st.container(height="stretch", width="stretch", key="own"):
-                _rows(view.stage, own, asked)
-        if inside:
-            with st.container(height="stretch", width="stretch", key="inside"):
-                _rows(inside_rows(view, inside), inside, asked)
+            compare.pinning(view, visit)
+            if not visit.presents:
+                address = choose.link(page, view, visit)
+                clock.copy_link(st.container(width=90, height=34, border=False), address)
+    with stage:
+        drawn = _two_stages(sides) if len(sides) > 1 else _one_stage(sides[0])
     if player:
-        first = results[0]
         with player, st.container(width="content", key="follow"):
-            _follow(page, visit)
+            if len(sides) == 1:
+                _follow(page, visit)
+        told = [each.readings for each in sides]
         clock.draw(
             player,
-            *_told(first, now.statuses.get(first.experiment.key), view.numbers),
-            first.experiment.steps,
+            told[-1],
+            told[0] if len(told) > 1 else None,
             step=visit.step,
-            live=not first.finished and bool(now.live),
+            live=bool(now.live) and not all(each.results[0].finished for each in sides),
             held=visit.held,
             on_held=lambda held: setattr(visit, "held", held),
         )
     with st.container(key="said"):  # a chart on the stage would be built anew if its own description changed
-        st.markdown(" ".join(figure.chart.alt for figure in [*own, *inside]))
+        st.markdown(" ".join(figure.chart.alt for figure in drawn))
+
+
+class Side(NamedTuple):
+    """One of the stages, as far as its networks are trained."""
+
+    asked: Asked
+    watched: Sequence[Experiment]  # the networks that one looks at
+    results: Sequence[Result]  # of these
+    own: Sequence[Figure]
+    inside: Sequence[Figure]
+    readings: Readings  # beside the clock
+
+    @property
+    def prefix(self) -> str:
+        """What the keys of its parts begin with: those of B are those of the one stage."""
+        return "" if self.asked.letter == "B" else "a-"
+
+
+def _sides(asked: Asked, now: Progress) -> list[Side]:
+    """What is on the stage: one side, or A and B, on one clock and on shared scales."""
+    visit, both = asked.visit, [each for each in (asked.beside, asked) if each]
+    looks = [runner.look(each.plan, visit) for each in both] if asked.beside else [now]
+    watched = [runner.watched(look, visit) if len(both) == 1 else look.plan.opened for look in looks]
+    results = [
+        [runner.result(each, look, newest_only=not visit.held) for each in experiments]
+        for look, experiments in zip(looks, watched, strict=True)
+    ]
+    told = [
+        readings.told(each[0], look.statuses.get(each[0].experiment.key), asked.view.numbers) if each else NOTHING_READ
+        for look, each in zip(looks, results, strict=True)
+    ]
+    if asked.beside and all(results):
+        steps = comparison.clock_steps(results[0][0], results[1][0])
+        results = [[comparison.on_clock(each, steps) for each in side] for side in results]
+        told = [readings.on_clock(each, steps) for each in told]
+    sides = []
+    for each, look, seen, side, read in zip(both, looks, watched, results, told, strict=True):
+        plan = look.plan if len(both) == 1 else comparison.widened(look.plan, asked.whole)
+        own = _staged(each.view, each.view.show(each.choice, plan, look.sweep))
+        inside = [block for block in each.view.inside(each.choice, *side) if isinstance(block, Figure)]
+        sides.append(Side(each, seen, side, own, inside, read))
+    if not asked.beside:
+        return sides
+    a, b = sides
+    both_own = compare.on_shared_scales(a.own, b.own, visit.subtracts)
+    both_inside = compare.on_shared_scales(a.inside, b.inside)
+    parts = zip(sides, both_own, both_inside, strict=True)
+    return [side._replace(own=own, inside=inside) for side, own, inside in parts]
+
+
+def _one_stage(side: Side) -> list[Figure]:
+    """The view's own figures, and beside them the inside of the network that one looks at. Returns what is drawn."""
+    view = side.asked.view
+    with st.container(horizontal=True, height="stretch", wrap=False, gap="medium"):
+        if view.stage:
+            with st.container(height="stretch", width="stretch", key="own"):
+                _rows(view.stage, side.own, side)
+        if side.inside:
+            with st.container(height="stretch", width="stretch", key="inside"):
+                _rows(inside_rows(view, side.inside), side.inside, side)
+    return [*side.own, *side.inside]
+
+
+def _two_stages(sides: Sequence[Side]) -> list[Figure]:
+    """A beside B, each with its own figures above its inside; under both the curves of both. Returns what is drawn."""
+    curves = compare.curves(sides[0].inside, sides[1].inside)
+    over = {each.id for each in curves}
+    if sides[0].asked.visit.presents:
+        curves = []  # there is no height for them
+    heads = compare.headings(*(each.watched for each in sides))
+    with st.container(horizontal=True, height="stretch", wrap=False, gap="medium", key="sides"):
+        for side, head in zip(sides, heads, strict=True):
+            with st.container(height="stretch", width="stretch", key=f"{side.prefix}side"):
+                _heading(side, head, sides)
+                _side(side, [each for each in side.inside if each.id not in over])
+    if curves:
+        with st.container(height=120, border=False, key="curves", horizontal=True, wrap=False):
+            _figures(curves, sides[-1])
+    return [*curves, *(each for side in sides for each in (*side.own, *side.inside) if each.id not in over)]
+
+
+def _heading(side: Side, head: str, sides: Sequence[Side]) -> None:
+    """What tells a side from the other, and what is done with it."""
+    asked, key = side.asked, f"{side.prefix}heading"
+    with st.container(horizontal=True, vertical_alignment="center", height=26, border=False, gap="small", key=key):
+        with st.container(width="stretch"):
+            st.markdown(head)
+        if asked.letter == "A":
+            compare.pinned(asked.visit)
+        elif asked.visit.subtracts or compare.are_maps(sides[0].own, sides[1].own):
+            compare.subtraction(asked.page.id, asked.visit)
+
+
+def _side(side: Side, inside: Sequence[Figure]) -> None:
+    """One of two stages: the view's own figures in one row, and the inside below."""
+    if side.own:
+        with st.container(height="stretch", width="stretch", key=f"{side.prefix}own"):
+            _rows([tuple(ids(side.asked.view.stage))], side.own, side)
+    if inside:
+        with st.container(height="stretch", width="stretch", key=f"{side.prefix}inside"):
+            _rows(inside_rows(side.asked.view, inside), inside, side)
 
 
 def _staged(view: View, blocks: Iterable[Block]) -> list[Figure]:
@@ -235,27 +212,29 @@ def inside_rows(view: View, inside: Sequence[Figure]) -> tuple[str | tuple[str, 
     return (*([planes] if planes else []), *(figure.id for figure in inside if not figure.chart.square))
 
 
-def _rows(rows: Iterable[str | tuple[str, ...]], figures: Sequence[Figure], asked: Asked) -> None:
+def _rows(rows: Iterable[str | tuple[str, ...]], figures: Sequence[Figure], side: Side) -> None:
     """Figures in rows of one height; what is not there yet, or not for this choice, leaves no gap."""
     at = {figure.id: figure for figure in figures}
     for row in rows:
         here = [at[id] for id in ([row] if isinstance(row, str) else row) if id in at]
         if len(here) == 1:
-            _figures(here, asked)
+            _figures(here, side)
         elif here:
-            key = f"row-{here[0].id}"
+            key = f"row-{side.prefix}{here[0].id}"
             with st.container(horizontal=True, height="stretch", wrap=False, gap="small", key=key):
-                _figures(here, asked)
+                _figures(here, side)
 
 
 def _below(asked: Asked) -> None:
     """What stands below the stage: what one reads, and the figures that do not move."""
-    page, view, choice, plan, visit = asked
+    page, view, choice, plan, visit = asked[:5]
     if visit.touched:
         st.rerun()
     now = runner.look(plan, visit)
     results = [runner.result(each, now, newest_only=False) for each in now.plan.opened]
     with st.container(key="below"):
+        if asked.beside:
+            compare.told(view, (asked.beside.choice, choice), (asked.beside.plan, plan))
         take_with_you(page, view, choice, plan)
         st.markdown(f"##### {page.question}")
         inside = list(view.inside(choice, *results))
@@ -274,32 +253,35 @@ def _below(asked: Asked) -> None:
             behind(view.named(choice), opened, tables.runs(now.sweep))
 
 
-def _figures(figures: Sequence[Figure], asked: Asked) -> None:
+def _figures(figures: Sequence[Figure], side: Side) -> None:
     for figure in figures:
-        with st.container(height="stretch", width="stretch", key=f"at-{figure.id}"):
-            _figure(figure, asked, staged=True)
+        with st.container(height="stretch", width="stretch", key=f"at-{side.prefix}{figure.id}"):
+            _figure(figure, side.asked, staged=True)
 
 
 def _figure(block: Figure, asked: Asked, staged: bool = False) -> None:
     """A figure: on the stage as large as its room, else in its own size, with its description."""
+    key = f"figure-{'' if asked.letter == 'B' else 'a-'}{block.id}"
     spec = {**block.chart.spec, "datasets": dict(block.chart.data)}
     if staged:
         spec = {name: value for name, value in spec.items() if name not in ("width", "height")}
         spec["autosize"] = {"type": "fit", "contains": "padding"}
         options: dict[str, Any] = {"width": "stretch", "height": "stretch"}
+        if asked.visit.presents:
+            spec = charts.legible(spec, presenter.LEAST)
     else:
         options = {"width": "content" if block.chart.square else "stretch", "alt": block.chart.alt}
     if block.pick:
-        options |= {"on_select": lambda: _clicked(block, asked.view, asked.visit), "selection_mode": "pick"}
-    st.vega_lite_chart(spec=spec, key=f"figure-{block.id}", **options)
+        options |= {"on_select": lambda: _clicked(block, asked, key), "selection_mode": "pick"}
+    st.vega_lite_chart(spec=spec, key=key, **options)
 
 
-def _clicked(block: Figure, view: View, visit: Visit) -> None:
+def _clicked(block: Figure, asked: Asked, key: str) -> None:
     """Set the controls that a click on this figure sets, and run the whole page."""
-    rows = st.session_state[f"figure-{block.id}"]["selection"].get("pick") or []
+    rows = st.session_state[key]["selection"].get("pick") or []
     if rows:
         values = {control: rows[0][name] for name, control in block.pick.items() if rows[0].get(name) is not None}
-        choose.pick(view, visit, values | dict(block.sets))
+        choose.pick(asked.view, asked.visit, values | dict(block.sets), of_a=asked.letter == "A")
 
 
 def _follow(page: Page, visit: Visit) -> None:
@@ -311,124 +293,6 @@ def _follow(page: Page, visit: Visit) -> None:
         visit.follows, visit.held = st.session_state[key], False
 
     st.toggle("follow", key=key, on_change=changed, help="While others train, look at them instead of the opened one.")
-
-
-Told = list[tuple[str, list[str]]]  # what it is called, and a text for each frame
-
-
-def _told(result: Result, status: Status | None, numbers: Sequence[str]) -> tuple[list[int], Told]:
-    """The step of each frame, and what is told of it; of a network that is too large to have any, the newest loss."""
-    if len(result.frame_steps):
-        return [int(step) for step in result.frame_steps], _numbers(result, numbers)
-    if status is None or status.loss is None:
-        return [0], []
-    word, form = NUMBERS["train_loss"]
-    return [status.step], [(word, [format(status.loss, form)])]
-
-
-def _numbers(result: Result, names: Sequence[str]) -> Told:
-    """What is told of each frame: at the end that of the whole test set; a dash is what was not measured."""
-    end: dict[str, float | None] = dict(result.metrics)
-    if result.finished:
-        end["big_features"] = float((metrics.dimensionality(result.W1.T) >= metrics.BIG).sum())
-    told = []
-    for name, (word, form) in ((name, how) for name, how in NUMBERS.items() if name in names):
-        values, last = result.frame_metrics.get(name), end.get(name)
-        if values is None and last is None:
-            continue
-        values = np.full(len(result.frame_steps), np.nan) if values is None else values.copy()
-        if last is not None:
-            values[-1] = last
-        told.append((word, [format(value, form) if np.isfinite(value) else "–" for value in values]))
-    return told
-
-
-def _line(now: Progress, visit: Visit, watched: Sequence[Experiment]) -> None:
-    """Where the training stands, or what is in the way, and the one thing to do about it."""
-    icon, text, action = _state(now, visit, watched)
-    if visit.sentences:
-        icon, text = "link_off", f"{sentence('; '.join(visit.sentences), capital=False)} {text}"
-    with st.container(width="stretch", key="status"):
-        st.markdown(f":material/{icon}: {text}")
-    if len(text) > LONG:
-        with st.container(width=24, key="whole-status"):
-            st.markdown("", help=text)
-    with st.container(width="content", key="action"):
-        if action:
-            icon = f":material/{action.icon}:"
-            st.button(action.label, icon=icon, key="act", on_click=action.do, help=action.help or None)
-
-
-class Action(NamedTuple):
-    """The one thing to do about where the training stands."""
-
-    label: str
-    icon: str
-    do: Callable[[], None]
-    help: str = ""
-
-
-def _state(now: Progress, visit: Visit, watched: Sequence[Experiment]) -> tuple[str, str, Action | None]:
-    """An icon, a text, and what a button beside it does."""
-    total, done, missing = len(now.plan.experiments), len(now.sweep), now.missing
-    ask: Callable[[], None] = lambda: runner.ask(missing, now.plan, visit, again=True)  # noqa: E731
-    short = [result for each in now.plan.opened if (result := now.sweep.get(each)) and result.shortened]
-    whole: Callable[[], None] = lambda: runner.ask(now.plan.opened, now.plan, visit, again=True, anew=True)  # noqa: E731
-    if now.live:
-        stop = Action("Cancel", "stop", lambda: runner.cancel(missing, visit))
-        return "model_training", _live_text(now, visit, watched), stop
-    if visit.refused and (missing or short):
-        retry = Action("Try again", "refresh", ask if missing else whole)
-        return "hourglass_disabled", f"Not trained: {sentence(visit.refused, capital=False)}", retry
-    if now.failed:
-        error = now.statuses[now.failed[0].key].error
-        more = f" {len(now.failed) - 1} more failed too." if len(now.failed) > 1 else ""
-        return "error", f"**Training failed.** {sentence(error)}{more}", Action("Retry", "refresh", ask)
-    if now.cancelled:
-        text = f"**Cancelled.** {done} of {many(total, 'network')} done, and kept."
-        return "cancel", text, Action("Resume", "play_arrow", ask)
-    if missing:
-        costs = [cost.expected(each) for each in missing]
-        memory, disk = max(each.memory for each in costs), sum(each.disk for each in costs)
-        room = f"It needs about {cost.size(memory)} of memory at a time, and {cost.size(disk)} on disk."
-        text = f"**Not trained yet:** {len(missing)} of {many(total, 'network')}."
-        train = Action(f"Train (about {cost.duration(now.seconds)})", "play_arrow", ask, room)
-        return "hourglass_empty", text, train
-    problem = runtime.store().problem
-    if problem:
-        return "warning", sentence(problem), None
-    kept = f"{many(total, 'network')}, trained and kept."
-    if not short:
-        return "check_circle", kept, None
-    about = "Train it again here, for all of its history: what is shipped holds a few frames of it."
-    anew = Action("Whole history", "replay", whole, about)
-    failed = now.statuses.get(short[0].experiment.key)
-    if failed:
-        return "error", f"**Training again failed.** {sentence(failed.error)}", anew
-    return "check_circle", f"{kept} The opened one has {len(short[0].frame_steps)} frames.", anew
-
-
-def _live_text(now: Progress, visit: Visit, watched: Sequence[Experiment]) -> str:
-    total, done = len(now.plan.experiments), len(now.sweep)
-    statuses = [now.statuses[each.key] for each in now.live]
-    if all(status.state == "queued" for status in statuses):
-        before = min(status.position or 1 for status in statuses) - 1
-        return f"Waiting: {many(before, 'network')} before this." if before else "Waiting for a free worker."
-    left = runner.seconds_left(now, visit)
-    about = (
-        "longer than expected" if left is None else f"about {cost.duration(left)} left" if left >= 1 else "nearly done"
-    )
-    text = f"**Training:** {done} of {many(total, 'network')}, {about}."
-    status = now.statuses.get(watched[0].key) if watched else None
-    return f"{text} {_seen(watched[0], now.plan, status)}" if status and status.state == "running" else text
-
-
-def _seen(experiment: Experiment, plan: Plan, status: Status) -> str:
-    """What of the network in training is on the screen."""
-    if status.too_large:
-        return "Too large to be shown while it trains: its loss alone."
-    which = plan.which(experiment)
-    return f"On the screen: {which}." if which else ""
 
 
 def _markdown(block: Text) -> None:

@@ -19,6 +19,9 @@ class Visit:
 
     view: str
     chosen: dict[tuple[str, str], Any] = field(default_factory=dict)  # (control, its default) -> value
+    pinned: dict[tuple[str, str], Any] | None = None  # likewise what was chosen for A, where A stands beside the rest
+    subtracts: bool = False  # whether maps show B - A instead of B
+    presents: bool = False  # whether the stage is shown to a room
     step: int | None = None  # that the address asked for
     sentences: tuple[str, ...] = ()  # about what was asked for and is not possible
     written: Mapping[str, str] | None = None  # the address as we know it
@@ -36,13 +39,34 @@ class Visit:
         """What is chosen for a control: views share it where their defaults are the same."""
         return self.chosen.get(_place(control), control.default)
 
-    def put(self, control: Control, value: Any) -> None:
-        """Choose a value."""
-        self.chosen[_place(control)] = value
+    def put(self, control: Control, value: Any, of_a: bool = False) -> None:
+        """Choose a value, for A where that is said and something is pinned."""
+        chosen = self.pinned if of_a and self.pinned is not None else self.chosen
+        chosen[_place(control)] = value
 
     def choice(self, view: View) -> Choice:
         """What is chosen for a view."""
         return Choice({each.id: self.value(each) for each in view.every_control})
+
+    def beside(self, view: View) -> Choice | None:
+        """What is chosen for A; None where nothing is pinned."""
+        if self.pinned is None:
+            return None
+        return Choice({each.id: self.pinned.get(_place(each), each.default) for each in view.every_control})
+
+    def pin(self, view: View, choice: Choice) -> None:
+        """Make this A."""
+        self.pinned = {**self.chosen, **{_place(each): choice[each.id] for each in view.every_control}}
+        self.touched = True
+
+    def unpin(self) -> None:
+        """Have the one stage again: B's."""
+        self.pinned, self.subtracts, self.touched = None, False, True
+
+    def swap(self) -> None:
+        """A becomes B, and B becomes A."""
+        if self.pinned is not None:
+            self.chosen, self.pinned, self.touched = self.pinned, self.chosen, True
 
     def take(self, view: View, choice: Choice) -> None:
         """Choose all of these."""

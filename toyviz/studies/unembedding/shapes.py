@@ -80,7 +80,7 @@ def histories(result: Result) -> dict[str, charts.Vectors]:
 
 def at_steps(result: Result, steps: np.ndarray) -> dict[str, charts.Vectors]:
     """The same at the frames nearest to these steps, as ratios."""
-    nearest = network.nearest_frames(result, steps)
+    nearest = network.nearest_frames(result.frame_steps, steps)
     return {name: charts.Vectors(each.history[nearest], each.seen) for name, each in histories(result).items()}
 
 

@@ -178,7 +178,7 @@ def _of(choice: Choice, sweep: Sweep, name: str) -> list[Result]:
 
 def _mean_turned(results: list[Result], steps: np.ndarray) -> np.ndarray:
     """The squareness at each of ANGLES at these steps, the mean over networks, (f, angles)."""
-    every = [turned(result)[network.nearest_frames(result, steps)] for result in results]
+    every = [turned(result)[network.nearest_frames(result.frame_steps, steps)] for result in results]
     mean: np.ndarray = np.mean(every, axis=0)
     return mean
 
