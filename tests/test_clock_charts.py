@@ -147,6 +147,11 @@ def plateaus(trained, **options):
     return charts.dimensions_per_feature(shares, features, {"alone": 1.0, "triangle": 2 / 3}, DENSITIES, **options)
 
 
+def by_seed(done, **options):
+    rows = pd.DataFrame({"seed": list(done), "value": [0.1 + seed for seed in done], "note": [f"{k}%" for k in done]})
+    return charts.by_seed(rows, range(8), "Loss", **options)
+
+
 def phases(count, **options):
     places = [(importance, density) for importance in (0.1, 1.0, 10.0) for density in DENSITIES][:count]
     cells = pd.DataFrame(places, columns=["importance", "density"]).assign(
@@ -240,6 +245,7 @@ MADE = {  # from nothing to everything, with all that may change while one looks
         stacks(stack(1.0, 1, empty=True)),
         stacks(stack(1.0, 1), stack(0.1, 40), selected=1, title="other"),
     ],
+    "by_seed": [by_seed(()), by_seed((3,)), by_seed(range(8), selected=2, ends=(0.5, 1.0), note_title="accuracy")],
     "strips": [
         strips(()),
         strips((1.0,), selected=1.0, seed=2),

@@ -105,8 +105,15 @@ def test_the_numbers_of_each_figure_are_those_of_its_chart(home, view, shipped):
             ours = vega.table(block.chart)
             assert list(told.columns) == list(ours.columns)
             numbers = ours.select_dtypes("number").columns
-            assert len(numbers)
+            assert len(told) == len(ours) > 0
             assert np.allclose(told[numbers], ours[numbers].astype(float), rtol=1e-6, equal_nan=True), block.id
+
+
+def test_a_number_sign_in_a_text_begins_no_comment(shipped, monkeypatch):
+    frame = pd.DataFrame({"name": ["feature #7", "b"], "value": [1.5, np.nan]})
+    monkeypatch.setattr(vega, "table", lambda chart, position: frame)
+    told = pd.read_csv(io.BytesIO(made(shipped, "csv", figure="loss").content), comment="#")
+    pd.testing.assert_frame_equal(told, frame, check_dtype=False)
 
 
 def made_of(home, view, store, form, **options):
@@ -185,12 +192,12 @@ def test_the_clock_stands_where_it_is_asked(shipped):
 def test_nothing_is_marked_as_selected():
     layer = {"mark": "rule", "encoding": {}}
     spec = {"layer": [{**layer, "data": {"name": "selected"}}, {**layer, "data": {"name": "rows"}}]}
-    rows = pd.DataFrame({"T": [1, 2], "selected": [True, False]})
+    rows = pd.DataFrame({"T": [1, 2], "selected": [True, False], "open": [False, True]})
     meta = pd.DataFrame({"selected": [4.0]})
     chart = Chart(spec, {"rows": rows, "selected": rows, "meta": meta}, "said")
     out = vega.self_contained(chart._replace(spec={**spec, "x": "meta"}), theme("light"))
     assert [layer["data"]["name"] for layer in out["layer"]] == ["rows"]
-    assert [row["selected"] for row in out["datasets"]["rows"]] == [False, False]
+    assert [(row["selected"], row["open"]) for row in out["datasets"]["rows"]] == [(False, False)] * 2
     assert out["datasets"]["meta"] == [{"selected": vega.NOT_SELECTED}]
     assert spec["layer"][0]["data"]["name"] == "selected"  # the chart itself is as it was
 

@@ -293,7 +293,7 @@ def test_what_is_drawn_of_a_network_is_what_its_weights_say_in_every_frame(n):
     for f in range(len(result.frame_steps)):
         W1, b2 = result.frames["W1"][f].astype(float), result.frames["b2"][f].astype(float)
         assert np.allclose(seen.overlaps[f], (W1.T @ W1)[np.ix_(seen.features, seen.features)], atol=1e-6)
-        assert np.allclose(seen.superposition[f], np.clip(metrics.superposition(W1.T), 0, 1)[seen.features], atol=1e-5)
+        assert np.allclose(seen.superposition[f], np.clip(metrics.superposition(W1.T), 0, 2)[seen.features], atol=1e-5)
         assert np.allclose(seen.lengths[f], metrics.norms(W1.T)[seen.features])
         assert np.allclose(seen.bias[f], b2[seen.features])
     assert ((seen.margins[-1] > 0) == probe.one_hots_back(result)[seen.features]).all()

@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import again, app_at, text
 
 from toyviz import charts, data, live, metrics, settings, studies, tables, theory
 from toyviz.experiment import Experiment, sparsity_of, sweep
@@ -285,6 +286,18 @@ def test_the_opened_network_is_seen_as_its_overlaps_bias_and_lengths_over_its_hi
         assert bars[f"v{frame}"].to_numpy() * units["unit"][frame] == pytest.approx(np.concatenate(lengths), abs=1e-3)
 
 
+def test_the_page_looks_into_the_best_of_the_seeds_when_all_are_trained(stand_in):
+    asked = {"densities": "1,0.1", "n_features": "5", "n_hidden": "2", "seeds": "2"}
+    app = again(app_at("pages/bottleneck/superposition.py", density="1", v="2", **asked))
+    stand_in.finish()
+    again(app)
+    group = [r for r in stand_in.store._memory.values() if r.experiment.sparsity == 0]
+    first, second = sorted(group, key=lambda result: result.metrics["test_loss"])
+    told = f"test loss {first.metrics['test_loss']:.4g}, the best of 2; the others have "
+    assert f"**1 − S = 1, seed {first.experiment.seed}**" in text(app)
+    assert f"{told}{second.metrics['test_loss']:.4g}." in text(app)
+
+
 def test_columns_are_drawn_in_the_plane_where_there_is_one():
     view = PAGE.view("densities")
     for m, planes in ((2, True), (3, False)):
@@ -342,7 +355,7 @@ def test_d_star_is_m_over_the_squared_norm_and_the_opened_network_tells_its_own(
     counted = np.histogram(metrics.dimensionality(result.W1.T), bins=len(last), range=(0, 1))[0] / 200
     assert last.to_numpy() == pytest.approx(counted, abs=1e-3)
     names = [int(each) for each in blocks["overlaps"].chart.data["cells"]["row"].unique()]
-    assert len(names) == of.DRAWN
+    assert len(names) == of.GROUPED
     pairs = sum(result.W1[:, a] @ result.W1[:, b] < -0.5 for a, b in itertools.pairwise(names))
     assert pairs >= 15  # each beside the other
 

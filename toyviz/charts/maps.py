@@ -240,6 +240,7 @@ def _size_map(
         labelOverlap=True,
         labelFontSize=11,
         labelPadding=4,
+        labelFlush=False,
         titleFontSize=11,
         titlePadding=5,
     )

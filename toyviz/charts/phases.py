@@ -83,8 +83,8 @@ def _side(field: str, data_set: str, axis: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def _phases() -> dict[str, Any]:
-    x = _side("importance", "across", _axis("importance of the extra feature (others: 1)"))
-    y = _side("density", "up", _axis("density 1 − S (sparser upwards)"))
+    x = _side("importance", "across", _axis("importance I"))
+    y = _side("density", "up", _axis("1 − S (sparser upwards)"))
     colour = {
         "field": "phase",
         "type": "nominal",

@@ -282,7 +282,12 @@ def _frames() -> list[dict[str, Any]]:
         ),
         {
             **frames,
-            "mark": {**text, "align": "left", "fontWeight": {"expr": "datum.selected ? 'bold' : 'normal'"}},
+            "mark": {
+                **text,
+                "align": "left",
+                "limit": {"expr": "slot - 2"},
+                "fontWeight": {"expr": "datum.selected ? 'bold' : 'normal'"},
+            },
             "encoding": {**_at(f"{X0} + 1", f"{Y0} - 9"), "text": {"field": "label", "type": "nominal"}},
         },
         {

@@ -39,7 +39,7 @@ def predictions(cells: pd.DataFrame, title: str, most: float | None = None) -> C
     data = {
         "cells": filled(drawn),
         "diagonal": pd.DataFrame({"predicted": [low, high], "measured": [low, high]}),
-        "meta": meta(title=title),
+        "meta": meta(title=title, low=low, high=high),
     }
     said = f"{title}: {len(cells)} cells, {int(cells['unseen'].sum())} of them kept from the fit."
     return Chart(_predictions(), data, said)
@@ -57,9 +57,10 @@ def residuals(cells: pd.DataFrame, field: str, title: str, values: Sequence[floa
     data = {
         "cells": filled(drawn),
         "exact": pd.DataFrame({"ratio": [1.0]}),
-        "ends": pd.DataFrame({"ratio": USUAL}),
         "across": pd.DataFrame({"value": there}),
-        "meta": meta(title=f"Over {title}"),
+        "meta": meta(
+            title=f"Over {title}", low=min([USUAL[0], *drawn["ratio"]]), high=max([USUAL[1], *drawn["ratio"]])
+        ),
     }
     return Chart(_residuals(field, title), data, said)
 
@@ -82,8 +83,7 @@ def factors(
         "up": pd.DataFrame({"value": list(names)}),
         "rules": filled(records([{"text": text, "value": at} for text, at in rules.items()], "text", "value")),
         "selected": pd.DataFrame({"name": [selected]}),
-        "ends": pd.DataFrame({"value": [1.0, USUAL[1]]}),
-        "meta": meta(title=title),
+        "meta": meta(title=title, low=min([1.0, *rows["value"]]), high=max([USUAL[1], *rows["value"]])),
     }
     best = rows.loc[rows["value"].idxmin()] if len(rows) else None
     said = f"{title}: none yet." if best is None else f"{title}: least for {best['name']}, {best['value']:.2f}."
@@ -105,6 +105,12 @@ def _axis(values: Sequence[float], **more: Any) -> alt.Axis:
     return alt.Axis(values=list(values), format="~g", gridOpacity=0.4, ticks=False, domain=False, **SMALL, **more)
 
 
+def _between() -> alt.Scale:
+    """A logarithmic scale whose ends are data."""
+    ends = alt.ExprRef("[data('meta')[0].low, data('meta')[0].high]")
+    return alt.Scale(type="log", nice=False, padding=8, domain=ends)
+
+
 def _legend(columns: int, offset: int = OFFSET) -> alt.Legend:
     """In one line above the plot, as close to it as can be."""
     small: dict[str, Any] = {
@@ -124,7 +130,7 @@ def _unseen(*names: str) -> list[alt.Chart]:
 
 @cache
 def _predictions() -> dict[str, Any]:
-    scale = alt.Scale(type="log", nice=False, padding=8)
+    scale = _between()
     axis = _axis([0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000])
     x = alt.X("predicted:Q", title="predicted number of features", scale=scale, axis=axis)
     y = alt.Y("measured:Q", title="one-hots that come back", scale=scale, axis=axis)
@@ -153,7 +159,7 @@ def _residuals(field: str, title: str) -> dict[str, Any]:
     y = alt.Y(
         "ratio:Q",
         title="measured / predicted",
-        scale=alt.Scale(type="log", nice=False, padding=8),
+        scale=_between(),
         axis=_axis([0.1, 0.2, 0.5, 1, 2, 5, 10]),
     )
     color = alt.Color(
@@ -167,7 +173,6 @@ def _residuals(field: str, title: str) -> dict[str, Any]:
     )
     layers = alt.layer(
         *_unseen("meta", "across"),
-        alt.Chart(named("ends")).mark_point(opacity=0, tooltip=None).encode(y=y),
         alt.Chart(named("exact")).mark_rule(color=GREY, strokeDash=[4, 3], tooltip=None).encode(y=y),
         alt.Chart(named("cells"))
         .transform_filter("isValid(datum.ratio)")
@@ -189,7 +194,7 @@ def _factors(kinds: tuple[str, ...]) -> dict[str, Any]:
     x = alt.X(
         "value:Q",
         title="off by a factor of",
-        scale=alt.Scale(type="log", nice=False, padding=8),
+        scale=_between(),
         axis=_axis([1, 1.2, 1.5, 2, 3, 5, 10, 20, 50]),
     )
     names = alt.Scale(domain=alt.ExprRef("pluck(data('up'), 'value')"))
@@ -218,7 +223,6 @@ def _factors(kinds: tuple[str, ...]) -> dict[str, Any]:
     rules = alt.Chart(named("rules")).transform_filter("isValid(datum.value)")
     layers = alt.layer(
         *_unseen("meta", "up"),
-        alt.Chart(named("ends")).mark_point(opacity=0, tooltip=None).encode(x=x),
         alt.Chart(named("selected"))
         .mark_rule(color=GREY, opacity=0.3, strokeWidth=14, strokeCap="round", tooltip=None)
         .encode(y=y),

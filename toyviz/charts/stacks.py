@@ -189,8 +189,8 @@ def _stacks(shade_title: str, pick: tuple[str, ...]) -> dict[str, Any]:
         "labelColor": GREY,
         "labelExpr": "replace(format(datum.value, '~r'), '-', '−')",
         "tickCount": {"expr": "clamp(floor(height / 40), 2, 6)"},
-        "minExtent": 26,
-        "maxExtent": 26,
+        "minExtent": 34,
+        "maxExtent": 34,
     }
 
     def along(name: str) -> dict[str, Any]:
@@ -261,7 +261,7 @@ def _stacks(shade_title: str, pick: tuple[str, ...]) -> dict[str, Any]:
         "mark": {
             **quiet,
             "baseline": "bottom",
-            "fontSize": {"expr": f"clamp({stack} / (0.6 * length(datum.name)), 7, 12)"},
+            "fontSize": {"expr": f"clamp({stack} / (0.68 * length(datum.name)), 7, 12)"},
             "opacity": {"expr": f"{stack} < 4 * length(datum.name) ? 0 : 1"},
         },
         "encoding": {

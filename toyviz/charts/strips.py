@@ -118,7 +118,7 @@ def _strips(field: str, colour: str, joined: bool, logarithmic: bool, linked: bo
             "nice": False,
             **({} if logarithmic else {"zero": False}),
         },
-        "axis": log_axis(minExtent=26, maxExtent=26, labelColor=GREY),
+        "axis": log_axis(minExtent=34, maxExtent=34, labelColor=GREY),
     }
 
     def along(name: str) -> dict[str, Any]:

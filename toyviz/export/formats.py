@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -127,7 +128,10 @@ def _csv(found: Scene) -> bytes:
         block = found.block(found.asked.figure)
         frame = block.frame if isinstance(block, Table) else vega.table(block.chart, found.position)
     head = "".join(f"# {line}\n" for line in (found.caption, found.link, CITATION))
-    return (head + frame.to_csv(index=False, lineterminator="\n")).encode()
+    text = frame.to_csv(index=False, lineterminator="\n")
+    if "#" in text:  # in a text it must not begin a comment
+        text = frame.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    return (head + text).encode()
 
 
 def _vega(found: Scene) -> bytes:

@@ -20,10 +20,12 @@ from toyviz.charts.clock import CLOCK, POSITIONS
 from toyviz.export.citation import CITATION
 from toyviz.export.theme import Theme, vega_config
 
-SELECTED = "selected"  # the data set, and the column, of what is looked into on the page
+SELECTED = "selected"  # the data set of what is looked into on the page
+MARKS = (SELECTED, "open")  # columns that say whether a row is, or where that stands
 NOT_SELECTED = -99  # where such a column is a place: far outside
 SIZE, SQUARE = (720, 440), (460, 460)  # of a figure that has no size of its own
 FRAME_NOW = {"filter": "datum.frame == frame"}
+NOT_TOLD = (*MARKS, "kin", "colour")  # columns that only serve the drawing
 ARRANGING = (
     SELECTED,
     "meta",
@@ -91,7 +93,7 @@ def table(chart: Chart, position: int | None = None) -> pd.DataFrame:
     told = {name: each for name, each in chart.data.items() if name not in ARRANGING and len(each)} or chart.data
     for name, each in told.items():
         seen = _of_frame(_unselected(name, each), frame, last, unit)
-        seen = seen.drop(columns=[c for c in (SELECTED, "kin") if c in seen])
+        seen = seen.drop(columns=[name for name in NOT_TOLD if name in seen])
         parts[name] = seen.dropna(how="all").rename(columns=named)
     if len(parts) == 1:
         return next(iter(parts.values()))
@@ -172,11 +174,13 @@ def _unselected(name: str, frame: pd.DataFrame) -> pd.DataFrame:
     """The data set with nothing selected."""
     if name == SELECTED:
         return frame.iloc[:0]
-    if SELECTED not in frame:
-        return frame
-    values = frame[SELECTED]
-    nothing: Any = False if values.dtype == bool else NOT_SELECTED if np.issubdtype(values.dtype, np.number) else None
-    return frame.assign(**{SELECTED: nothing})
+    nothing = {mark: _nothing(frame[mark]) for mark in MARKS if mark in frame}
+    return frame.assign(**nothing) if nothing else frame
+
+
+def _nothing(marks: pd.Series[Any]) -> Any:
+    """What such a column says of a row that is not looked into."""
+    return False if marks.dtype == bool else NOT_SELECTED if np.issubdtype(marks.dtype, np.number) else None
 
 
 def _sized(spec: dict[str, Any], square: bool, size: tuple[int | None, int | None]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 
 import streamlit as st
 
@@ -49,9 +49,14 @@ class Kept:
 
 def shown(page: Page, view: View, choice: Choice, plan: Plan, sweep: Sweep) -> tuple[Block, ...]:
     """view.show(...) of what is trained so far. Not to be changed: others have the same."""
-    trained = tuple(each.experiment.key for each in sweep)
-    wanted = tuple(each.key for each in plan.experiments)  # A and B, beside each other, have the sizes of both
-    key = (page.id, view.id, _told(choice), trained, wanted)
+    key = (
+        page.id,
+        view.id,
+        _told(choice),
+        _known(sweep),
+        tuple(each.key for each in plan.opened),
+        len(plan.experiments),
+    )
     return _kept().get(key, lambda: tuple(view.show(choice, plan, sweep)))
 
 
@@ -59,9 +64,13 @@ def inside(page: Page, view: View, choice: Choice, results: tuple[Result, ...]) 
     """view.inside(...); kept where these networks are trained, else of this moment."""
     if not all(result.finished for result in results):
         return tuple(view.inside(choice, *results))
-    frames = tuple((each.experiment.key, each.frame_steps.tobytes()) for each in results)
-    key = (page.id, view.id, "inside", _told(choice), frames)
+    key = (page.id, view.id, "inside", _told(choice), _known(results))
     return _kept().get(key, lambda: tuple(view.inside(choice, *results)))
+
+
+def _known(results: Iterable[Result]) -> tuple[tuple[str, bytes], ...]:
+    """Which networks these are, and which of their frames."""
+    return tuple((each.experiment.key, each.frame_steps.tobytes()) for each in results)
 
 
 def _told(choice: Choice) -> tuple[tuple[str, object], ...]:

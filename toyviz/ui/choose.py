@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import streamlit as st
@@ -172,12 +173,17 @@ def _widget(page: Page, control: Control, visit: Visit, small: bool = False) -> 
     if small:
         st.selectbox(
             control.label, options, key=key, format_func=text, label_visibility="collapsed",
-            width=128 if control.is_number else 144, accept_new_options=control.is_number, on_change=changed,
+            width=_width(map(text, options)), accept_new_options=control.is_number, on_change=changed,
         )  # fmt: skip
     elif not control.is_number and len(options) <= 3 and sum(len(text(name)) for name in options) < 24:
         st.segmented_control(control.label, options, key=key, format_func=text, required=True, **shared)
     else:
         st.selectbox(control.label, options, key=key, format_func=text, accept_new_options=control.is_number, **shared)
+
+
+def _width(texts: Iterable[str]) -> int:
+    """Pixels that a list takes beside others, so that the longest of these fits as far as there is room."""
+    return max(90, min(150, 48 + 7 * max(map(len, texts))))
 
 
 def _options(control: Control, value: Any) -> list[str]:

@@ -40,7 +40,7 @@ def draw(blocks: Iterable[Block]) -> None:
     look_for, not_shown = texts.get("look_for"), texts.get("not_shown")
     if look_for is None:
         return
-    with st.popover("Look for", icon=":material/visibility:", key="look-for"):
+    with st.popover("Look for", key="look-for"):
         _lines(look_for)
         if not_shown:
             st.markdown(not_shown.markdown)

@@ -15,11 +15,12 @@ import streamlit as st
 from toyviz import charts, comparison, runtime, tables
 from toyviz.experiment import Experiment
 from toyviz.result import Result
-from toyviz.ui import choose, clock, compare, line, presenter, readings, runner, style
+from toyviz.ui import blocks, choose, clock, compare, line, look_for, presenter, readings, runner, style
 from toyviz.ui.asked import Asked, asked_of
 from toyviz.ui.downloads import take_with_you
 from toyviz.ui.frame import wide
 from toyviz.ui.inside import behind
+from toyviz.ui.pictures import sources
 from toyviz.ui.readings import NOTHING_READ, Readings
 from toyviz.ui.runner import Progress
 from toyviz.ui.verdicts import claim
@@ -45,6 +46,8 @@ def page(page: Page) -> None:
         choose.controls(page, view, here, st.sidebar)
         asked = asked_of(page, view, here)
         progress = runner.wanted(asked.whole, here)
+        with head:
+            look_for.draw(blocks.shown(page, view, asked.choice, progress.plan, progress.sweep))
         live, many_here = bool(progress.live), max(1.0, runtime.visitors() / FEW_VISITORS)
         st.fragment(_stage, run_every=POLL * many_here if live else None)(asked, progress)
         st.fragment(_below, run_every=NEWS * many_here if live else None)(asked)
@@ -127,8 +130,9 @@ def _sides(asked: Asked, now: Progress) -> list[Side]:
     sides = []
     for each, look, seen, side, read in zip(both, looks, watched, results, told, strict=True):
         plan = look.plan if len(both) == 1 else comparison.widened(look.plan, asked.whole)
-        own = _staged(each.view, each.view.show(each.choice, plan, look.sweep))
-        inside = [block for block in each.view.inside(each.choice, *side) if isinstance(block, Figure)]
+        own = _staged(each.view, blocks.shown(each.page, each.view, each.choice, plan, look.sweep))
+        said = blocks.inside(each.page, each.view, each.choice, tuple(side))
+        inside = [block for block in said if isinstance(block, Figure)]
         sides.append(Side(each, seen, side, own, inside, read))
     if not asked.beside:
         return sides
@@ -237,10 +241,12 @@ def _below(asked: Asked) -> None:
             compare.told(view, (asked.beside.choice, choice), (asked.beside.plan, plan))
         take_with_you(page, view, choice, plan)
         st.markdown(f"##### {page.question}")
-        inside = list(view.inside(choice, *results))
+        inside = blocks.inside(page, view, choice, tuple(results))
         figures = [block for block in inside if isinstance(block, Figure)]
         staged = {*ids(view.stage), *ids(inside_rows(view, figures))}
-        for block in [*inside, *view.show(choice, now.plan, now.sweep)]:
+        for block in [*inside, *blocks.shown(page, view, choice, now.plan, now.sweep)]:
+            if look_for.is_told_there(block):
+                continue
             if not isinstance(block, Figure):
                 DRAW[type(block)](block)
             elif block.id not in staged:
@@ -251,6 +257,7 @@ def _below(asked: Asked) -> None:
         opened = now.sweep.get(now.plan.opened[0]) if plan.opened else None
         if opened:
             behind(view.named(choice), opened, tables.runs(now.sweep))
+        sources(page, view)
 
 
 def _figures(figures: Sequence[Figure], side: Side) -> None:

@@ -13,6 +13,13 @@ STAGE = """
 [data-testid=stMain]:focus-visible {outline: none}
 .st-key-head h1 {font-size: 1.25rem; padding: 0; white-space: nowrap}
 .st-key-head, .st-key-line {flex-wrap: nowrap; overflow: hidden}
+.st-key-head button {padding: 0 .55rem; min-height: 2rem}
+.st-key-head button p {font-size: .8125rem}
+.st-key-head > [data-testid=stElementContainer]:has([data-testid=stButtonGroup]) {min-width: 0; flex: 0 1 auto}
+.st-key-head [data-testid=stButtonGroup] > [role=radiogroup] {flex-wrap: nowrap; overflow-x: auto;
+  scrollbar-width: thin}
+.st-key-head [data-testid=stButtonGroup] button {flex: 0 0 auto}
+@media (max-width: 85rem) {.st-key-line button:has([data-testid=stIconMaterial]) p {display: none}}
 .st-key-head p, .st-key-line p {white-space: nowrap; overflow: hidden; text-overflow: ellipsis; margin: 0}
 .st-key-head [data-testid=stMarkdownContainer], .st-key-line [data-testid=stMarkdownContainer] {margin: 0}
 .st-key-status, .st-key-status .stMarkdown {min-width: 0}

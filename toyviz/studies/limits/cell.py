@@ -55,7 +55,7 @@ def _superposition(products: np.ndarray, kept: np.ndarray) -> np.ndarray:
     """metrics.superposition of the columns that are kept, at most 1, from their products with all. (k, n) -> (k,)"""
     squared = products[np.arange(len(kept)), kept]
     along = (products**2).sum(axis=1) / np.maximum(squared, 1e-16)
-    return np.clip(along - squared, 0, 1)
+    return np.clip(along - squared, 0, charts.SHARED)
 
 
 def _margins(outputs: np.ndarray, kept: np.ndarray) -> np.ndarray:
@@ -113,6 +113,7 @@ def _bars(seen: Drawn, n_hidden: int) -> charts.Chart:
         entries="feature",
         y_title="value",
         shade_title="superposition",
+        shade_end=charts.SHARED,
         after=int((seen.features < n_hidden).sum()),
         across=1,
     )

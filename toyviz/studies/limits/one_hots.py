@@ -65,6 +65,7 @@ LOOK_FOR = (
     "**What to look for**\n\n"
     "- **Uniform importance**: a handful of hidden values holds hundreds of one-hots. Only one input is active at "
     "a time, so only the angles between them count.\n"
+    "- **Better than with noise**: compare with sparse features at the left. Even of the sparsest fewer come back.\n"
     "- **Decreasing importance**: the network gives up the least important ones, though it has room.\n"
     "- **Why some are missing.** The post suspects weight decay. Compare with a decay of 0 at the left: the same "
     "ones are missing. The optimiser has stopped short: at $m = 4$ more steps bring some of them back, at $m = 2$ "

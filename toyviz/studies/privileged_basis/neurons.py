@@ -86,13 +86,15 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     title, picked = "of the best start, by density 1 − S", tuple(PICK_BEST)
     yield Figure("weights", charts.matrices(weights, f"W1 {title}", largest=FULL, pick=picked), PICK_BEST)
     at = list(best).index(opened.density)
-    title = f"Weights of each neuron {title}"
+    title = "The same weights, a stack a neuron"
     yield Figure("stacks", charts.stacks(stacks, title, selected=at, pick=picked), PICK_BEST)
     table = losses(chosen)
     drawn = beside(table, sweep.get(opened))
     how: dict[str, Any] = {"noun": "start", "selected": opened.density, "seed": opened.seed, "linked": True}
     rows, title = drawn.assign(value=drawn["ratio"]), "Test loss of every start over the lowest of its density"
-    yield Figure("spread", charts.strips(rows, "density", list(best), title, logarithmic=True, **how), PICK)
+    yield Figure(
+        "spread", charts.strips(rows, "density", list(best), title, logarithmic=True, ends=(1, 2), **how), PICK
+    )
     yield Text("told", _outcome(table, opened.n_hidden))
     yield Text("what", WHAT)
     yield Text("look_for", LOOK_FOR, MARKS)

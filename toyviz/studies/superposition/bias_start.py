@@ -49,7 +49,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     yield from _lines(choice, table)
     panels = [
         of.portrait(
-            f"b2 from {START.text(settings.BIAS_STARTS[name])}",
+            f"from {START.text(settings.BIAS_STARTS[name])}",
             {"start": name, "density": choice.density},
             c.of_density(choice, group, choice.density).best(),
         )
@@ -57,7 +57,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     ]
     chart = charts.portraits(
         panels,
-        f"Best of {c.seeds(choice)} from each start, {c.label(choice.density)}",
+        f"Best of {c.seeds(choice)}, b2 from each start, {c.label(choice.density)}",
         selected={"start": START.name(choice.start)},
         planes=choice.n_hidden == 2,
         pick=FIELDS,

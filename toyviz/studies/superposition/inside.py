@@ -13,7 +13,7 @@ from toyviz.studies import network
 from toyviz.studies.superposition.controls import BEST, label
 from toyviz.view import Block, Figure, Text
 
-DRAWN = 60  # features whose overlaps are drawn, at most: the longest
+DRAWN, GROUPED = 40, 60  # features that are drawn, at most: the longest; and where they are grouped
 OVERLAPS = "W1ᵀ W1 and b2"
 STAGE = (("overlaps", "columns"), ("lengths", "curve"))  # of one network
 SCALES = (
@@ -51,7 +51,7 @@ def overlaps(results: Mapping[str, Result], title: str = "", grouped: bool = Fal
     """
     panels = []
     for name, result in results.items():
-        W1, chosen = result.frames["W1"], _longest(result)
+        W1, chosen = result.frames["W1"], _longest(result, GROUPED if grouped else DRAWN)
         if grouped and result.finished:
             chosen = _side_by_side(W1[-1], chosen)
         few = W1[:, :, chosen]  # (f, m, k)
@@ -154,10 +154,10 @@ def compared(result: Result, group: Sequence[Result]) -> Text:
     return Text("opened", f"{outcome(result)[:-1]}, {place} of {len(others) + 1}; the others have {rest}.")
 
 
-def _longest(result: Result) -> np.ndarray:
-    """The features that are drawn: all, or the DRAWN that get longest in any frame, in order."""
+def _longest(result: Result, at_most: int = DRAWN) -> np.ndarray:
+    """The features that are drawn: all, or so many that get longest in any frame, in order."""
     lengths = np.linalg.norm(result.frames["W1"], axis=1).max(axis=0)  # (n,)
-    longest: np.ndarray = np.sort(np.argsort(-lengths, kind="stable")[:DRAWN])
+    longest: np.ndarray = np.sort(np.argsort(-lengths, kind="stable")[:at_most])
     return longest
 
 

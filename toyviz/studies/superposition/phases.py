@@ -152,10 +152,10 @@ def _cell(opened: Result) -> Iterator[Block]:
 
 
 ABOUT = (
-    "One feature more than there are dimensions. What becomes of the extra one? It is given up, or it shares a "
-    "dimension with another in opposite directions, or it has one for itself, at the cost of another. Left: trained, "
-    "the best of the seeds by expected loss. Right: the solution that is cheapest on paper. Giving up feature $i$ "
-    "costs $I_i\\,(p/3 - p^2/4)$, a pair costs $p^2 (I_i + I_j)/6$, with $p = 1 - S$."
+    "One feature more than there are dimensions. What becomes of the extra one, of importance $I$? It is given up, or "
+    "it shares a dimension with another in opposite directions, or it has one for itself, at the cost of another. "
+    "Left: trained, the best of the seeds by expected loss. Right: the solution that is cheapest on paper. Giving up "
+    "feature $i$ costs $I_i\\,(p/3 - p^2/4)$, a pair costs $p^2 (I_i + I_j)/6$, with $p = 1 - S$."
 )
 LOOK_FOR = (
     "**What to look for**\n\n"
