@@ -19,7 +19,7 @@ from toyviz.store import GALLERY, Store, pack
 from toyviz.train import FRAME_BYTES, FRAMES, choose_engine, frame_count, fused
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+LIMITS = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
 ROW_8 = settings.EXPERIMENTS["mlp"].quick.with_(
     n_hidden=4096, n_features=16384, n_samples=12_000, steps=1_000_000, warmup=0
 )
@@ -236,7 +236,7 @@ def test_what_is_counted_must_be_whole(monkeypatch, name):
 
 
 def test_the_readme_names_every_variable_with_its_default_and_what_it_limits():
-    rows = re.findall(r"^\| `(TOYVIZ_MAX_\w+)` \| (.+?) \| (.+?) \|$", README, re.MULTILINE)
+    rows = re.findall(r"^\| `(TOYVIZ_MAX_\w+)` \| (.+?) \| (.+?) \|$", LIMITS, re.MULTILINE)
 
     def shown(name: str, row: Allowance) -> str:
         return "4 processes a core" if name == "jobs" else f"{row.default:g} {row.unit}"

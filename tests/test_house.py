@@ -1,4 +1,4 @@
-"""Who may import whom, what the server must never load, and a README that is in step with the code."""
+"""Who may import whom, what the server must never load, and docs that are in step with the code."""
 
 import ast
 import re
@@ -15,7 +15,8 @@ from toyviz.experiment import ARCHS, FIELD_NAMES, TASKS
 from toyviz.sweep import Sweep
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+TEXTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = "\n".join(path.read_text(encoding="utf-8") for path in TEXTS)
 SOURCES = sorted([ROOT / "app.py", *ROOT.glob("pages/**/*.py"), *ROOT.glob("toyviz/**/*.py")])
 PURE = (
     "data",
@@ -189,13 +190,13 @@ def test_every_package_that_a_test_imports_is_pinned():
     assert third_party(used for path in ROOT.glob("tests/*.py") for used in imports(path)) <= known
 
 
-# the README
+# README and docs
 
 
 def section(title):
-    """The text of one section of the README."""
-    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL)
-    assert found, f"README has no section {title!r}"
+    """The text of one section of the README or of the docs."""
+    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^##? |\Z)", DOCS, re.MULTILINE | re.DOTALL)
+    assert found, f"no text has a section {title!r}"
     return found.group(1)
 
 
@@ -211,14 +212,14 @@ def test_everything_on_the_map_is_there():
     assert {name for name in mapped() if not (ROOT / name).exists()} == set()
 
 
-def test_the_readme_names_every_page_in_the_menus_order():
+def test_the_docs_name_every_page_in_the_menus_order():
     assert re.findall(r"^- \*\*(.+?)\*\*", section("What it shows"), re.MULTILINE) == [
         page["title"] for page in pages()
     ]
     assert re.findall(r"^\| `(pages/.+?)` ", section("Map of the code"), re.MULTILINE) == [p["path"] for p in pages()]
 
 
-def test_the_readme_names_every_command_and_its_examples_can_be_read():
+def test_the_docs_name_every_command_and_its_examples_can_be_read():
     commands = next(action for action in _parser()._actions if isinstance(action.choices, dict)).choices
     text = section("Command line")
     assert {name for name in commands if f"python -m toyviz {name}" not in text} == set()
@@ -228,7 +229,7 @@ def test_the_readme_names_every_command_and_its_examples_can_be_read():
         assert _parser().parse_args(shlex.split(example)).run
 
 
-def test_the_links_in_the_readmes_examples_are_understood():
+def test_the_links_in_the_examples_are_understood():
     text = section("Command line")
     addresses = re.findall(r'^\$ python -m toyviz .*"(.+?)"', text, re.MULTILINE)
     assert len(addresses) >= 4
@@ -237,7 +238,7 @@ def test_the_links_in_the_readmes_examples_are_understood():
         assert address["v"] == [view.VERSION]
 
 
-def test_the_view_in_the_readme_is_one(add_view, untrained):
+def test_the_view_in_the_docs_is_one(add_view, untrained):
     (code,) = re.findall(r"^```python\n(.*?)^```$", section("Adding a view"), re.MULTILINE | re.DOTALL)
     add_view("of_the_readme", code)
     shown = studies.page("double_descent").views[-1]
@@ -254,29 +255,35 @@ def test_the_view_in_the_readme_is_one(add_view, untrained):
         assert inside[:3] == ["columns", "hidden", "curve"]
 
 
-def test_the_readme_names_every_make_target_and_no_other():
+def test_the_docs_name_every_make_target_and_no_other():
     targets = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     assert {"run", "test", "check", "slow", "bench", "clean-cache"} <= targets
-    assert set(re.findall(r"`make ([a-z-]+)", README)) == targets
+    assert set(re.findall(r"`make ([a-z-]+)", DOCS)) == targets
 
 
-def test_the_readme_gives_a_reason_for_every_dependency():
+def test_the_docs_give_a_reason_for_every_dependency():
     text = section("Dependencies")
     for name in pinned("requirements.txt") | pinned("requirements-dev.txt"):
         assert re.search(rf"^\| [^|]*`{name}`[^|]*\| .+\|$", text, re.MULTILINE), name
 
 
-def test_the_readme_explains_every_field_and_names_every_experiment():
+def test_the_docs_explain_every_field_and_name_every_experiment():
     glossary, commands = section("Words"), section("Command line")
     assert {name for name in FIELD_NAMES if f"`{name}`" not in glossary} == set()
     assert {name for name in settings.EXPERIMENTS if f"`{name}`" not in commands} == set()
-    assert {name for name in (*ARCHS, *TASKS) if f"`{name}`" not in README} == set()
+    assert {name for name in (*ARCHS, *TASKS) if f"`{name}`" not in DOCS} == set()
 
 
-def test_the_readmes_links_lead_to_files():
-    links = re.findall(r"\]\((?!https?:|#)([^)]+)\)", README)
-    assert links
-    assert {link for link in links if link != "docs/toyviz.png" and not (ROOT / link).exists()} == set()
+def test_the_links_of_readme_and_docs_lead_to_files():
+    for path in TEXTS:
+        links = re.findall(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
+        assert {link for link in links if not (path.parent / link).exists()} == set(), path.name
+
+
+def test_the_readme_is_short_and_leads_to_every_text_of_the_docs():
+    readme = TEXTS[0].read_text(encoding="utf-8")
+    assert len(readme.encode()) < 9_000
+    assert {path.name for path in TEXTS[1:] if f"(docs/{path.name})" not in readme} == set()
 
 
 # the promises

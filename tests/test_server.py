@@ -146,7 +146,7 @@ def own_address():
 
 
 def test_the_line_of_the_readme_that_lets_a_class_in_does(tmp_path):
-    (words,) = re.findall(r'`make run ARGS="(.+192\.0\.2\.7)"`', (ROOT / "README.md").read_text(encoding="utf-8"))
+    (words,) = re.findall(r'`make run ARGS="(.+192\.0\.2\.7)"`', (ROOT / "docs/server.md").read_text(encoding="utf-8"))
     here = own_address()
     words = [*words.replace("192.0.2.7", here).split(), "--server.allowedHosts=class.example"]
     with serve(tmp_path, *words) as server:
