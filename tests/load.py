@@ -36,7 +36,17 @@ ROOT = Path(__file__).parents[1]
 LONGEST = 350.0  # seconds for all scenarios together, once the kernels are compiled; the rest is left out, and told
 COMPILING = 300.0  # seconds that the first start of all workers may take
 PAGES = (
-    *("", "superposition", "double_descent", "limits", "how_much_fits", "privileged_basis", "fish"),
+    *(
+        "",
+        "course",
+        "the_post",
+        "superposition",
+        "double_descent",
+        "limits",
+        "how_much_fits",
+        "privileged_basis",
+        "fish",
+    ),
     *("unembedding", "dictionaries", "decompiler", "starting_as_dictionary", "claims"),
 )
 ONE = {"n_samples": 10, "seeds": 1}  # the address of one small network on the page of double descent

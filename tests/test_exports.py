@@ -137,7 +137,7 @@ def test_every_figure_of_each_view_is_drawn_light_and_dark(home, view, shipped):
 
 def check_drawn(home, view, store, id, look):
     file = made_of(home, view, store, "svg", figure=id, theme=look)
-    assert file.name.startswith(f"{home.id.replace('_', '-')}_{id.replace('_', '-')}_")
+    assert file.name.startswith(f"{home.id.replace('_', '-')}_{id.replace('_', '-')}")
     root = ElementTree.fromstring(file.content)
     assert root.tag == f"{SVG}svg"
     drawn = list(root.iter(f"{SVG}path")) + list(root.iter(f"{SVG}text")) + list(root.iter(f"{SVG}line"))

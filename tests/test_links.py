@@ -16,7 +16,7 @@ from toyviz import figures, gallery, settings, studies
 from toyviz.__main__ import main
 from toyviz.experiment import Experiment, sweep
 
-KEYS = ["page", "view", "choice", "step", "address", "link", "opened", "experiments", "not_understood"]
+KEYS = ["page", "view", "choice", "a", "step", "address", "link", "opened", "experiments", "not_understood"]
 PAGE = studies.page("double_descent")
 SMALL = {"n_features": "30", "sparsity": "0.8", "steps": "6", "warmup": "0", "v": "2"}  # of each network of a link
 TWO = {"n_samples": "12,15", "T": "15", "seeds": "2", "seed": "1"} | SMALL

@@ -592,6 +592,15 @@ def test_a_view_without_figures_of_its_own_gives_the_whole_stage_to_the_inside(m
     assert ("inside" in keys, "own" in keys) == (True, False)
 
 
+def test_a_figure_is_so_many_times_as_high_as_the_others_of_its_side(monkeypatch, no_jobs):
+    monkeypatch.setattr(runtime, "store", lambda: STORE)
+    monkeypatch.setattr(runtime, "jobs", no_jobs)
+    app = again(app_at(PATH_OF_PAGE, view="over_t", v="2"))
+    styles = "".join(each.proto.body for each in app.get("html"))
+    assert ":has(> .st-key-at-loss) {flex-basis: 180% !important}" in styles
+    assert "st-key-at-accuracy)" not in styles
+
+
 def blocks_in(node):
     for child in node.children.values():
         if hasattr(child, "children"):

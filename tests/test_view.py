@@ -333,7 +333,7 @@ def test_first_addresses_are_read_with_the_names_and_the_defaults_of_their_view(
         first_among={"size": "sizes"},
     )
     other = small(SIZE, SIZES_OF, id="other", place=2, aliases={"length": Alias("sizes")})
-    page = Page("page", "Page", "What?", (one, other), "which")
+    page = Page("page", "Page", "What?", "icon", 1, (one, other), "which")
 
     def read(**address):
         view, choice, _, sentences = page.read(address)[:4]

@@ -35,13 +35,16 @@ Value = TypeVar("Value")
 
 
 def by_key(function: Callable[[Result], Value]) -> Callable[[Result], Value]:
-    """Remember what this function made of a result, by the result's key. What it returns must not be changed."""
-    kept: OrderedDict[str, Value] = OrderedDict()
+    """Remember what this function made of a result, by its key and its measurements. That must not be changed.
+
+    Another machine's network of one experiment, or one that was imported, has the same key and other measurements.
+    """
+    kept: OrderedDict[tuple[object, ...], Value] = OrderedDict()
     lock = threading.Lock()
 
     @functools.wraps(function)
     def remembered(result: Result) -> Value:
-        key = result.experiment.key
+        key = (result.experiment.key, *result.metrics.items())
         with lock:
             if key in kept:
                 kept.move_to_end(key)

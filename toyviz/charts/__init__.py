@@ -6,7 +6,7 @@ moment. So drawing again sends new data to a chart that stands, and costs no bui
 
 from toyviz.charts.bars import Bars, bars
 from toyviz.charts.chart import AMBER, BLUE, COLOUR_WORDS, GREEN, GREY, PURPLE, RAYS, VERMILLION, Chart, count
-from toyviz.charts.clock import POSITIONS, Kind, together
+from toyviz.charts.clock import POSITIONS, Kind
 from toyviz.charts.curves import LINE_COLOURS, clock_curve, is_clock_curve, laid_over, lines_over, lines_over_sizes
 from toyviz.charts.drawings import FISH, FISH_COLOURS, components, fish_shapes
 from toyviz.charts.geometry import CLASSES, FEATURES, SAMPLES, dimensionality, panels
@@ -107,6 +107,5 @@ __all__ = [
     "size_map",
     "stacks",
     "strips",
-    "together",
     "votes",
 ]

@@ -121,7 +121,7 @@ def clock_curve(
 
 def is_clock_curve(chart: Chart) -> bool:
     """Whether two of these charts can be laid over each other."""
-    return chart.spec is _clock_curve()
+    return any(chart.spec is _clock_curve(share) for share in (False, True))
 
 
 def laid_over(a: Chart, b: Chart, names: tuple[str, str] = ("A", "B")) -> Chart:

@@ -11,8 +11,8 @@ import pandas as pd
 from toyviz.charts.chart import Chart
 from toyviz.charts.ticks import log_range
 
-LOWEST = ("low",)  # columns that bound a domain from below
-HIGHEST = ("high", "top", "total", "largest")  # and from above, or on both sides of 0
+LOWEST = ("low", "start")  # columns that bound a domain from below
+HIGHEST = ("high", "top", "total", "largest", "end")  # and from above, or on both sides of 0
 AROUND = ("half", "x", "y")  # a plane: half its width, and its middle; or the width alone
 
 

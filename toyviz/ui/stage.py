@@ -47,7 +47,8 @@ def page(page: Page) -> None:
         asked = asked_of(page, view, here)
         progress = runner.wanted(asked.whole, here)
         with head:
-            look_for.draw(blocks.shown(page, view, asked.choice, progress.plan, progress.sweep))
+            mine = progress if asked.beside is None else runner.look(asked.plan, here)
+            look_for.draw(blocks.shown(page, view, asked.choice, mine.plan, mine.sweep))
         live, many_here = bool(progress.live), max(1.0, runtime.visitors() / FEW_VISITORS)
         st.fragment(_stage, run_every=POLL * many_here if live else None)(asked, progress)
         st.fragment(_below, run_every=NEWS * many_here if live else None)(asked)

@@ -129,7 +129,7 @@ def _figures(choice: Choice, plan: Plan, cells: pd.DataFrame, maps: Sequence[Map
     """Above the loss, below the share of one-hots that come back, in all maps on one scale."""
     opened, columns = plan.opened[0], ["map", "n_features", "n_hidden"]
     places = {each.kind: str(k) for k, each in enumerate(maps)}
-    there = [(places[kind_of(e)], e.n_features, e.n_hidden) for e in plan.experiments]
+    there = [(places[kind], e.n_features, e.n_hidden) for e in plan.experiments if (kind := kind_of(e)) in places]
     shared: dict[str, Any] = {
         "x": WIDTH._replace(values=tuple(plan.values("n_hidden"))),
         "y": SIZE._replace(values=tuple(plan.values("n_features"))),

@@ -43,7 +43,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     seen = {size: result for size in sizes if (result := _seen(sweep.at(n_samples=size), opened.seed))}
     loss = charts.over_sizes(
         table,
-        {f"every class as likely, {word}": uniform},
+        {f"uniform, {word}": uniform},
         NO_REGIMES,
         sizes,
         {size: picture(result) for size, result in seen.items()},
