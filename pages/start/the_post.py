@@ -5,6 +5,8 @@ import streamlit as st
 from toyviz import ui
 from toyviz.figures import sections
 
+ACROSS = 3  # figures in a row
+
 ui.title("The post", "What does each figure show, and what became of it here?")
 ui.sources()
 every = sections()
@@ -12,8 +14,8 @@ section = st.segmented_control(
     "Section", list(every), default=next(iter(every)), key="section", bind="query-params", required=True,
     label_visibility="collapsed",
 )  # fmt: skip
-for pair in zip(*[iter([*every[section or next(iter(every))], None])] * 2, strict=False):
-    for column, figure in zip(st.columns(2, gap="medium"), pair, strict=True):
-        if figure:
-            with column:
-                ui.post_figure(figure)
+entries = every[section or next(iter(every))]
+for first in range(0, len(entries), ACROSS):
+    for column, entry in zip(st.columns(ACROSS, gap="small"), entries[first : first + ACROSS], strict=False):
+        with column:
+            ui.post_figure(entry)

@@ -15,9 +15,12 @@ from toyviz.experiment import Experiment
 from toyviz.figures import PAPERS, POST, Entry, claims_about, sections
 from toyviz.result import Result
 from toyviz.sweep import Sweep
-from toyviz.ui.frame import ROOT, draw, link, wide
+from toyviz.ui.frame import ROOT, draw, link
 from toyviz.ui.verdicts import VERDICT_MARKS
 from toyviz.view import Figure, Page, View
+
+HEIGHT = 260  # of a thumbnail
+MOST_MARKS = 3
 
 
 def stored(experiments: Iterable[Experiment]) -> list[Result]:
@@ -39,7 +42,7 @@ def picture(place: Place) -> Chart | None:
 def _made(place: Place) -> Chart | None:
     opened = studies.page(place.page).read(place.address)
     view, choice = opened.view, opened.choice
-    plan = view.plan(choice)
+    plan = view.plan(choice).settled(runtime.store().get)
     found = stored(plan.experiments)
     if len(found) < len(plan.experiments):
         return None
@@ -70,15 +73,23 @@ def post_figure(entry: Entry) -> None:
     with st.container(border=True, key=f"figure-{entry.id}", gap="small"):
         st.markdown(f"**{entry.id}. {entry.figure.title}.** {entry.says}")
         chart = picture(place)
-        if chart:
-            draw(chart, key=f"picture-{entry.id}", where=wide() if chart.square else None)
-        else:
-            st.caption("Its networks are not trained here yet: open the view, and they are.")
-        open_place("Open", place)
-        for found in claims_about(entry.id):
-            row = published().get(found.id)
-            if row:
-                st.markdown(f"{VERDICT_MARKS[row['verdict']]} {found.statement}")
+        with st.container(height=HEIGHT, border=False, key=f"thumbnail-{entry.id}"):
+            if chart:
+                draw(chart, key=f"picture-{entry.id}", fill=True)
+            else:
+                st.caption("Its networks are not trained here yet: open the view, and they are.")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            open_place("Open", place)
+            _claims_about(entry.id)
+
+
+def _claims_about(id: str) -> None:
+    """The claims about a figure behind a button that has their verdicts as marks."""
+    rows = [row for found in claims_about(id) if (row := published().get(found.id))]
+    if rows:
+        with st.popover(" ".join(VERDICT_MARKS[row["verdict"]] for row in rows[:MOST_MARKS]), key=f"claims-{id}"):
+            for row in rows:
+                st.markdown(f"{VERDICT_MARKS[row['verdict']]} {row['statement']}")
 
 
 def sources(page: Page | None = None, view: View | None = None) -> None:
