@@ -519,7 +519,7 @@ def test_before_a_room_every_text_has_18_pixels_and_all_is_on_the_screen(scheme,
             tab.get_by_role("button", name="Leave").wait_for()
             settled(tab)
             smallest = tab.evaluate(SMALLEST)
-            assert smallest[0][0] >= 17.9, (view.id, smallest)
+            assert smallest[0][0] >= 18, (view.id, smallest)
             for size in ((1280, 720), (1024, 576)):
                 tab.set_viewport_size({"width": size[0], "height": size[1]})
                 settled(tab)

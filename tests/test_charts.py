@@ -198,7 +198,7 @@ def nodes(spec):
 def test_every_public_chart_has_a_figure_here():
     made = {name.split(",")[0].split(" ")[0] for name in FIGURES}
     assert made == {name for name in charts.__all__ if name.islower()} - {"count", "limit", "outstanding"} - {
-        *("is_clock_curve", "legible", "shared_scales")
+        *("is_clock_curve", "legible", "shared_scales", "together")
     }
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import toyviz.charts as drawing
 from tests.test_stage import PAGE, PATH, SMALL, address, charts, choose, clock, line, specs, table, vectors, visit
 from toyviz import comparison, runtime, settings, studies
-from toyviz.charts.together import AROUND, HIGHEST, LOWEST
+from toyviz.charts.scales import AROUND, HIGHEST, LOWEST
 from toyviz.data import training_samples
 from toyviz.experiment import FIELD_NAMES, INITS
 from toyviz.model import initial_parameters
@@ -132,8 +132,8 @@ def test_a_joined_plan_wants_what_is_opened_first_and_each_network_once():
     assert both.opened == (*b.opened, *a.opened)
     assert set(both.experiments) == set(a.experiments) | set(b.experiments)
     assert comparison.joined(a, a).opened == a.opened
-    wide = comparison.widened(a, view.plan(view.default(n_samples=(7, 10), T=7)))
-    assert wide.opened == a.opened
+    wide = comparison.Widened(a, view.plan(view.default(n_samples=(7, 10), T=7)))
+    assert (wide.opened, wide.experiments) == (a.opened, a.experiments)
     assert 7 in wide.values("n_samples")
     assert 7 not in a.values("n_samples")
 
@@ -260,7 +260,7 @@ def test_what_bounds_an_axis_on_the_stage_is_shared(page, view, untrained):
         sides.append({block.id: block.chart for block in blocks if isinstance(block, Figure)})
     for id in sides[0].keys() & sides[1].keys():
         read = {*read_by_domains(sides[0][id].spec)}
-        assert read <= {*LOWEST, *HIGHEST, *AROUND} | PLACES, f"{id}: charts.together does not know {read}"
+        assert read <= {*LOWEST, *HIGHEST, *AROUND} | PLACES, f"{id}: charts.scales does not know {read}"
         a, b = drawing.shared_scales(sides[0][id], sides[1][id])
         for column in read - PLACES:
             if "meta" in a.data and column in a.data["meta"] and column in b.data["meta"]:
@@ -507,7 +507,7 @@ def test_every_view_can_be_compared_over_what_is_not_trained(page, view, monkeyp
     store = untrained()
     monkeypatch.setattr(runtime, "store", lambda: store)
     monkeypatch.setattr(runtime, "jobs", no_jobs)
-    monkeypatch.setattr(stage, "claim", lambda *claim: None)  # what nobody has trained is not judged
+    monkeypatch.setattr(stage, "claim", lambda *claim: None)  # nobody has trained these networks
     (path,) = (each.relative_to(ROOT).as_posix() for each in ROOT.glob(f"pages/*/{page.id}.py"))
     app = again(app_at(path, **page.write(view, view.default(), None, other(view))))
     places = keys(app)

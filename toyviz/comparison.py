@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,11 +33,18 @@ def joined(a: Plan, b: Plan) -> Plan:
     return Plan([*b.experiments, *a.experiments], tuple(dict.fromkeys([*b.opened, *a.opened])))
 
 
-def widened(plan: Plan, other: Plan) -> Plan:
-    """The plan with the networks of the other too, so that a sweep has the values of both."""
-    wide = copy(plan)
-    object.__setattr__(wide, "experiments", tuple(dict.fromkeys([*plan.experiments, *other.experiments])))
-    return wide
+class Widened(Plan):
+    """A plan whose values are those of another one too: what it sweeps over spans both. Its networks are its own."""
+
+    partner: Plan
+
+    def __init__(self, plan: Plan, partner: Plan) -> None:
+        super().__init__(plan.experiments, plan.opened, plan.rivals, plan.rank)
+        object.__setattr__(self, "partner", partner)
+
+    def values(self, field: str) -> list[Any]:
+        """The values that a field has in the networks of either, each once, ascending."""
+        return sorted({*super().values(field), *self.partner.values(field)})
 
 
 def clock_steps(a: Result, b: Result) -> np.ndarray:

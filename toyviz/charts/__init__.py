@@ -22,12 +22,12 @@ from toyviz.charts.pictures import LIFT_KINDS, START_KINDS, Panel, panels_over_s
 from toyviz.charts.plane_grid import Column, Vectors, plane_grid
 from toyviz.charts.plateaus import dimensions_per_feature
 from toyviz.charts.portraits import OVERLAP, SHARED, Portrait, portraits
+from toyviz.charts.scales import shared_scales
 from toyviz.charts.scatter import IMPORTANCES, factors, predictions, residuals
 from toyviz.charts.seeds import by_seed
 from toyviz.charts.sizes import ALL_THREE, Picture, over_sizes
 from toyviz.charts.stacks import Stack, stacks
 from toyviz.charts.strips import strips
-from toyviz.charts.together import shared_scales
 from toyviz.charts.vectors import Group, outstanding, plane, planes_of_kinds
 
 __all__ = [

@@ -130,13 +130,15 @@ def legend(kinds: Sequence[Kind], y: float = -9) -> list[dict[str, Any]]:
     widths = [width_of(kind.name) for kind in kinds]
     shrink = f"min(1, width / {sum(widths):.0f})"
     layers: list[dict[str, Any]] = []
-    for kind, left in zip(kinds, np.cumsum([0, *widths[:-1]]), strict=True):
+    for kind, width, left in zip(kinds, widths, np.cumsum([0, *widths[:-1]]), strict=True):
         at, after = ({"y": {"value": y}, "x": {"value": {"expr": f"{left + gap:.0f} * {shrink}"}}} for gap in (5, 14))
         mark = {"type": "point", "filled": not kind.ring, "shape": kind.shape, "color": kind.colour, "opacity": 1}
         layers.append(_once({**mark, "size": 48, "strokeWidth": 1.2, "tooltip": None}, at))
         text = {"type": "text", "align": "left", "baseline": "middle", "color": kind.colour, "fontWeight": "bold"}
-        size = {"expr": f"max(8, 11.5 * {shrink})"}
-        layers.append(_once({**text, "fontSize": size, "tooltip": None}, {**after, "text": {"value": kind.name}}))
+        size, limit = {"expr": f"max(8, 11.5 * {shrink})"}, {"expr": f"{width - 16:.0f} * {shrink}"}
+        layers.append(
+            _once({**text, "fontSize": size, "limit": limit, "tooltip": None}, {**after, "text": {"value": kind.name}})
+        )
     return layers
 
 

@@ -24,6 +24,7 @@ from toyviz.charts.clock import (
     width_of,
 )
 from toyviz.charts.loss import FLOOR
+from toyviz.charts.scales import shared_scales
 from toyviz.charts.sizes import (
     CENTRE,
     COLUMNS,
@@ -40,7 +41,6 @@ from toyviz.charts.sizes import (
     x_of_places,
 )
 from toyviz.charts.ticks import PLAIN, linear_range, log_axis, log_range
-from toyviz.charts.together import shared_scales
 
 LINE_COLOURS = (VERMILLION, BLUE, PURPLE, GREY, GREEN, AMBER)  # of the first curve, the second, ...
 # And those of as many curves of another chart, which are laid below these.

@@ -6,7 +6,7 @@ from typing import Any
 
 SIZES = ("fontSize", "labelFontSize", "titleFontSize")
 AXIS = ("labelFontSize", "titleFontSize")  # of an axis that says nothing
-HIDDEN = 0.9  # of the least size: a text that its own rule would draw smaller has no room, and is left out
+HIDDEN = 0.9  # of the least size: a text that its own rule would draw smaller has no room, and is left out or cut
 
 
 def legible(spec: dict[str, Any], least: float) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def legible(spec: dict[str, Any], least: float) -> dict[str, Any]:
 
 def _read(name: str, value: Any, least: float) -> Any:
     if name in SIZES:
-        return _size(value, least)
+        return _size(value, least, HIDDEN)
     if isinstance(value, list):
         return [_read("", each, least) for each in value]
     if not isinstance(value, dict):
@@ -25,15 +25,16 @@ def _read(name: str, value: Any, least: float) -> Any:
     if name == "axis":
         return dict.fromkeys(AXIS, least) | found
     if name == "mark" and found.get("type") == "text":
-        return {"fontSize": least} | found
+        cut = {"fontSize": _size(value["fontSize"], least, 0)} if {"limit", "fontSize"} <= value.keys() else {}
+        return {"fontSize": least} | found | cut
     return found
 
 
-def _size(value: Any, least: float) -> Any:
-    """A number, or an expression; where an expression comes out far too small, its text is not drawn."""
+def _size(value: Any, least: float, hidden: float) -> Any:
+    """A number, or an expression; where that comes out below a share of the least, its text is not drawn."""
     if isinstance(value, int | float):
         return max(value, least)
     if isinstance(value, dict) and "expr" in value:
         size = value["expr"]
-        return {"expr": f"({size}) < {HIDDEN * least:g} ? 0 : max({least:g}, {size})"}
+        return {"expr": f"({size}) < {hidden * least:g} ? 0 : max({least:g}, {size})"}
     return value

@@ -241,7 +241,7 @@ def _moving_lines(colours: tuple[str, ...], x_title: str, logarithmic_x: bool, r
         {
             **named,
             "mark": {"type": "text", "align": "left", "baseline": "middle", "fontWeight": "bold", "tooltip": None}
-            | {"fontSize": {"expr": f"max(7.5, 11.5 * {shrink})"}},
+            | {"fontSize": {"expr": f"max(7.5, 11.5 * {shrink})"}, "limit": {"expr": "width / 2 - 26"}},
             "encoding": {**above, "x": along(23), "text": {"field": "name", "type": "nominal"}},
         },
     ]

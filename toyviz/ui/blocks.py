@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Iterable
 
 import streamlit as st
 
+from toyviz.comparison import Widened
 from toyviz.result import Result
 from toyviz.sweep import Sweep
 from toyviz.view import Block, Choice, Page, Plan, View
@@ -49,14 +50,9 @@ class Kept:
 
 def shown(page: Page, view: View, choice: Choice, plan: Plan, sweep: Sweep) -> tuple[Block, ...]:
     """view.show(...) of what is trained so far. Not to be changed: others have the same."""
-    key = (
-        page.id,
-        view.id,
-        _told(choice),
-        _known(sweep),
-        tuple(each.key for each in plan.opened),
-        len(plan.experiments),
-    )
+    spans = plan.partner if isinstance(plan, Widened) else plan  # A and B, beside each other, have the sizes of both
+    asked = (tuple(each.key for each in some) for some in (plan.opened, spans.experiments))
+    key = (page.id, view.id, _told(choice), _known(sweep), *asked)
     return _kept().get(key, lambda: tuple(view.show(choice, plan, sweep)))
 
 

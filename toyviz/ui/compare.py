@@ -12,6 +12,8 @@ from toyviz.experiment import Experiment
 from toyviz.ui.visit import Visit
 from toyviz.view import Choice, Figure, Plan, View
 
+ABREAST = 3  # figures that stand in a row of one side
+
 
 def pinning(view: View, visit: Visit) -> None:
     """What pins A, where nothing is pinned yet."""
@@ -65,6 +67,13 @@ def told(view: View, choices: tuple[Choice, Choice], plans: tuple[Plan, Plan]) -
     st.dataframe(pd.DataFrame(rows, columns=["what", "A", "B"]), hide_index=True, key="differences", width="content")
 
 
+def few_rows(figures: Sequence[str]) -> list[tuple[str, ...]]:
+    """So many figures in as few rows as leave each some width: half of a stage is not high."""
+    rows = -(-len(figures) // ABREAST)
+    each = -(-len(figures) // max(rows, 1))
+    return [tuple(figures[k : k + each]) for k in range(0, len(figures), max(each, 1))]
+
+
 def pairs(a: Sequence[Figure], b: Sequence[Figure]) -> list[tuple[Figure, Figure]]:
     """The figures that both sides have."""
     of_a = {figure.id: figure for figure in a}
@@ -76,7 +85,7 @@ def curves(a: Sequence[Figure], b: Sequence[Figure]) -> list[Figure]:
     return [
         Figure(of_b.id, charts.laid_over(of_a.chart, of_b.chart))
         for of_a, of_b in pairs(a, b)
-        if charts.is_clock_curve(of_a.chart) and charts.is_clock_curve(of_b.chart)
+        if of_a.chart.spec is of_b.chart.spec and charts.is_clock_curve(of_b.chart)
     ]
 
 

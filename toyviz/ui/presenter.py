@@ -8,7 +8,7 @@ from toyviz.ui.visit import Visit
 from toyviz.view import Page, View
 
 SLIDE = (800, 450)  # pixels of the page that are enlarged to the screen
-LEAST = 11.25  # of a text in a chart: 18 pixels on a screen of 1280 x 720
+LEAST = 11.3  # of a text in a chart: 18 pixels on a screen of 1280 x 720
 HTML = '<button type="button" class="present" aria-label="Present"></button>'
 CSS = """.present {height: 1.75rem; border: 1px solid var(--st-border-color); border-radius: .5rem; font: inherit;
   font-size: .8125rem; background: var(--st-secondary-background-color); color: var(--st-text-color); cursor: pointer;

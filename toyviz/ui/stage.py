@@ -46,9 +46,9 @@ def page(page: Page) -> None:
         choose.controls(page, view, here, st.sidebar)
         asked = asked_of(page, view, here)
         progress = runner.wanted(asked.whole, here)
+        own = runner.look(asked.plan, here) if asked.beside else progress
         with head:
-            mine = progress if asked.beside is None else runner.look(asked.plan, here)
-            look_for.draw(blocks.shown(page, view, asked.choice, mine.plan, mine.sweep))
+            look_for.draw(blocks.shown(page, view, asked.choice, own.plan, own.sweep))
         live, many_here = bool(progress.live), max(1.0, runtime.visitors() / FEW_VISITORS)
         st.fragment(_stage, run_every=POLL * many_here if live else None)(asked, progress)
         st.fragment(_below, run_every=NEWS * many_here if live else None)(asked)
@@ -130,7 +130,7 @@ def _sides(asked: Asked, now: Progress) -> list[Side]:
         told = [readings.on_clock(each, steps) for each in told]
     sides = []
     for each, look, seen, side, read in zip(both, looks, watched, results, told, strict=True):
-        plan = look.plan if len(both) == 1 else comparison.widened(look.plan, asked.whole)
+        plan = look.plan if len(both) == 1 else comparison.Widened(look.plan, asked.whole)
         own = _staged(each.view, blocks.shown(each.page, each.view, each.choice, plan, look.sweep))
         said = blocks.inside(each.page, each.view, each.choice, tuple(side))
         inside = [block for block in said if isinstance(block, Figure)]
@@ -191,10 +191,15 @@ def _side(side: Side, inside: Sequence[Figure]) -> None:
     """One of two stages: the view's own figures in one row, and the inside below."""
     if side.own:
         with st.container(height="stretch", width="stretch", key=f"{side.prefix}own"):
-            _rows([tuple(ids(side.asked.view.stage))], side.own, side)
+            _rows(compare.few_rows([each.id for each in side.own]), side.own, side)
     if inside:
         with st.container(height="stretch", width="stretch", key=f"{side.prefix}inside"):
-            _rows(inside_rows(side.asked.view, inside), inside, side)
+            _rows(compare.few_rows(_in_order(side.asked.view, inside)), inside, side)
+
+
+def _in_order(view: View, inside: Sequence[Figure]) -> list[str]:
+    there = {each.id for each in inside}
+    return [id for id in ids(inside_rows(view, inside)) if id in there]
 
 
 def _staged(view: View, blocks: Iterable[Block]) -> list[Figure]:

@@ -92,7 +92,7 @@ COMPARED = """
 # screen, so it is told of a room that is smaller, and its canvas alone is enlarged.
 PRESENTED = """
 [data-testid=stHeader], [data-testid=stSidebar], [data-testid=stElementToolbar], .st-key-below,
-  .st-key-whole-status, .st-key-head h1, .st-key-head [data-testid=stButtonGroup],
+  .st-key-whole-status, .st-key-head h1, .st-key-head [data-testid=stButtonGroup], .st-key-look-for,
   [data-testid=stLayoutWrapper]:has(> .st-key-follow) {
   display: none !important}
 .stMainBlockContainer {padding: 0 !important}

@@ -5,14 +5,16 @@ What bounds an axis or a colour is data: columns of the data set "meta", and of 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from toyviz.charts.chart import Chart
-from toyviz.charts.ticks import log_range
+from toyviz.charts.ticks import linear_range, log_range
 
 LOWEST = ("low", "start")  # columns that bound a domain from below
-HIGHEST = ("high", "top", "total", "largest", "end")  # and from above, or on both sides of 0
+HIGHEST = ("high", "end", "top", "total", "largest")  # and from above, or on both sides of 0
 AROUND = ("half", "x", "y")  # a plane: half its width, and its middle; or the width alone
 
 
@@ -24,13 +26,21 @@ def shared_scales(a: Chart, b: Chart) -> tuple[Chart, Chart]:
     for name in ("meta", "scales"):
         if name in data_a and name in data_b and len(data_a[name]) == len(data_b[name]):
             data_a[name], data_b[name] = _merged(data_a[name], data_b[name])
-    ends = [data["meta"].iloc[0].get("low", 0.0) for data in (data_a, data_b)]
-    if "ticks" in data_a and "ticks" in data_b and min(ends) > 0:  # of a logarithmic axis
+    if "ticks" in data_a and "ticks" in data_b and "low" in data_a["meta"] and "low" in data_b["meta"]:
         row = data_a["meta"].iloc[0]
-        low, high, ticks = log_range(row["low"], row["high"])
+        low, high, ticks = (log_range if _is_logarithmic(a.spec) else linear_range)(row["low"], row["high"])
         data_a["ticks"] = data_b["ticks"] = pd.DataFrame({"value": ticks})
         data_a["meta"], data_b["meta"] = (data["meta"].assign(low=low, high=high) for data in (data_a, data_b))
     return a._replace(data=data_a), b._replace(data=data_b)
+
+
+def _is_logarithmic(spec: dict[str, Any]) -> bool:
+    """Whether the axis that has its ticks in the data set of that name is logarithmic."""
+    for layer in spec.get("layer", []):
+        for channel in (layer.get("encoding", {}).get(name, {}) for name in ("x", "y")):
+            if "data('ticks')" in str(channel.get("axis")):
+                return bool(channel["scale"].get("type") == "log")
+    return False
 
 
 def _merged(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
