@@ -449,9 +449,9 @@ def _fish(result: Result) -> dict[str, object]:
     return {
         **{name: getattr(e, name) for name in FISH_COLUMNS[:6]},
         "mse": loss / e.n_outputs,
-        "share": loss / variance,
+        "share": loss / variance if variance else np.nan,
         "floor": lowest / e.n_outputs,
-        "floor_share": lowest / variance,
+        "floor_share": lowest / variance if variance else np.nan,
         "test_mse": test / e.n_outputs,
         "accuracy": float(back.mean()),
         "recovered": int(back.sum()),
@@ -472,6 +472,6 @@ def fish(results: Iterable[Result]) -> pd.DataFrame:
     mse: on the training set, the mean over all elements; share: over the variance of the targets; floor, floor_share:
     the lowest that the rank of the output allows, as mse and as share; test_mse: on new samples; accuracy: the share of
     features that come back alone, see probe.one_hots_back; chance: 1 over the number of outputs. The floor is NaN where
-    a ReLU on the output takes it away.
+    a ReLU on the output takes it away, shares where the targets do not vary.
     """
     return pd.DataFrame([_fish(result) for result in results], columns=list(FISH_COLUMNS))

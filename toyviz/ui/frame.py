@@ -32,10 +32,10 @@ def draw(
     where: Any = None,
     fill: bool = False,
 ) -> None:
-    """Draw a figure; with fill, as large as the room that it stands in."""
+    """Draw a figure; with fill, as large as the room that it stands in, if it is not a grid of fixed squares."""
     spec = {**figure.spec, "datasets": dict(figure.data)}
     options: dict[str, Any] = {"width": "content" if figure.square else "stretch", "alt": figure.alt}
-    if fill:
+    if fill and "facet" not in figure.spec:
         spec = {name: value for name, value in spec.items() if name not in ("width", "height")}
         spec["autosize"] = {"type": "fit", "contains": "padding"}
         options |= {"width": "stretch", "height": "stretch"}

@@ -8,7 +8,7 @@ import pandas as pd
 
 from toyviz import charts, metrics, settings, tables, theory
 from toyviz.control import Choice
-from toyviz.experiment import Experiment
+from toyviz.experiment import RANGES, Experiment
 from toyviz.result import FRAME_METRICS, Result
 from toyviz.studies import network
 from toyviz.studies import shared_controls as shared
@@ -24,6 +24,9 @@ PICK = {"n_samples": "T"}
 def _rates(choice: Choice) -> dict[str, Experiment]:
     """The experiment at each of the three learning rates."""
     base = c.base(choice, n_hidden=choice.n_hidden)
+    lowest = RANGES["lr"][0]
+    if base.lr < 2 * lowest:
+        raise ValueError(f"lr must be at least {2 * lowest:g} here, since half of it is trained too; got {base.lr:g}")
     warm = base.warmup or base.steps // WARMED
     return {
         f"cosine, {base.lr:g}": base.with_(schedule="warmup_cosine", warmup=warm),
