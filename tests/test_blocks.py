@@ -1,14 +1,22 @@
 """What a view says is worked out once for all who look at the same, and what to look for is told beside the stage."""
 
+import gc
 import threading
 
+import numpy as np
+import pandas as pd
 import pytest
+from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
 
-from toyviz import studies
+from toyviz import live, studies
+from toyviz.charts import Chart
+from toyviz.model import initial_parameters
+from toyviz.queue import LiveFrame, Status
 from toyviz.sweep import Sweep
 from toyviz.ui import blocks, look_for
 from toyviz.ui.blocks import Kept
+from toyviz.ui.frame import _as_sent, with_data
 from toyviz.view import Text
 
 PAGE = studies.page("double_descent")
@@ -68,6 +76,58 @@ def test_a_view_is_asked_again_when_another_network_is_trained_or_another_choice
     assert asked == [1, len(done)]
     blocks.shown(PAGE, VIEW, choice.with_(seeds=2), plan, Sweep(done, plan.experiments))
     assert asked == [1, len(done), len(done)]
+
+
+def test_a_plan_is_made_once_for_all_who_choose_the_same(monkeypatch):
+    asked, kept = [], Kept(8)
+    monkeypatch.setattr(blocks, "_kept_plans", lambda: kept)
+    plan = VIEW.plan
+    monkeypatch.setitem(VIEW.__dict__, "plan", lambda choice: asked.append(choice.T) or plan(choice))
+    for T in (10, 10, 30, 10):
+        choice = VIEW.default(T=T)
+        assert blocks.planned(VIEW, choice) == plan(choice)
+    assert asked == [10, 30]
+
+
+def test_a_network_in_training_is_drawn_once_for_all_who_see_it_at_the_same_step(monkeypatch):
+    asked, kept = [], Kept(8)
+    monkeypatch.setattr(blocks, "_kept_of_now", lambda: kept)
+    choice = VIEW.default()
+    (opened,) = VIEW.plan(choice).opened
+    inside = VIEW.inside
+    monkeypatch.setitem(VIEW.__dict__, "inside", lambda *of: asked.append(len(of[1].losses)) or inside(*of))
+
+    def seen(step, points):
+        losses = np.arange(1, points + 1), np.ones(points, np.float32)
+        history = (LiveFrame(step, initial_parameters(opened), {}),)
+        status = Status("running", step, opened.steps, 1.0, None, None, None, history, losses)
+        return (live.unfinished(opened, status, newest_only=True),)
+
+    said = [blocks.inside(PAGE, VIEW, choice, seen(*at)) for at in ((10, 1), (10, 1), (20, 1), (20, 2), (20, 2))]
+    assert asked == [1, 1, 2]
+    assert said[0] is said[1]
+    assert said[3] is said[4]
+
+
+def test_what_is_sent_of_a_figure_is_put_into_its_form_once_and_forgotten_with_it():
+    data = pd.DataFrame({"x": [1.5, 2.5], "word": ["a", "b"]})
+    figure = Chart({"mark": "point"}, {"points": data}, "Two points.")
+    first, second = (with_data(figure)["datasets"]["points"] for _ in range(2))
+    assert first is second
+    pd.testing.assert_frame_equal(convert_arrow_bytes_to_pandas_df(first), data)
+    number = id(data)
+    assert number in _as_sent
+    del data, figure
+    gc.collect()
+    assert number not in _as_sent
+
+
+def test_a_file_more_in_a_folder_of_views_is_found(tmp_path):
+    (tmp_path / "first.py").touch()
+    assert studies._listed([str(tmp_path)]) == (("first", False),)
+    (tmp_path / "second").mkdir()
+    (tmp_path / "second" / "__init__.py").touch()
+    assert studies._listed([str(tmp_path)]) == (("first", False), ("second", True))
 
 
 def drawn(*texts):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 from toyviz import claims, studies
+from toyviz.view import Page
 
 TEXT = Path(__file__).with_name("words") / "figures.md"
 POST = "https://www.lesswrong.com/posts/KzwB4ovzrZ8DYWgpw/more-findings-on-memorization-and-double-descent"
@@ -35,8 +37,14 @@ def figures() -> dict[str, Figure]:
 
     Raises ValueError where two places claim to be one figure.
     """
+    return dict(_of(tuple(studies.pages().values())))
+
+
+@lru_cache(maxsize=4)
+def _of(pages: tuple[Page, ...]) -> Mapping[str, Figure]:
+    """What these pages say, worked out once: the menu and the foot of every page ask for it at each run."""
     found: dict[str, Figure] = {}
-    for page in studies.pages().values():
+    for page in pages:
         for view in page.views:
             for id, figure in view.figures.items():
                 if id in found:

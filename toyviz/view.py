@@ -179,7 +179,7 @@ class PostFigure(NamedTuple):
     choice: Mapping[str, Any] = NOTHING  # control -> value, where that is not the default
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class View:
     """One question, as three pure functions and what they need.
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from toyviz import comparison, cost
+from toyviz.ui import blocks
 from toyviz.ui.visit import Visit
 from toyviz.view import Choice, Page, Plan, View
 
@@ -71,7 +72,7 @@ def _beside(page: Page, view: View, visit: Visit) -> Asked | None:
 
 def _plan(view: View, choice: Choice) -> Plan:
     """The plan. Raises ValueError where there is none, and where more is opened than may be trained here."""
-    plan = view.plan(choice)
+    plan = blocks.planned(view, choice)
     for each in plan.opened:
         cost.refuse(each)
     return plan

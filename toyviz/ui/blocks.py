@@ -1,10 +1,11 @@
-"""What a view says, worked out once for all who look at the same: a class that opens one page costs one page."""
+"""What a view wants and says, worked out once for all who look at the same: a class at one page costs one page."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
+from typing import Generic, TypeVar
 
 import streamlit as st
 
@@ -14,18 +15,20 @@ from toyviz.sweep import Sweep
 from toyviz.view import Block, Choice, Page, Plan, View
 
 MOST = 24  # that are kept: views at one choice with the networks that are trained of it
+MOST_OF_NOW = 8  # of networks in training, each as it is at one moment
+Worked = TypeVar("Worked")
 
 
-class Kept:
+class Kept(Generic[Worked]):
     """The newest of what was worked out; two who ask for the same at the same time wait for one working out."""
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self._kept: OrderedDict[Hashable, tuple[Block, ...]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, Worked] = OrderedDict()
         self._working: dict[Hashable, threading.Lock] = {}
         self._guard = threading.Lock()
 
-    def get(self, key: Hashable, work: Callable[[], tuple[Block, ...]]) -> tuple[Block, ...]:
+    def get(self, key: Hashable, work: Callable[[], Worked]) -> Worked:
         """What is kept under this key, or what work says now."""
         with self._guard:
             if key in self._kept:
@@ -48,6 +51,11 @@ class Kept:
         return done
 
 
+def planned(view: View, choice: Choice) -> Plan:
+    """view.plan(choice). Raises what it raises."""
+    return _kept_plans().get((view, _told(choice)), lambda: view.plan(choice))
+
+
 def shown(page: Page, view: View, choice: Choice, plan: Plan, sweep: Sweep) -> tuple[Block, ...]:
     """view.show(...) of what is trained so far. Not to be changed: others have the same."""
     spans = plan.partner if isinstance(plan, Widened) else plan  # A and B, beside each other, have the sizes of both
@@ -57,11 +65,12 @@ def shown(page: Page, view: View, choice: Choice, plan: Plan, sweep: Sweep) -> t
 
 
 def inside(page: Page, view: View, choice: Choice, results: tuple[Result, ...]) -> tuple[Block, ...]:
-    """view.inside(...); kept where these networks are trained, else of this moment."""
-    if not all(result.finished for result in results):
-        return tuple(view.inside(choice, *results))
+    """view.inside(...), of a network in training as it is at this moment."""
     key = (page.id, view.id, "inside", _told(choice), _known(results))
-    return _kept().get(key, lambda: tuple(view.inside(choice, *results)))
+    if all(result.finished for result in results):
+        return _kept().get(key, lambda: tuple(view.inside(choice, *results)))
+    now = (*key, *((result.finished, result.loss_steps.tobytes()) for result in results))
+    return _kept_of_now().get(now, lambda: tuple(view.inside(choice, *results)))
 
 
 def _known(results: Iterable[Result]) -> tuple[tuple[str, bytes], ...]:
@@ -74,5 +83,15 @@ def _told(choice: Choice) -> tuple[tuple[str, object], ...]:
 
 
 @st.cache_resource(show_spinner=False)
-def _kept() -> Kept:
+def _kept() -> Kept[tuple[Block, ...]]:
+    return Kept(MOST)
+
+
+@st.cache_resource(show_spinner=False)
+def _kept_of_now() -> Kept[tuple[Block, ...]]:
+    return Kept(MOST_OF_NOW)
+
+
+@st.cache_resource(show_spinner=False)
+def _kept_plans() -> Kept[Plan]:
     return Kept(MOST)

@@ -18,7 +18,7 @@ from toyviz.result import Result
 from toyviz.ui import blocks, choose, clock, compare, line, look_for, presenter, readings, runner, style
 from toyviz.ui.asked import Asked, asked_of
 from toyviz.ui.downloads import take_with_you
-from toyviz.ui.frame import wide
+from toyviz.ui.frame import wide, with_data
 from toyviz.ui.inside import behind
 from toyviz.ui.pictures import sources
 from toyviz.ui.readings import NOTHING_READ, Readings
@@ -241,7 +241,7 @@ def _below(asked: Asked) -> None:
     if visit.touched:
         st.rerun()
     now = runner.look(plan, visit)
-    results = [runner.result(each, now, newest_only=False) for each in now.plan.opened]
+    results = [runner.result(each, now, newest_only=not visit.held) for each in now.plan.opened]
     with st.container(key="below"):
         if asked.beside:
             compare.told(view, (asked.beside.choice, choice), (asked.beside.plan, plan))
@@ -275,7 +275,7 @@ def _figures(figures: Sequence[Figure], side: Side) -> None:
 def _figure(block: Figure, asked: Asked, staged: bool = False) -> None:
     """A figure: on the stage as large as its room, else in its own size, with its description."""
     key = f"figure-{'' if asked.letter == 'B' else 'a-'}{block.id}"
-    spec = {**block.chart.spec, "datasets": dict(block.chart.data)}
+    spec = with_data(block.chart)
     if staged:
         spec = {name: value for name, value in spec.items() if name not in ("width", "height")}
         spec["autosize"] = {"type": "fit", "contains": "padding"}

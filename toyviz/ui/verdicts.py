@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,7 +26,8 @@ def claim(id: str, results: Sequence[Result], choice: Choice | None = None) -> N
 
     Where its evidence is not there: what is published, if the choice is that at which it was judged, else nothing.
     """
-    verdict = _judged(id, tuple(sorted(result.experiment.key for result in results)), results)
+    keys = "".join(sorted(result.experiment.key for result in results))
+    verdict = _judged(id, hashlib.sha256(keys.encode()).hexdigest(), results)
     if verdict is None:
         row = publishing.published().get(id) if choice and _is_evidence(id, choice) else None
         if row:
@@ -49,8 +51,14 @@ def claim(id: str, results: Sequence[Result], choice: Choice | None = None) -> N
 
 def _is_evidence(id: str, choice: Choice) -> bool:
     """Whether this is the choice at which a claim was judged, whatever network of it is opened."""
+    return all(choice.get(name) == value for name, value in _evidence(id).items())
+
+
+@st.cache_resource(show_spinner=False)
+def _evidence(id: str) -> Mapping[str, Any]:
+    """What the controls of its view say where a claim was judged."""
     _, view, judged = studies.evidence(claims.CLAIMS[id])
-    return all(choice.get(each.id) == judged[each.id] for each in view.controls)
+    return {each.id: judged[each.id] for each in view.controls}
 
 
 def published_claim(row: Mapping[str, Any], page: str) -> None:
@@ -81,6 +89,6 @@ def _claim_lines(found: claims.Claim, verdict: str, measured: str) -> None:
 
 
 @st.cache_resource(show_spinner=False, max_entries=1024)
-def _judged(id: str, keys: tuple[str, ...], _results: Sequence[Result]) -> claims.Verdict | None:
+def _judged(id: str, keys: str, _results: Sequence[Result]) -> claims.Verdict | None:
     """The verdict, kept by what was judged: a check draws data again, and each click would wait for it."""
     return claims.judge(claims.CLAIMS[id], _results)
