@@ -106,7 +106,7 @@ FIGURES = {
     "loss_close_to_one": charts.loss_close_to_one(RUNS, BASELINES, (3, 10, 100), 10),
     "norms_over_samples": charts.norms_over_samples(RUNS, 10),
     "panels": charts.panels([("T = 4", {charts.FEATURES: COLUMNS, charts.SAMPLES: HIDDEN})]),
-    "panels, many": charts.panels([(f"T = {T}", {charts.FEATURES: COLUMNS}) for T in range(9)], common_scale=True),
+    "panels, many": charts.panels([(f"T = {T}", {charts.FEATURES: COLUMNS}) for T in range(9)]),
     "components": charts.components(),
     "fish_shapes": charts.fish_shapes(256, 32, 64),
     "predictions": charts.predictions(PREDICTED, "Predicted and measured"),
@@ -294,12 +294,13 @@ def test_the_specification_is_built_once():
 
 
 def test_a_chart_that_stands_alone_has_a_height_and_is_as_wide_as_the_page():
-    alone = charts.over_sizes(RUNS, BASELINES, REGIMES, (3, 10), height=330)
+    rows = RATES.rename(columns={"loss": "value"})
+    alone = charts.lines_over(rows, "n_samples", "T", ["1"], (3, 10), "Loss", height=330)
     assert alone.spec["height"] == 330
     assert alone.spec["autosize"] == {"type": "fit", "contains": "padding"}
-    assert alone.spec | FIGURES["over_sizes"].spec == alone.spec
-    panel = charts.Panel("T = 3", 3, {"active": POINTS})
-    assert not charts.panels_over_sizes([panel], charts.START_KINDS, "Starts", height=200).square
+    assert alone.spec | FIGURES["lines_over"].spec == alone.spec
+    assert not FIGURES["plane_grid, none"].square
+    assert FIGURES["plane_grid"].square
 
 
 def test_the_window_close_to_one_holds_the_lowest_loss():
@@ -321,15 +322,14 @@ def test_the_rays_of_a_panel_go_out_to_each_column_and_back():
     ]  # no line, but an extent
 
 
-def test_panels_have_equal_axes_that_hold_every_vector_and_one_scale_on_request():
+def test_panels_have_equal_axes_that_hold_every_vector():
     small, large = {charts.FEATURES: COLUMNS}, {charts.FEATURES: 10 * COLUMNS}
-    for common, ratio in ((False, 10), (True, 1)):
-        drawn = charts.panels([("a", small), ("b", large)], common).data["vectors"]
-        corners = drawn[drawn["mark"] == "frame"]
-        assert np.array_equal(corners["x"], corners["y"])
-        widths = corners.groupby("panel")["x"].max()
-        assert widths["b"] == pytest.approx(ratio * widths["a"])
-        assert widths["b"] > np.abs(10 * COLUMNS).max()
+    drawn = charts.panels([("a", small), ("b", large)]).data["vectors"]
+    corners = drawn[drawn["mark"] == "frame"]
+    assert np.array_equal(corners["x"], corners["y"])
+    widths = corners.groupby("panel")["x"].max()
+    assert widths["b"] == pytest.approx(10 * widths["a"])
+    assert widths["b"] > np.abs(10 * COLUMNS).max()
 
 
 def test_where_vectors_are_left_out_some_evenly_spaced_stay():

@@ -12,8 +12,9 @@ import pytest
 from toyviz import charts
 from toyviz.charts.chart import COLOUR_WORDS
 from toyviz.charts.clock import LARGEST, POSITIONS, frame_at, packed, position_of
+from toyviz.charts.columns import short
 from toyviz.charts.loss import FLOOR
-from toyviz.charts.sizes import DRAWN, FINE, borders, short
+from toyviz.charts.sizes import DRAWN, FINE, borders
 from toyviz.charts.ticks import MOST, log_range
 
 RNG = np.random.default_rng(0)
@@ -606,13 +607,10 @@ def of_legend(layer):
     return layer.get("mark", {}).get("type") == "point" and layer.get("encoding", {}).get("y") == {"value": -9}
 
 
-def test_a_common_scale_keeps_what_is_larger_larger():
+def test_each_picture_has_its_own_scale():
     panels = [charts.Panel(f"T = {T}", T, {"active": np.full((1, 2), 1.0 * T)}) for T in (1, 10)]
-    kinds = charts.START_KINDS
-    own = charts.panels_over_sizes(panels, kinds, "Starts", scale_by="active").data["dots"]["u"]
-    common = charts.panels_over_sizes(panels, kinds, "Starts", scale_by="active", common_scale=True).data["dots"]["u"]
+    own = charts.panels_over_sizes(panels, charts.START_KINDS, "Starts", scale_by="active").data["dots"]["u"]
     assert own[0] == pytest.approx(own[1])
-    assert common[1] == pytest.approx(10 * common[0])
 
 
 def test_below_rows_those_of_the_selected_size_are_drawn_once_more():

@@ -16,7 +16,8 @@ from toyviz import figures, gallery, settings, studies
 from toyviz.__main__ import main
 from toyviz.experiment import Experiment, sweep
 
-KEYS = ["page", "view", "choice", "a", "step", "address", "link", "opened", "experiments", "not_understood"]
+KEYS = ["page", "view", "choice", "a", "step", "address", "link", "opened", "experiments"]
+KEYS += ["not_settled", "not_understood"]
 PAGE = studies.page("double_descent")
 SMALL = {"n_features": "30", "sparsity": "0.8", "steps": "6", "warmup": "0", "v": "2"}  # of each network of a link
 TWO = {"n_samples": "12,15", "T": "15", "seeds": "2", "seed": "1"} | SMALL
@@ -178,6 +179,30 @@ def test_no_address_is_more_than_the_command_can_take(start, rest, capfd):
 
 
 # training what a link opens
+
+
+def test_of_several_seeds_the_best_is_opened_once_all_are_trained(run, told, tmp_path):
+    page, small = "dictionaries", {"view": "squared", "n_features": "6", "n_hidden": "3", "seeds": "3", "steps": "4"}
+    link = f"{page}?{urlencode(small | {'warmup': '0', 'v': '2'})}"
+    before = told(link)
+    assert before["opened"][0]["experiment"]["seed"] == 0
+    key = before["opened"][0]["key"]
+    sentence = f"{key} is the first of 3: which is the best is known once all of them are trained"
+    assert before["not_settled"] == [sentence]
+    assert f"not settled: {sentence}" in run("link", link).lines
+    first = run("train", "--link", link)
+    assert (first.code, json.loads(first.lines[-1])["key"]) == (0, key)
+    assert sentence in first.err
+    rows = [json.loads(line) for line in run("sweep", "--link", link, "--json").lines]
+    best = min(rows, key=lambda row: row["train_loss"])
+    after = told(link)
+    assert ([each["key"] for each in after["opened"]], after["not_settled"]) == ([best["key"]], [])
+    again = run("train", "--link", link)
+    assert json.loads(again.lines[-1])["key"] == best["key"]
+    assert sentence not in again.err
+    path = tmp_path / "best.json"
+    assert run("export", link, "--as", "json", "--out", path).code == 0
+    assert best["key"] in path.read_text()
 
 
 def test_train_takes_the_opened_network_of_a_link(run):

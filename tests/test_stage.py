@@ -18,7 +18,7 @@ from toyviz.queue import too_large
 from toyviz.store import GALLERY, Store, pack
 from toyviz.train import train
 from toyviz.ui import choose as widgets
-from toyviz.ui import runner
+from toyviz.ui import runner, style
 from toyviz.view import NOTHING, Figure
 
 PATH = "pages/bottleneck/double_descent.py"
@@ -29,7 +29,6 @@ MADE_UP = """
 import pandas as pd
 from toyviz import charts, settings
 from toyviz.control import numbers
-from toyviz.studies.double_descent import controls as c
 from toyviz.studies import network
 from toyviz.studies import shared_controls as shared
 from toyviz.view import Figure, Number, Plan, Table, Text, View
@@ -59,11 +58,11 @@ VIEW = View(
     title="Made up",
     place=99,
     controls=(
-        c.n_samples((3, 10)),
+        shared.n_samples((3, 10)),
         shared.seeds(2),
         numbers("features", "Features", (50, 100), 50, field="n_features"),
     ),
-    opens=(c.T(3),),
+    opens=(shared.T(3),),
     plan=plan,
     show=show,
     inside=inside,
@@ -946,3 +945,11 @@ def test_other_hidden_widths_than_two_are_drawn_as_a_projection_and_this_is_told
     jobs.finish()
     told = f"two of the {m} hidden directions" if m != "1" else "one value only"
     assert told in text(again(app))
+
+
+def test_a_figure_is_as_high_as_its_view_says():
+    view = studies.page("unembedding").view("over_t")
+    rules = style.of(view, pinned=False, presents=False)
+    assert view.heights == {"loss": 1.8}
+    assert ":has(> .st-key-at-loss) {flex-basis: 180% !important}" in rules
+    assert "flex-basis" not in style.of(PAGE.view("over_t"), pinned=False, presents=False).partition(":root {--own")[2]

@@ -610,8 +610,8 @@ def blocks_in(node):
 
 def test_more_lines_than_can_be_told_apart_are_refused():
     a = charts.Line("a", np.arange(2.0), np.ones((1, 2)), charts.BLUE)
-    with pytest.raises(ValueError, match="lines has 8 names; at most 7 can be told apart"):
-        charts.moving_lines([a] * 8, "Lines", "x")
+    with pytest.raises(ValueError, match="lines has 13 names; at most 12 can be told apart"):
+        charts.moving_lines([a] * 13, "Lines", "x")
 
 
 def test_a_moving_line_follows_the_frames_and_its_axis_holds_all_of_them():

@@ -226,6 +226,13 @@ def test_a_seed_of_none_is_the_best_of_the_seeds_once_all_of_them_are_trained():
     assert (asked.rivals, asked.settled(known.get)) == ((), asked)
 
 
+def test_the_fields_of_all_networks_of_a_plan_can_be_changed():
+    plan = Plan.over(BASE, {"seed": range(3), "n_samples": (5, 7)}, n_samples=7, seed=None)
+    changed = plan.with_(steps=3)
+    assert changed == Plan.over(BASE.with_(steps=3), {"seed": range(3), "n_samples": (5, 7)}, n_samples=7, seed=None)
+    assert changed.rivals != plan.rivals
+
+
 def test_plans_beside_each_other_take_turns_and_each_has_its_own_rivals():
     one = Plan.over(BASE, {"seed": range(2)}, seed=None)
     other = Plan.over(BASE.with_(lr=0.5), {"seed": range(2)}, seed=1)

@@ -473,7 +473,10 @@ def pages() -> list[dict[str, str]]:
 
 
 def _link(arguments: argparse.Namespace) -> int:
-    page, opened, plan = _opened(arguments.address)
+    from toyviz.store import default_store
+
+    page, opened, plans = _opened(arguments.address)
+    plan, not_settled = _settled(plans, default_store().get)
     address = page.write(opened.view, opened.choice, opened.step, opened.pinned, opened.present)
     a = opened.pinned or opened.choice
     differ_in_a = [each for each in opened.view.every_control if a[each.id] != opened.choice[each.id]]
@@ -489,6 +492,7 @@ def _link(arguments: argparse.Namespace) -> int:
             "link": link,
             "opened": [_keyed(each) for each in plan.opened],
             "experiments": [_keyed(each) for each in plan.experiments],
+            "not_settled": not_settled,
             "not_understood": list(opened.not_understood),
         }
         print(json.dumps(told, allow_nan=False))
@@ -507,8 +511,9 @@ def _link(arguments: argparse.Namespace) -> int:
         values = [f"{name} {_cell(getattr(experiment, name))}" for name in differ]
         print(f"opened: {', '.join([experiment.key, *values])}")
     print(f"link: {link}")
-    for sentence in opened.not_understood:
-        print(f"not understood: {sentence}")
+    for kind, sentences in (("not settled", not_settled), ("not understood", opened.not_understood)):
+        for sentence in sentences:
+            print(f"{kind}: {sentence}")
     return 0
 
 
@@ -516,9 +521,9 @@ def _keyed(experiment: Experiment) -> dict[str, Any]:
     return {"key": experiment.key, "experiment": asdict(experiment)}
 
 
-def _opened(text: str) -> tuple[Page, Opened, Plan]:
-    """The page that a link leads to, what it opens there, and the networks of that, and of A where it has one."""
-    from toyviz import comparison, control, studies, view
+def _opened(text: str) -> tuple[Page, Opened, list[Plan]]:
+    """The page that a link leads to, what it opens there, and the networks of that, then of A where it has one."""
+    from toyviz import control, studies, view
 
     try:
         name, address = view.link(text)
@@ -532,30 +537,43 @@ def _opened(text: str) -> tuple[Page, Opened, Plan]:
     page = of_views[name]
     opened = page.read(address)
     try:
-        plan = opened.view.plan(opened.choice)
-        if opened.pinned:
-            plan = comparison.joined(opened.view.plan(opened.pinned), plan)
-        return page, opened, plan
+        return page, opened, [opened.view.plan(each) for each in (opened.choice, opened.pinned) if each is not None]
     except ValueError as error:
         refuse(f"this link cannot be trained: {error}")
 
 
+def _settled(plans: Sequence[Plan], known: Callable[[Experiment], Result | None]) -> tuple[Plan, list[str]]:
+    """The networks of all plans, the best of its rivals opened in each; a sentence where that is not known yet."""
+    from toyviz import comparison
+
+    unknown = [
+        f"{group[0].key} is the first of {len(group)}: which is the best is known once all of them are trained"
+        for plan in plans
+        for group in plan.rivals
+        if any(known(each) is None for each in group)
+    ]
+    first, *more = (plan.settled(known) for plan in plans)
+    return (comparison.joined(more[0], first) if more else first), list(dict.fromkeys(unknown))
+
+
 def _linked(arguments: argparse.Namespace) -> Plan:
     """The networks of --link with the --set fields changed; refuses a link of which something was not understood."""
-    from toyviz.view import Plan
-
     for given, option in ((arguments.name, "NAME"), (arguments.recipe, "--recipe")):
         if given is not None:
             refuse(f"--link and {option} cannot be given together: the link says which networks they are")
-    _, opened, plan = _opened(arguments.link)
+    _, opened, plans = _opened(arguments.link)
     if opened.not_understood:
         refuse(f"this link is not understood: {'; '.join(opened.not_understood)}. To see what it opens: link ADDRESS")
     arguments.name = opened.view.named(opened.choice)
     values = _set(arguments)
     try:
-        return Plan([each.with_(**values) for each in plan.experiments], [each.with_(**values) for each in plan.opened])
+        plan, not_settled = _settled([plan.with_(**values) for plan in plans], _Store(arguments).get)
     except ValueError as error:
         refuse(error)
+    if arguments.command == "train":
+        for sentence in not_settled:
+            _tell(sentence)
+    return plan
 
 
 # ---- export, import
@@ -785,18 +803,33 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m toyviz", description="Train the networks of the post, from the command line.")
-    parser.set_defaults(display=False)
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+class _Commands:
+    """The commands, each with its words: what is under a command is added to the parser that it returns."""
 
-    def command(name: str, run: Callable[[argparse.Namespace], int], about: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=about, description=about)
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self._added = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def add(self, name: str, run: Callable[[argparse.Namespace], int], about: str) -> argparse.ArgumentParser:
+        added = self._added.add_parser(name, help=about, description=about)
         added.set_defaults(run=run, command=name)
         return added
 
-    train = command("train", _train, "train one experiment, or take it from the store; one JSON object on stdout")
-    over = command("sweep", _sweep, "train every combination of some values; a table on stdout")
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m toyviz", description="Train the networks of the post, from the command line.")
+    parser.set_defaults(display=False)
+    commands = _Commands(parser)
+    _add_training(commands)
+    _add_claims(commands)
+    commands.add("list", _list, "name the experiments, pages and figures").add_argument("--json", action="store_true")
+    _add_links(commands)
+    _add_store(commands)
+    return parser
+
+
+def _add_training(commands: _Commands) -> None:
+    train = commands.add("train", _train, "train one experiment, or take it from the store; one JSON object on stdout")
+    over = commands.add("sweep", _sweep, "train every combination of some values; a table on stdout")
     for each in (train, over):
         each.add_argument("name", metavar="NAME", nargs="?", help="a named experiment: see list")
         each.add_argument("--link", metavar="ADDRESS", help="what a link of the app opens, instead of NAME")
@@ -821,7 +854,10 @@ def _parser() -> argparse.ArgumentParser:
     over.add_argument("--jobs", type=_count, default=1, metavar="N", help="train N at a time (default: 1)")
     over.add_argument("--out", type=Path, metavar="FILE.csv", help="write the table, with all digits")
     over.add_argument("--json", action="store_true", help="one JSON object a line instead of the table")
-    claims = command("claims", _claims, "judge the post's claims: train their evidence, and tell their verdicts")
+
+
+def _add_claims(commands: _Commands) -> None:
+    claims = commands.add("claims", _claims, "judge the post's claims: train their evidence, and tell their verdicts")
     claims.add_argument("ids", nargs="*", metavar="ID", help="some claims (default: all)")
     claims.add_argument(
         "--size", type=_recipe, metavar="{quick,paper,plain}", help="of the evidence (default: quick); post is paper"
@@ -835,13 +871,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     which.add_argument("--published", action="store_true", help="tell what is published; nothing is trained")
     claims.set_defaults(engine="auto", no_cache=False, display=True)  # the store keeps a short history of evidence
-    command("list", _list, "name the experiments, pages and figures").add_argument("--json", action="store_true")
-    link = command("link", _link, "read a link of the app: what it opens, and the networks of that")
+
+
+def _add_links(commands: _Commands) -> None:
+    link = commands.add("link", _link, "read a link of the app: what it opens, and the networks of that")
     link.add_argument(
         "address", metavar="ADDRESS", help='as in the browser, or without the server: "double_descent?T=5"'
     )
     link.add_argument("--json", action="store_true", help="one JSON object instead of lines")
-    take = command(
+    take = commands.add(
         "export", _export, "take along what a link shows, from what is trained: a figure, a sheet, a network"
     )
     take.add_argument("address", metavar="ADDRESS", help='as of link: "double_descent?T=5"')
@@ -859,16 +897,20 @@ def _parser() -> argparse.ArgumentParser:
     take.add_argument("--scale", metavar="X", help="pixels of a PNG for one of its figure (default: 2)")
     take.add_argument("--out", type=Path, metavar="FILE", help="(default: a name that says what it is, here)")
     take.add_argument("--list", action="store_true", help="tell what there is to take, and in which formats")
-    bring = command("import", _import, "put an exported network, .npz or .safetensors, into the store")
+    bring = commands.add("import", _import, "put an exported network, .npz or .safetensors, into the store")
     bring.add_argument("file", type=Path, metavar="FILE", help="as export wrote it")
-    cache = command("cache", _cache, "look at the store, check every stored result, or empty it")
+
+
+def _add_store(commands: _Commands) -> None:
+    cache = commands.add("cache", _cache, "look at the store, check every stored result, or empty it")
     cache.add_argument("action", choices=("info", "verify", "clear"))
     cache.add_argument("--json", action="store_true")
-    command("bench", _bench, "time the fast engine against the reference").add_argument("--json", action="store_true")
-    shipped = command("gallery", _gallery, "train what is missing of the results that are shipped")
+    commands.add("bench", _bench, "time the fast engine against the reference").add_argument(
+        "--json", action="store_true"
+    )
+    shipped = commands.add("gallery", _gallery, "train what is missing of the results that are shipped")
     shipped.add_argument("--force", action="store_true", help="train all of them again")
     shipped.add_argument("--jobs", type=_count, metavar="N", help="train N at a time (default: one a core)")
-    return parser
 
 
 def _end(number: int, frame: object) -> NoReturn:

@@ -109,6 +109,12 @@ class Plan:
         opened = [new.experiment if new else old for new, old in zip(best, self.opened, strict=True)]
         return Plan(self.experiments, opened, self.rivals, self.rank)
 
+    def with_(self, **fields: Any) -> Plan:
+        """The same networks with some fields of each changed. Raises ValueError where that cannot be."""
+        every = [each.with_(**fields) for each in self.experiments]
+        rivals = [[each.with_(**fields) for each in group] for group in self.rivals]
+        return Plan(every, [each.with_(**fields) for each in self.opened], rivals, self.rank)
+
     def _best(self, group: Sweep) -> Result | None:
         if self.rank is not None:
             return min(group, key=self.rank, default=None)
@@ -133,10 +139,11 @@ class Plan:
         opened: field -> the value that is looked into; a network that is not in the sweep is added, and it alone. A
         seed of None is the best of the seeds.
         """
-        every = sweep(base, **{name: sorted(set(each)) for name, each in fields.items()})
+        values = {name: sorted(set(each)) for name, each in fields.items()}
+        every = sweep(base, **values)
         if opened.get("seed", 0) is None:
             at = {name: value for name, value in opened.items() if name != "seed"}
-            rivals = [base.with_(**at, seed=seed) for seed in sorted(set(fields["seed"]))]
+            rivals = [base.with_(**at, seed=seed) for seed in values["seed"]]
             every = [*rivals, *every]
             opened = at | {"seed": rivals[0].seed}
         else:
@@ -201,9 +208,7 @@ class View:
     inside: Callable[..., Iterator[Block]] = _nothing  # (choice, *opened: Result)
     inside_stage: tuple[str | tuple[str, ...], ...] = ()  # likewise; where left out, planes side by side on top
     width: float = 0.5  # the share of the stage that its own figures take; the inside has the rest
-    taller: Mapping[str, float] = field(
-        default_factory=dict
-    )  # figure on the stage -> how many times as high as one that is not named
+    heights: Mapping[str, float] = field(default_factory=dict)  # figure on the stage -> its height; others have 1
     numbers: tuple[str, ...] = FRAME_METRICS[:4]  # what is told beside the clock of the network one looks at
     claims: tuple[str, ...] = ()
     figures: Mapping[str, PostFigure] = field(default_factory=dict)  # number in the post -> where it stands here

@@ -6,11 +6,12 @@ moment. So drawing again sends new data to a chart that stands, and costs no bui
 
 from toyviz.charts.bars import Bars, bars
 from toyviz.charts.chart import AMBER, BLUE, COLOUR_WORDS, GREEN, GREY, PURPLE, RAYS, VERMILLION, Chart, count
-from toyviz.charts.clock import POSITIONS, Kind
+from toyviz.charts.clock import POSITIONS
 from toyviz.charts.curves import LINE_COLOURS, clock_curve, is_clock_curve, laid_over, lines_over, lines_over_sizes
 from toyviz.charts.drawings import FISH, FISH_COLOURS, components, fish_shapes
 from toyviz.charts.geometry import CLASSES, FEATURES, SAMPLES, dimensionality, panels
 from toyviz.charts.histograms import Histogram, histograms
+from toyviz.charts.layers import Kind
 from toyviz.charts.legible import legible
 from toyviz.charts.logits import Logits, logit_plane, logit_stages, ranking, votes
 from toyviz.charts.loss import loss_close_to_one, norms_over_samples, over_samples

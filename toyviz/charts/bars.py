@@ -9,21 +9,23 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.chart import AMBER, BLUE, GREEN, GREY, VERMILLION, Chart, records
-from toyviz.charts.clock import LIVELY, LOOKED_AT, NOW, SCHEMA, heading, meta, packed, together, unseen, width_of
-from toyviz.charts.panels import (
-    HEAD,
-    KEY,
-    OWN_OR_ALL,
-    brightness,
-    gradient,
-    pickable,
-    said_axes,
-    title_of,
-    titles,
-    tooltip_of,
+from toyviz.charts.chart import AMBER, BLUE, GREEN, VERMILLION, Chart, filled, records
+from toyviz.charts.clock import LOOKED_AT, NOW, brightness, own_or_all, packed, targets, together
+from toyviz.charts.layers import (
+    META,
+    calculated,
+    computed,
+    grey,
+    heading,
+    layer,
+    mark,
+    meta,
+    nominal,
+    quantity,
+    specification,
+    width_of,
 )
-from toyviz.charts.sizes import filled
+from toyviz.charts.panels import HEAD, KEY, gradient, said_axes, title_of, titles, tooltip_of
 
 ROOM = 1.06  # an axis is this much longer than its longest bar
 TICKS = 12  # numbers at an axis, at most
@@ -129,50 +131,52 @@ def drawn(
     told = tuple(dict.fromkeys(name for panel in panels for name in panel.about))
     parts = [_entries(panel, place, across, names[place], told) for place, panel in enumerate(panels)]
     entry = pd.concat(parts, ignore_index=True) if parts else records([], *ENTRY, *told)
-    entry = pd.concat([entry, pd.DataFrame(columns | shade)], axis=1)
-    if entry.empty:  # a data set without rows would have the chart built anew when there are some
-        entry = pd.DataFrame({name: [""] if name in WORDS else [np.nan] for name in entry})
-    aims = [panel.targets[np.isfinite(panel.targets)] for panel in panels if panel.targets is not None]
-    lowest, highest = _ends(values, ends, [*rules.values(), *(aim for each in aims for aim in each)])
-    highest = np.where(highest > lowest, highest, lowest + 1)
+    aims = _aims(panels, across)
+    lowest, highest = _ends(values, ends, [*rules.values(), *aims["target"]])
     shown = title or (panels[0].title if len(panels) == 1 else "")
     named = bool(title_of(panels))
-    said_of = [f"↑ {y_title}", f"→ {entries}", *(f"┄ {name}" for name in rules)]
-    down = -(-len(panels) // across) or 1
-    frames: list[dict[str, Any]] = []
-    for place, panel in enumerate(panels):
-        k = panel.history.shape[1]
-        at = {"left": place % across, "column": place % across, "line": place // across}
-        stands = {
-            "after": after / k if after is not None and k else -1,
-            "marked": (marked + 0.5) / k if marked is not None and k else -1,
-        }
-        frames.append({"title": panel.title if named else "", **at, **stands})
+    frames = [_frame(panel, place, across, named, after, marked) for place, panel in enumerate(panels)]
+    corners = [{name: frame[name] for name in ("column", "line")} for frame in frames]
+    lines = [{"text": name, "value": value, **corner} for name, value in rules.items() for corner in corners]
+    ticks = [{**corner, "k": k} for corner in corners or [{"column": 0, "line": 0}] for k in range(TICKS)]
     data = {
-        "bars": entry,
-        "panels": filled(records(frames, "title", "left", "column", "line", "after", "marked")),
+        "bars": filled(pd.concat([entry, pd.DataFrame(columns | shade)], axis=1), WORDS),
+        "panels": filled(records(frames, *FRAME)),
         "labels": filled(_labels(axes, across)),
-        "targets": filled(_targets(panels, across)),
-        "rules": filled(records([{"text": name, "value": value, **{k: frame[k] for k in ("column", "line")}}
-                                 for name, value in rules.items() for frame in frames],
-                                "text", "value", "column", "line")),
-        "ticks": pd.DataFrame([{"column": frame["column"], "line": frame["line"], "k": k}
-                               for frame in frames or [{"column": 0, "line": 0}] for k in range(TICKS)]),
+        "targets": filled(aims),
+        "rules": filled(records(lines, "text", "value", "column", "line")),
+        "ticks": pd.DataFrame(ticks),
         "scales": pd.DataFrame({"unit": units, "low": lowest, "high": highest}),
-        "meta": meta(title=shown, last=len(values) - 1, low=lowest.min(), high=highest.max(), across=across, down=down,
-                     head=HEAD if named else 4, axes="  ".join(said_of), faint=faint_below or 0.0),
+        "meta": meta(title=shown, last=len(values) - 1, low=lowest.min(), high=highest.max(), across=across,
+                     down=-(-len(panels) // across) or 1, head=HEAD if named else 4, faint=faint_below or 0.0,
+                     axes="  ".join([f"↑ {y_title}", f"→ {entries}", *(f"┄ {name}" for name in rules)])),
     }  # fmt: skip
-    ends_of = "; ".join(
-        f"{panel.title or shown} from {panel.history[-1].min():.3g} to {panel.history[-1].max():.3g}"
-        for panel in panels
-        if panel.history.size
-    )
-    said = f"{title + ': ' if title else ''}{y_title} of each {entries} as bars: {ends_of or 'none'}."
+    said = f"{title + ': ' if title else ''}{y_title} of each {entries} as bars: {_from_to(panels, shown) or 'none'}."
     spec = _bars(shade_end if shade else None, shade_title, entries, y_title, told, tuple(pick))
     return Chart(spec, data, said[0].upper() + said[1:])
 
 
+def _from_to(panels: Sequence[Bars], title: str) -> str:
+    """From where to where the bars of each panel go in the newest frame."""
+    seen = [panel for panel in panels if panel.history.size]
+    return "; ".join(f"{p.title or title} from {p.history[-1].min():.3g} to {p.history[-1].max():.3g}" for p in seen)
+
+
+FRAME = ("title", "left", "column", "line", "after", "marked")
 ENTRY = ("name", "kin", "colour", "below", "column", "line", "left", "right", "shaded")
+
+
+def _frame(panel: Bars, place: int, across: int, named: bool, after: int | None, marked: int | None) -> dict[str, Any]:
+    """What stands around a panel: its title, its place, and where lines stand in it, from 0 to 1; -1: none."""
+    k = panel.history.shape[1]
+    return {
+        "title": panel.title if named else "",
+        "left": place % across,
+        "column": place % across,
+        "line": place // across,
+        "after": after / k if after is not None and k else -1,
+        "marked": (marked + 0.5) / k if marked is not None and k else -1,
+    }
 
 
 def _entries(panel: Bars, place: int, across: int, names: Sequence[str], told: tuple[str, ...]) -> pd.DataFrame:
@@ -194,7 +198,7 @@ def _entries(panel: Bars, place: int, across: int, names: Sequence[str], told: t
     )
 
 
-def _targets(panels: Sequence[Bars], across: int) -> pd.DataFrame:
+def _aims(panels: Sequence[Bars], across: int) -> pd.DataFrame:
     """Where the bars should end, as far as there is any such place; left and right as of the bars."""
     rows = [
         {"column": place % across, "line": place // across, "left": j / len(panel.targets), "target": float(target),
@@ -223,10 +227,9 @@ def _ends(
     """The lowest and the highest of each frame, (f,) each, 0 and what stands beside the bars among them."""
     low = np.minimum(values.min(axis=1, initial=0.0), min(beside, default=0.0))
     high = np.maximum(values.max(axis=1, initial=0.0), max(beside, default=0.0))
-    return (
-        ROOM * low if ends[0] is None else np.full(len(low), ends[0]),
-        ROOM * high if ends[1] is None else np.full(len(high), ends[1]),
-    )
+    lowest = ROOM * low if ends[0] is None else np.full(len(low), ends[0])
+    highest = ROOM * high if ends[1] is None else np.full(len(high), ends[1])
+    return lowest, np.where(highest > lowest, highest, lowest + 1)
 
 
 def _labels(axes: Sequence[Axis], across: int) -> pd.DataFrame:
@@ -244,6 +247,7 @@ LEFT, FOOT, APART = 40, 15, 14  # pixels: numbers of the axis, names below a pan
 PX = "(left + datum.column * (wide + apart) + ({}) * wide)"
 PY = "(top + datum.line * (tall + foot + head) + head + (high - clamp({}, low, high)) / (high - low) * tall)"
 BOTTOM = "(top + datum.line * (tall + foot + head) + head + tall)"
+SHADES = (BLUE, GREEN, AMBER)
 
 
 def _end(shade_end: float) -> str:
@@ -256,165 +260,110 @@ def _key_width(shade_title: str, shade_end: float) -> float:
     return width_of(shade_title) + 6.2 * len(_end(shade_end)) + 96
 
 
-def _name(shade_title: str, shade_end: float) -> str:
-    """What the shades are, where there is room for it: an expression."""
-    return f"width < {_key_width(shade_title, shade_end) - 20:.0f} ? '' : {shade_title!r}"
-
-
 @cache
 def _bars(
     shade_end: float | None, shade_title: str, entries: str, y_title: str, told: tuple[str, ...], pick: tuple[str, ...]
 ) -> dict[str, Any]:
-    m = "data('meta')[0]"
-    params = [
+    tooltip = [
+        nominal("name", title=entries),
+        quantity("value", title=y_title, format=".4~g"),
+        *([quantity("shade", title=shade_title, format=".2f")] if shade_end else []),
+        *tooltip_of(told),
+    ]
+    layers = [
+        *_value_lines(),
+        *_upright("marked", opacity=0.3, strokeWidth=10, strokeCap="round"),
+        *_entry_layers(shade_end, tooltip, pick),
+        titles(PX.format("0"), f"({BOTTOM} - tall)", "wide + apart - 3"),
+        _names(),
+        *_key(shade_title, shade_end),
+    ]
+    return specification(layers, heading(4), _params(), "scales")
+
+
+def _params() -> list[dict[str, Any]]:
+    return [
         *NOW,
         LOOKED_AT,
-        *OWN_OR_ALL,
-        {"name": "low", "expr": f"own_scale ? scale.low : {m}.low"},
-        {"name": "high", "expr": f"own_scale ? scale.high : {m}.high"},
+        *own_or_all("low", "high"),
         {"name": "left", "value": LEFT},
         {"name": "top", "value": KEY},
         {"name": "foot", "value": FOOT},
         {"name": "apart", "value": APART},
-        {"name": "head", "expr": f"{m}.head"},
-        {"name": "wide", "expr": f"max(4, (width - left + apart) / {m}.across - apart)"},
-        {"name": "tall", "expr": f"max(4, (height - top) / {m}.down - head - foot)"},
+        {"name": "head", "expr": f"{META}.head"},
+        {"name": "wide", "expr": f"max(4, (width - left + apart) / {META}.across - apart)"},
+        {"name": "tall", "expr": f"max(4, (height - top) / {META}.down - head - foot)"},
         # Numbers 1, 2 or 5 times a power of ten apart, as many as have room.
         {"name": "rough", "expr": "(high - low) / clamp(floor(tall / 26), 2, 5)"},
         {"name": "power", "expr": "pow(10, floor(log(rough) / LN10 + 1e-9))"},
         {"name": "spaced", "expr": "power * (rough / power > 5 ? 10 : rough / power > 2 ? 5 : rough > power ? 2 : 1)"},
     ]
 
-    def at(x: str, y: str, **more: str) -> dict[str, Any]:
-        every = {"x": x, "y": y, **more}
-        return {name: {"value": {"expr": expression}} for name, expression in every.items()}
 
-    tick = [
-        {"calculate": "(ceil(low / spaced - 1e-6) + datum.k) * spaced", "as": "value"},
-        {"filter": "datum.value <= high + 1e-6 * spaced"},
+def _across(y: str) -> dict[str, Any]:
+    """Channels for a level line through a panel."""
+    return computed(x=PX.format("0"), y=PY.format(y), x2=PX.format("1"))
+
+
+def _value_lines() -> list[dict[str, Any]]:
+    """Lines at round values in every panel, with their numbers at the first of each row."""
+    tick = (*calculated(value="(ceil(low / spaced - 1e-6) + datum.k) * spaced"), "datum.value <= high + 1e-6 * spaced")
+    line = grey("rule", opacity={"expr": "abs(datum.value) < 1e-9 * spaced ? 0.7 : 0.2"})
+    number = "replace(format(round(datum.value / spaced) * spaced, '.6~r'), '-', '−')"
+    at = computed(x=f"{PX.format('0')} - 4", y=PY.format("datum.value"), text=number)
+    text = grey("text", fontSize=10, align="right", baseline="middle")
+    return [
+        layer("ticks", line, *tick, **_across("datum.value")),
+        layer("ticks", text, *tick, "datum.column == 0", **at),
     ]
-    entry = pickable(pick)
-    shade = [{"calculate": f"datum['s' + frame] * {shade_end / SHADED}", "as": "shade"}] if shade_end else []
-    shades = {
-        "type": "linear",
-        "domain": [0, (shade_end or 1) / 2, shade_end or 1],
-        "range": [BLUE, GREEN, AMBER],
-        "interpolate": "rgb",
-    }
-    by_shade = {"test": "datum.shaded", "field": "shade", "type": "quantitative", "scale": shades, "legend": None}
-    color: dict[str, Any] = {"value": {"expr": "datum.value < 0 ? datum.below : datum.colour"}}
-    quiet = {"color": GREY, "tooltip": None}
+
+
+def _upright(field: str, **how: Any) -> list[dict[str, Any]]:
+    """A line through a panel at a place of it, where it has one."""
+    at = computed(x=PX.format(f"datum.{field}"), y=PY.format("high"), y2=BOTTOM)
+    return [layer("panels", grey("rule", **how), f"datum.{field} >= 0", **at)]
+
+
+def _entry_layers(
+    shade_end: float | None, tooltip: list[dict[str, Any]], pick: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    """The bars, their targets, the lines in a panel, and on top what is pointed at: a bar in all of its height."""
+    shown = ["isValid(datum.left)", *calculated(value="datum['v' + frame] * scale.unit")]
+    color: dict[str, Any] = computed(color="datum.value < 0 ? datum.below : datum.colour")["color"]
+    if shade_end:
+        shown += calculated(shade=f"datum['s' + frame] * {shade_end / SHADED}")
+        scale = {"type": "linear", "domain": [0, shade_end / 2, shade_end], "range": list(SHADES), "interpolate": "rgb"}
+        color = {"condition": {"test": "datum.shaded", **quantity("shade", scale=scale, legend=None)}, **color}
     gap = "(datum.right - datum.left) * wide > 4 ? 1 : 0"
-    ends = PX.format("datum.left"), f"{PX.format('datum.right')} - ({gap})"
+    x, x2 = PX.format("datum.left"), f"{PX.format('datum.right')} - ({gap})"
+    bar = computed(x=x, x2=x2, y=PY.format("datum.value"), y2=PY.format("0"),
+                   fillOpacity=f"{brightness()} * (abs(datum.value) < {META}.faint ? {FAINT} : 1)")  # fmt: skip
     middle = PX.format("(datum.left + datum.right) / 2")
-    reach = (
-        "max(3, (datum.right - datum.left) * wide / 2 + 1)"  # of a mark at a target, which is seen over thin bars too
-    )
-    now = [{"filter": "isValid(datum.left)"}, {"calculate": "datum['v' + frame] * scale.unit", "as": "value"}]
-    told_shade = (
-        [{"field": "shade", "type": "quantitative", "title": shade_title, "format": ".2f"}] if shade_end else []
-    )
-    tooltip = [
-        {"field": "name", "type": "nominal", "title": entries},
-        {"field": "value", "type": "quantitative", "title": y_title, "format": ".4~g"},
-        *told_shade,
-        *tooltip_of(told),
+    reach = "max(3, (datum.right - datum.left) * wide / 2 + 1)"  # which is seen over thin bars too
+    aim = computed(x=f"{middle} - {reach}", x2=f"{middle} + {reach}", y=PY.format("datum.target"))
+    whole = computed(x=x, x2=PX.format("datum.right"), y=PY.format("high"), y2=BOTTOM)
+    picks = targets(*pick, linked=True, nearest=False)
+    return [
+        layer("bars", mark("rect", strokeWidth=0), *shown, **bar, color=color),
+        layer("targets", mark("rule", color=VERMILLION, strokeWidth=2), "isValid(datum.target)", **aim),
+        *_upright("after", strokeDash=[3, 3]),
+        layer("rules", grey("rule", strokeDash=[5, 3]), "isValid(datum.value)", **_across("datum.value")),
+        layer("bars", mark("rect", opacity=0), *shown, picks=picks, **whole, tooltip=tooltip),
     ]
-    layers = [
-        {
-            "data": {"name": "ticks"},
-            "transform": tick,
-            "mark": {"type": "rule", **quiet, "opacity": {"expr": "abs(datum.value) < 1e-9 * spaced ? 0.7 : 0.2"}},
-            "encoding": at(PX.format("0"), PY.format("datum.value"), x2=PX.format("1")),
-        },
-        {
-            "data": {"name": "ticks"},
-            "transform": [*tick, {"filter": "datum.column == 0"}],
-            "mark": {
-                "type": "text",
-                **quiet,
-                "fontSize": 10,
-                "align": "right",
-                "baseline": "middle",
-            },
-            "encoding": {
-                **at(f"{PX.format('0')} - 4", PY.format("datum.value")),
-                "text": {"value": {"expr": "replace(format(round(datum.value / spaced) * spaced, '.6~r'), '-', '−')"}},
-            },
-        },
-        {
-            "data": {"name": "panels"},
-            "transform": [{"filter": "datum.marked >= 0"}],
-            "mark": {"type": "rule", **quiet, "opacity": 0.3, "strokeWidth": 10, "strokeCap": "round"},
-            "encoding": at(PX.format("datum.marked"), PY.format("high"), y2=BOTTOM),
-        },
-        {
-            "data": {"name": "bars"},
-            "transform": [*now, *shade],
-            "mark": {"type": "rect", "strokeWidth": 0, "tooltip": None},
-            "encoding": {
-                **at(ends[0], PY.format("datum.value"), x2=ends[1], y2=PY.format("0")),
-                "color": {"condition": by_shade, **color} if shade_end else color,
-                "fillOpacity": {"value": {"expr": f"{brightness()} * (abs(datum.value) < {m}.faint ? {FAINT} : 1)"}},
-            },
-        },
-        {
-            "data": {"name": "targets"},
-            "transform": [{"filter": "isValid(datum.target)"}],
-            "mark": {"type": "rule", "color": VERMILLION, "strokeWidth": 2, "tooltip": None},
-            "encoding": at(f"{middle} - {reach}", PY.format("datum.target"), x2=f"{middle} + {reach}"),
-        },
-        {
-            "data": {"name": "panels"},
-            "transform": [{"filter": "datum.after >= 0"}],
-            "mark": {"type": "rule", **quiet, "strokeDash": [3, 3]},
-            "encoding": at(PX.format("datum.after"), PY.format("high"), y2=BOTTOM),
-        },
-        {
-            "data": {"name": "rules"},
-            "transform": [{"filter": "isValid(datum.value)"}],
-            "mark": {"type": "rule", **quiet, "strokeDash": [5, 3]},
-            "encoding": at(PX.format("0"), PY.format("datum.value"), x2=PX.format("1")),
-        },
-        {
-            "data": {"name": "bars"},  # the whole height of a bar is pointed at and clicked, however low it is
-            "transform": [*now, *shade, *entry["transform"]],
-            "params": entry["params"],
-            "mark": {"type": "rect", "opacity": 0},
-            "encoding": {
-                **at(ends[0], PY.format("high"), x2=PX.format("datum.right"), y2=BOTTOM),
-                "tooltip": tooltip,
-            },
-        },
-        titles(PX.format("0"), f"({BOTTOM} - tall)", "wide + apart - 3"),
-        _names(),
-        *said_axes(f"width - {_key_width(shade_title, shade_end):.0f}" if shade_end else "width"),
-        *(
-            gradient("width", (BLUE, GREEN, AMBER), "'0'", repr(_end(shade_end)), _name(shade_title, shade_end))
-            if shade_end
-            else []
-        ),
-    ]
-    return {
-        "$schema": SCHEMA,
-        "title": heading(4),
-        "params": params,
-        "layer": [*unseen("meta", "scales"), *layers],
-        **LIVELY,
-    }
 
 
 def _names() -> dict[str, Any]:
     """What is written below each panel: so much of it that no two touch."""
     every = "ceil((5.8 * datum.longest + 5) * datum.many / wide)"
-    return {
-        "data": {"name": "labels"},
-        "transform": [{"filter": "isValid(datum.at)"}],
-        "mark": {"type": "text", "color": GREY, "fontSize": 10, "baseline": "top", "limit": 110, "tooltip": None},
-        "encoding": {
-            "x": {"value": {"expr": PX.format("datum.at")}},
-            "y": {"value": {"expr": f"{BOTTOM} + 3"}},
-            "text": {"field": "text", "type": "nominal"},
-            "opacity": {"value": {"expr": f"datum.number % {every} == 0 ? 1 : 0"}},
-        },
-    }
+    at = computed(x=PX.format("datum.at"), y=f"{BOTTOM} + 3", opacity=f"datum.number % {every} == 0 ? 1 : 0")
+    text = grey("text", fontSize=10, baseline="top", limit=110)
+    return layer("labels", text, "isValid(datum.at)", **at, text=nominal("text"))
+
+
+def _key(shade_title: str, shade_end: float | None) -> list[dict[str, Any]]:
+    """The line above the panels: what the axes are, and the colours of shades, named where there is room for it."""
+    if not shade_end:
+        return [said_axes("width")]
+    key = _key_width(shade_title, shade_end)
+    name = f"width < {key - 20:.0f} ? '' : {shade_title!r}"
+    return [said_axes(f"width - {key:.0f}"), *gradient("width", SHADES, "'0'", repr(_end(shade_end)), name)]

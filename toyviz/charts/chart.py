@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import altair as alt
@@ -21,6 +21,7 @@ COLOUR_WORDS = {
     PURPLE: "purple",  # the bias
     GREY: "grey",
 }
+TEXTS = {"label", "short", "name", "told", "set", "kind", "scale", "kin", "text", "precise", "line"}  # columns of text
 RAYS = 200  # columns or samples drawn at most in one small panel
 
 
@@ -62,6 +63,16 @@ def named(name: str) -> alt.NamedData:
 def records(rows: list[dict[str, Any]], *columns: str) -> pd.DataFrame:
     """A frame with these columns, even where there are no rows."""
     return pd.DataFrame(rows, columns=list(columns))
+
+
+def expressions_read(*names: str) -> list[alt.Chart]:
+    """A layer that draws nothing for each of these data sets, so that expressions can read them."""
+    return [alt.Chart(named(name)).mark_point(opacity=0, tooltip=None) for name in names]
+
+
+def filled(frame: pd.DataFrame, texts: Collection[str] = TEXTS) -> pd.DataFrame:
+    """The same, with one row of nothing where it has none: a data set without rows would have the chart built anew."""
+    return frame if len(frame) else pd.DataFrame({name: ["" if name in texts else np.nan] for name in frame.columns})
 
 
 def stacked(parts: Sequence[Mapping[str, Any]], *columns: str) -> pd.DataFrame:

@@ -9,25 +9,21 @@ frame is a column of the data, x0, x1,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-import altair as alt
 import numpy as np
-import pandas as pd
 
-from toyviz.charts.chart import GREY
+from toyviz.charts.layers import META
 
 CLOCK, POINTED, OWN_SCALE = "#clock", "#pointed", "#own-scale"  # elements of the page, which must be there first
 POSITIONS = 40  # of the clock, always
 LARGEST = 32767  # of the whole numbers that vectors are sent as
 DIMMED = 0.08  # opacity of what the pointer is not on
-SCHEMA: str = alt.SCHEMA_URL
-LIVELY = {"usermeta": {"embedOptions": {"renderer": "canvas"}}, "config": {"aria": False}}
 
 # The frame now. Where no clock is on the page: the newest.
 NOW: list[dict[str, Any]] = [
     {"name": "clock", "bind": {"element": CLOCK, "event": "input"}},
-    {"name": "last", "expr": "data('meta')[0].last"},
+    {"name": "last", "expr": f"{META}.last"},
     {"name": "frame", "expr": f"isValid(clock) ? round(toNumber(clock) * last / {POSITIONS - 1}) : last"},
 ]
 POINT: dict[str, Any] = {
@@ -41,23 +37,17 @@ LOOKED_AT: dict[str, Any] = {"name": "pointed", "bind": {"element": POINTED, "ev
 ANY = "isValid(pointed) && indexof(pointed, ',') == 0"  # a feature, not a network
 LIT = f"{ANY} && (indexof(datum.kin, pointed) >= 0 || indexof(pointed, datum.kin) >= 0)"
 POINTED_AT = "pointed != '' && datum.kin == pointed"  # of networks
-# Half the width of a plane: that of this frame where the visitor asks for it, else of the whole history.
-SCALED: list[dict[str, Any]] = [
+# Whether the visitor asks for scales of this frame alone, and what they are.
+OWN: list[dict[str, Any]] = [
     {"name": "own", "bind": {"element": OWN_SCALE, "event": "input"}},
+    {"name": "own_scale", "expr": "isValid(own) && own != ''"},
     {"name": "scale", "expr": "data('scales')[min(frame, length(data('scales')) - 1)]"},
-    {"name": "half", "expr": "isValid(own) && own != '' ? scale.half : data('meta')[0].half"},
 ]
 
 
-class Kind(NamedTuple):
-    """How vectors of one kind are drawn."""
-
-    name: str
-    colour: str
-    shape: str = "circle"
-    ring: bool = False  # as an outline, so that what lies below is seen
-    size: float = 1.0  # of the area of its marks
-    rays: bool = False  # with lines from the origin, in a plane
+def own_or_all(*names: str) -> list[dict[str, Any]]:
+    """OWN, and ends of scales: of this frame where the visitor asks for that, else of the whole history."""
+    return [*OWN, *({"name": name, "expr": f"own_scale ? scale.{name} : {META}.{name}"} for name in names)]
 
 
 def frame_at(position: int, frames: int) -> int:
@@ -98,11 +88,23 @@ def pointed_in(linked: bool) -> list[dict[str, Any]]:
     return [LOOKED_AT if linked else {"name": "pointed", "value": ""}]
 
 
-def targets(*fields: str, linked: bool, nearest: bool = True) -> dict[str, Any]:
+def lit(value: Any) -> dict[str, Any]:
+    """The opacity of a mark: this value, 1 for what the pointer is on, and then low for all else."""
+    return {"condition": [{"test": LIT, "value": 1}, {"test": ANY, "value": DIMMED}], "value": value}
+
+
+def brightness(dimmed: float = DIMMED) -> str:
+    """1, or how bright a mark is that the pointer is not on: an expression."""
+    return f"({ANY} && !({LIT}) ? {dimmed} : 1)"
+
+
+def targets(*fields: str, linked: bool, nearest: bool = True) -> dict[str, list[dict[str, Any]]]:
     """What a layer needs so that a click on its marks picks these fields, and pointing at one marks its kin elsewhere.
 
     What is picked has a time too: else a second click on the same mark would be no change, and nobody would hear of it.
     """
+    if not fields:
+        return {"transform": [], "params": [POINT] if linked else []}
     select = {"type": "point", "fields": [*fields, "time"], "toggle": False, "nearest": nearest, "clear": False}
     point = {**POINT, "select": {**POINT["select"], "nearest": nearest}}
     return {
@@ -111,51 +113,16 @@ def targets(*fields: str, linked: bool, nearest: bool = True) -> dict[str, Any]:
     }
 
 
-def unseen(*names: str) -> list[dict[str, Any]]:
-    """A layer that draws nothing for each of these data sets, so that expressions can read them."""
-    return [{"data": {"name": name}, "mark": {"type": "point", "opacity": 0, "tooltip": None}} for name in names]
+def pickable(spec: dict[str, Any], *fields: str, linked: bool, nearest: bool = True) -> dict[str, Any]:
+    """The same specification with targets in its layer of the name "pickable"."""
+    layer = next(each for each in spec["layer"] if each.get("name") == "pickable")
+    picks = targets(*fields, linked=linked, nearest=nearest)
+    layer |= {"transform": [*layer["transform"], *picks["transform"]], "params": picks["params"]}
+    return spec
 
 
-def heading(offset: int) -> dict[str, Any]:
-    """The title, which is data: the specification does not change with it. offset: pixels below it."""
-    text = {"expr": "data('meta')[0].title"}
-    return {"text": text, "anchor": "start", "frame": "group", "fontSize": 13, "offset": offset}
-
-
-def legend(kinds: Sequence[Kind], y: float = -9) -> list[dict[str, Any]]:
-    """The names of kinds in one line above the plot, each after its mark; smaller where the line would be too long.
-
-    y: in pixels from the top of the plot.
-    """
-    widths = [width_of(kind.name) for kind in kinds]
-    shrink = f"min(1, width / {sum(widths):.0f})"
-    layers: list[dict[str, Any]] = []
-    for kind, width, left in zip(kinds, widths, np.cumsum([0, *widths[:-1]]), strict=True):
-        at, after = ({"y": {"value": y}, "x": {"value": {"expr": f"{left + gap:.0f} * {shrink}"}}} for gap in (5, 14))
-        mark = {"type": "point", "filled": not kind.ring, "shape": kind.shape, "color": kind.colour, "opacity": 1}
-        layers.append(_once({**mark, "size": 48, "strokeWidth": 1.2, "tooltip": None}, at))
-        text = {"type": "text", "align": "left", "baseline": "middle", "color": kind.colour, "fontWeight": "bold"}
-        size, limit = {"expr": f"max(8, 11.5 * {shrink})"}, {"expr": f"{width - 16:.0f} * {shrink}"}
-        layers.append(
-            _once({**text, "fontSize": size, "limit": limit, "tooltip": None}, {**after, "text": {"value": kind.name}})
-        )
-    return layers
-
-
-def width_of(name: str) -> float:
-    """About how many pixels a bold name of a legend takes, with its mark and the gap behind it."""
-    return sum(3.6 if letter in " 1iljtfr.,:" else 7.3 for letter in name) + 28
-
-
-def _once(mark: dict[str, Any], encoding: dict[str, Any]) -> dict[str, Any]:
-    return {"data": {"name": "meta"}, "mark": mark, "encoding": encoding}
-
-
-def meta(**values: Any) -> pd.DataFrame:
-    """The one row of what expressions read: titles, domains, the last frame."""
-    return pd.DataFrame({name: [value] for name, value in values.items()})
-
-
-def plain_rule(**encoding: Any) -> dict[str, Any]:
-    """A quiet grey line."""
-    return {"data": {"name": "meta"}, "mark": {"type": "rule", "color": GREY, "opacity": 0.35}, "encoding": encoding}
+def kin_of(field: str, value: Any) -> str:
+    """What the pointer is on where it is on this value, in every chart: "density=0.1", and of sizes "T=500"."""
+    if field == "n_samples":
+        return f"T={value:.0f}"
+    return f"{field}={value:g}" if isinstance(value, float) else f"{field}={value}"

@@ -9,37 +9,39 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.chart import AMBER, BLUE, GREEN, GREY, PURPLE, VERMILLION, Chart, stands_alone
-from toyviz.charts.clock import (
-    CLOCK,
-    LIVELY,
-    NOW,
-    POSITIONS,
-    SCHEMA,
+from toyviz.charts.chart import AMBER, BLUE, GREEN, GREY, PURPLE, VERMILLION, Chart, filled, stacked, stands_alone
+from toyviz.charts.clock import CLOCK, NOW, POSITIONS, kin_of, pointed_in, position_of, targets
+from toyviz.charts.columns import (
+    CENTRE,
+    COLUMNS,
+    LABELS,
+    baseline_rules,
+    close_rules,
+    columns_of,
+    labelled,
+    pointed_column,
+    selected_column,
+    size_labels,
+    x_of_places,
+)
+from toyviz.charts.layers import (
+    META,
+    between,
+    by,
+    computed,
+    grey,
+    heading,
+    layer,
+    mark,
     meta,
-    pointed_in,
-    position_of,
-    targets,
-    unseen,
+    nominal,
+    quantity,
+    specification,
     width_of,
 )
 from toyviz.charts.loss import FLOOR
 from toyviz.charts.scales import shared_scales
-from toyviz.charts.sizes import (
-    CENTRE,
-    COLUMNS,
-    LABELS,
-    TOP,
-    baseline_rules,
-    close_rules,
-    filled,
-    kin_of,
-    pointed_column,
-    selected_column,
-    short,
-    size_labels,
-    x_of_places,
-)
+from toyviz.charts.sizes import TOP
 from toyviz.charts.ticks import PLAIN, linear_range, log_axis, log_range
 
 LINE_COLOURS = (VERMILLION, BLUE, PURPLE, GREY, GREEN, AMBER)  # of the first curve, the second, ...
@@ -53,8 +55,10 @@ DASHES = (
     *([5, 5], [8, 6], [2, 5], [8, 6, 2, 6], [4, 4], [1, 6]),
 )
 TWICE = (*LINE_COLOURS, *LINE_COLOURS)
+OF_POINTS = ("seed", "told", "kin")  # what single networks have beside what lines have
 NARROW = 250  # pixels: a curve has its short title
 BELOW = 0.6  # opacity of what is laid below
+SHRINK = f"min(1, width / {META}.wide)"  # of names above the plot
 
 
 def clock_curve(
@@ -78,45 +82,35 @@ def clock_curve(
         raise ValueError(f"frame_steps has {len(frame_steps)} frames; a clock shows at most {POSITIONS}")
     at = np.maximum(np.asarray(frame_steps, dtype=int), 1)
     drawn = [_drawn(steps, losses, share) for steps, losses in curves.values()]
-    seen = np.concatenate([np.empty(0), *(losses for _, losses in drawn)])
     low, high, ticks = (0.0, 1.0, np.linspace(0, 1, 5)) if share else (0.1, 1.0, np.array([0.1, 1]))
+    seen = np.concatenate([np.empty(0), *(losses for _, losses in drawn)])
     if len(seen) and not share:
         low, high, ticks = log_range(float(seen.min()), float(seen.max()))
-    values = [np.interp(np.log(at), np.log(steps), losses) for steps, losses in drawn if len(steps)]
-    lines = [line for line, (steps, _) in enumerate(drawn) if len(steps)]
+    there = [(line, steps, losses) for line, (steps, losses) in enumerate(drawn) if len(steps)]
     frame, frames = np.arange(len(at)), len(at)
+    values = [np.interp(np.log(at), np.log(steps), losses) for _, steps, losses in there]
     dots = [
-        pd.DataFrame({"frame": frame, "line": line, "step": at, "loss": loss})
-        for line, loss in zip(lines, values, strict=True)
+        {"frame": frame, "line": line, "step": at, "loss": loss}
+        for (line, _, _), loss in zip(there, values, strict=True)
     ]
-    parts = [pd.DataFrame({"line": line, "step": s, "loss": v}) for line, (s, v) in enumerate(drawn) if len(s)]
-    nothing = pd.DataFrame({"frame": [0], "line": [0], "step": [1.0], "loss": [np.nan]})
+    parts = [{"line": line, "step": steps, "loss": losses} for line, steps, losses in there]
+    nothing = [{"frame": [0], "line": 0, "step": 1.0, "loss": np.nan}]
     first = values[0] if values else np.full(frames, np.nan)
     told = [f"step {s:,}" + (f": {v:.4g}" if np.isfinite(v) else "") for s, v in zip(frame_steps, first, strict=True)]
+    position = [position_of(f, frames) for f in range(frames)]
+    whole = f"{title} over the training steps"
     data = {
-        "curve": pd.concat(parts, ignore_index=True) if parts else nothing,
-        "dots": pd.concat(dots, ignore_index=True) if dots else nothing,
-        "frames": pd.DataFrame(
-            {"frame": frame, "position": [position_of(f, frames) for f in range(frames)], "step": at, "told": told}
-        ),
+        "curve": stacked(parts or nothing, "line", "step", "loss"),
+        "dots": stacked(dots or nothing, "frame", "line", "step", "loss"),
+        "frames": pd.DataFrame({"frame": frame, "position": position, "step": at, "told": told}),
         "names": _names(list(curves)),
         "ticks": pd.DataFrame({"value": ticks}),
-        "meta": meta(
-            title=f"{title} over the training steps",
-            small=title,
-            last=frames - 1,
-            total=max(total, 2),
-            low=low,
-            high=high,
-            wide=_wide(list(curves)),
-        ),
-    }
-    ends = [
-        f"{f'{name}: ' if name else ''}{losses[0]:.3g} at first, {losses[-1]:.3g} at last"
-        for name, (_, losses) in zip(curves, drawn, strict=True)
-        if len(losses)
-    ]
-    return Chart(_clock_curve(share), data, f"{title} over the training steps. {'; '.join(ends) or 'No steps yet'}.")
+        "meta": meta(title=whole, small=title, last=frames - 1, total=max(total, 2), low=low, high=high,
+                     wide=_wide(list(curves))),
+    }  # fmt: skip
+    named = {line: f"{name}: " if name else "" for line, name in enumerate(curves)}
+    ends = [f"{named[line]}{losses[0]:.3g} at first, {losses[-1]:.3g} at last" for line, _, losses in there]
+    return Chart(_clock_curve(share), data, f"{whole}. {'; '.join(ends) or 'No steps yet'}.")
 
 
 def is_clock_curve(chart: Chart) -> bool:
@@ -134,20 +128,12 @@ def laid_over(a: Chart, b: Chart, names: tuple[str, str] = ("A", "B")) -> Chart:
     lines: list[tuple[str, int]] = []
     for name, chart, first in ((names[0], a, len(LINE_COLOURS)), (names[1], b, 0)):
         lines += [(f"{name} {line}".strip(), first + k) for k, line in enumerate(chart.data["names"]["name"])]
-    told = [
-        f"{names[1]}, {of_b}; {names[0]}, {of_a}"
-        for of_a, of_b in zip(a.data["frames"]["told"], b.data["frames"]["told"], strict=True)
-    ]
-    both = {
-        name: pd.concat(
-            [a.data[name].assign(line=a.data[name]["line"] + len(LINE_COLOURS)), b.data[name]], ignore_index=True
-        )
-        for name in ("curve", "dots")
-    }
+    of_both = zip(a.data["frames"]["told"], b.data["frames"]["told"], strict=True)
+    below = {name: a.data[name].assign(line=a.data[name]["line"] + len(LINE_COLOURS)) for name in ("curve", "dots")}
     data = {
         **b.data,
-        **both,
-        "frames": b.data["frames"].assign(told=told),
+        **{name: pd.concat([frame, b.data[name]], ignore_index=True) for name, frame in below.items()},
+        "frames": b.data["frames"].assign(told=[f"{names[1]}, {of_b}; {names[0]}, {of_a}" for of_a, of_b in of_both]),
         "names": _names([name for name, _ in lines]).assign(line=[float(line) for _, line in lines]),
         "meta": b.data["meta"].assign(wide=_wide([name for name, _ in lines])),
     }
@@ -162,13 +148,11 @@ def lines_over_sizes(
     baselines: Mapping[str, float] | None = None,
     *,
     selected: int | None = None,
-    ends: tuple[float, float] = (FLOOR, TOP),
     linked: bool = False,
 ) -> Chart:
     """A loss over T with a line for each of a few rules: lines_over with the axis that all losses over T share.
 
-    rows: columns n_samples, line, seed, loss. ends: of the axis, which only a higher loss moves; what is lower is drawn
-    at the lower end.
+    rows: columns n_samples, line, seed, loss. Only a higher loss moves the axis; what is below FLOOR is drawn there.
     """
     return lines_over(
         rows.rename(columns={"loss": "value"}),
@@ -181,8 +165,8 @@ def lines_over_sizes(
         selected=selected,
         linked=linked,
         logarithmic_y=True,
-        low=ends[0],
-        high=ends[1],
+        low=FLOOR,
+        high=TOP,
     )
 
 
@@ -212,85 +196,94 @@ def lines_over(
 
     rows: columns x, line, seed, value. x: the field; each of its values has a column, evenly spaced. lines: what stands
     in the column line, in order, with their names, at most as many as there are colours. values: every x of the sweep,
-    trained or not. rules: heights by name. reverse: the highest x at the left. logarithmic_y: of the axis of the value.
-    low, high: its ends, which only values beyond them move; on a logarithmic axis what is lower is drawn at the lower
-    end. share: values are told in percent, on an axis from 0 to 1 where no ends are given. linked: whether the page has
-    a clock, so that pointing at an x marks it in every chart. against: columns x, line, value: what a line is held
-    against, dashed and thin, under one name. height: in pixels, where no stage gives it its room. Clicking picks x,
-    line and seed.
+    trained or not. rules: heights by name. reverse: the highest x at the left. low, high: ends of the axis, which only
+    values beyond them move; on a logarithmic one what is lower is drawn at the lower end. share: values are told in
+    percent, from 0 to 1 where no ends are given. linked: whether the page has a clock, so that pointing at an x marks
+    it in every chart. against: columns x, line, value: what a line is held against, dashed, under one name. height: in
+    pixels, where no stage gives it its room. Clicking picks x, line and seed.
     """
-    named = dict(lines) if isinstance(lines, Mapping) else {line: str(line) for line in lines}
-    if len(named) > len(colours):
-        raise ValueError(f"lines has {len(named)} names; at most {len(colours)} can be told apart")
-    values = sorted({*values}, reverse=reverse)
-    place = {value: k for k, value in enumerate(values)}
-    rows = rows[rows[x].isin(values) & rows["line"].isin(list(named)) & np.isfinite(rows["value"].astype(float))]
-    held = rows[:0] if against is None else against[against[x].isin(values) & against["line"].isin(list(named))]
-    every = [*rows["value"].astype(float), *held["value"].astype(float), *(rules or {}).values()]
+    names, values, over = _named(lines, len(colours)), sorted({*values}, reverse=reverse), f"{y_title} over "
+    rows = _placed(rows, x, values, names)
+    held = rows[:0] if against is None else _placed(against, x, values, names)
+    every = [*rows["value"], *held["value"], *(rules or {}).values()]
     start, end, ticks = _axis(every, low, high, logarithmic_y, share)
-    number = {line: k for k, line in enumerate(named)}
-
-    def at(drawn: pd.DataFrame) -> pd.DataFrame:
-        shown = drawn["value"].astype(float)
-        return pd.DataFrame(
-            {
-                "place": drawn[x].map(place).astype(float),
-                "number": drawn["line"].map(number).astype(float),
-                "line": drawn["line"],
-                x: drawn[x],
-                "value": shown.clip(lower=start) if logarithmic_y else shown,
-            }
-        )
-
-    mean = rows.groupby(["line", x], as_index=False)["value"].agg("median" if median else "mean")
-    drawn = at(mean).sort_values(["number", "place"]).reset_index(drop=True)
-    form, told_x = (".1%" if share else ".4g"), x_title[:1].lower() + x_title[1:]
-    told = [
-        f"{named[line]}, {told_x} {value:,.6g}, seed {seed}: {y:{form}}"
-        for line, value, seed, y in zip(rows["line"], rows[x], rows["seed"], rows["value"], strict=True)
-    ]
-    points = at(rows).assign(
-        seed=rows["seed"], told=np.array(told, dtype=object), kin=[_kin(x, value) for value in rows[x]]
-    )
+    mean = rows.groupby(["number", "place", "line", x], as_index=False)["value"].agg("median" if median else "mean")
+    rows = rows.assign(told=_told(rows, names, x, x_title, share), kin=[kin_of(x, value) for value in rows[x]])
+    tables = {"points": rows, "mean": mean, "against": held.sort_values(["number", "place"])}
     data = {
-        "points": filled(points.reset_index(drop=True)),
-        "mean": filled(drawn),
-        "against": filled(at(held).sort_values(["number", "place"]).reset_index(drop=True)),
+        **{name: _drawn_from(table, x, start if logarithmic_y else -np.inf) for name, table in tables.items()},
         "baselines": filled(close_rules(rules or {}) if logarithmic_y else _rules(rules or {})),
-        "names": _names(list(named.values())),
-        "sizes": filled(_columns(x, values)),
+        **_around(names, x, x_title, values, over, against_name, selected=selected, low=start, high=end),
         "ticks": pd.DataFrame({"value": ticks}),
+    }
+    said = f"{over}{x_title}: {_from_to(mean, names, start if logarithmic_y else -np.inf) or 'nothing is trained yet'}."
+    return stands_alone(Chart(_lines_over(x, linked, logarithmic_y, share, tuple(colours)), data, said), height)
+
+
+def _named(lines: Sequence[Any] | Mapping[Any, str], most: int) -> dict[Any, str]:
+    """What stands in the column line, with its name."""
+    names = dict(lines) if isinstance(lines, Mapping) else {line: str(line) for line in lines}
+    if len(names) > most:
+        raise ValueError(f"lines has {len(names)} names; at most {most} can be told apart")
+    return names
+
+
+def _placed(rows: pd.DataFrame, x: str, values: Sequence[float], names: Mapping[Any, str]) -> pd.DataFrame:
+    """The rows of the sweep, with the place of their column and the number of their line."""
+    place, number = ({each: float(k) for k, each in enumerate(those)} for those in (values, names))
+    rows = rows[rows[x].isin(values) & rows["line"].isin(list(names)) & np.isfinite(rows["value"].astype(float))]
+    at = {"place": rows[x].map(place).astype(float), "number": rows["line"].map(number).astype(float)}
+    return rows.assign(**at, value=rows["value"].astype(float))
+
+
+def _drawn_from(table: pd.DataFrame, x: str, least: float) -> pd.DataFrame:
+    """What is drawn of it, at this height at least."""
+    columns = ["place", "number", "line", x, "value", *(OF_POINTS if "told" in table else ())]
+    return filled(table[columns].assign(value=table["value"].clip(lower=least)).reset_index(drop=True))
+
+
+def _around(
+    names: Mapping[Any, str],
+    x: str,
+    x_title: str,
+    values: Sequence[float],
+    over: str,
+    against: str,
+    *,
+    selected: float | None,
+    **ends: float,
+) -> dict[str, pd.DataFrame]:
+    """The names of the lines, the columns, and what expressions read."""
+    lines, of_sizes = list(names.values()), x == "n_samples"
+    return {
+        "names": _names(lines),
+        "sizes": filled(labelled(x, values)),
         "meta": meta(
-            title=f"{y_title} over {'the number of ' if x == 'n_samples' else ''}{x_title}",
-            small=f"{y_title} over {x_title.split()[-1] if x == 'n_samples' else x_title}",
-            count=max(len(values), 1),
-            selected=values.index(selected) if selected in values else -99,
-            longest=max((len(short(value)) for value in values), default=1),
-            low=start,
-            high=end,
-            wide=_wide([*named.values(), against_name]),
-            against=against_name,
-            left=_wide(list(named.values())),
+            title=f"{over}{'the number of ' if of_sizes else ''}{x_title}",
+            small=f"{over}{x_title.split()[-1] if of_sizes else x_title}",
+            **columns_of(values, selected),
+            **ends,
+            wide=_wide([*lines, against]),
+            against=against,
+            left=_wide(lines),
         ),
     }
-    said = [
-        f"{named[line]} from {part.iloc[0]:.3g} to {part.iloc[-1]:.3g}"
-        for line, part in drawn.groupby("line", sort=False)["value"]
+
+
+def _from_to(mean: pd.DataFrame, names: Mapping[Any, str], least: float) -> str:
+    """Where each line begins and ends."""
+    parts = mean.assign(value=mean["value"].clip(lower=least)).groupby("line", sort=False)["value"]
+    return ", ".join(f"{names[line]} from {part.iloc[0]:.3g} to {part.iloc[-1]:.3g}" for line, part in parts)
+
+
+def _told(rows: pd.DataFrame, names: Mapping[Any, str], x: str, x_title: str, share: bool) -> np.ndarray:
+    """What each point tells."""
+    form, title = (".1%" if share else ".4g"), x_title[:1].lower() + x_title[1:]
+    told = [
+        f"{names[line]}, {title} {value:,.6g}, seed {seed}: {y:{form}}"
+        for line, value, seed, y in zip(rows["line"], rows[x], rows["seed"], rows["value"], strict=True)
     ]
-    spec = _lines_over(x, linked, logarithmic_y, share, tuple(colours))
-    told_all = f"{y_title} over {x_title}: {', '.join(said) or 'nothing is trained yet'}."
-    return stands_alone(Chart(spec, data, told_all), height)
-
-
-def _kin(x: str, value: float) -> str:
-    """What the pointer is on where it is on this value, as other charts over the same field say it."""
-    return kin_of(int(value)) if x == "n_samples" else f"{x}={value:g}"
-
-
-def _columns(x: str, values: Sequence[float]) -> pd.DataFrame:
-    """The columns: each with its place, its label, and what pointing at it tells other charts."""
-    rows = [{"place": k, "label": short(value), "kin": _kin(x, value)} for k, value in enumerate(values)]
-    return pd.DataFrame(rows, columns=["place", "label", "kin"])
+    return np.array(told, dtype=object)
 
 
 def _rules(rules: Mapping[str, float]) -> pd.DataFrame:
@@ -333,227 +326,97 @@ def _drawn(steps: np.ndarray, losses: np.ndarray, share: bool) -> tuple[np.ndarr
 
 @cache
 def _clock_curve(share: bool) -> dict[str, Any]:
-    x = {
-        "field": "step",
-        "type": "quantitative",
-        "title": None,
-        "scale": {"type": "log", "nice": False, "domain": {"expr": "[1, data('meta')[0].total]"}},
-        "axis": {
-            "grid": False,
-            "labelExpr": "format(datum.value, '~s')",
-            "labelFontSize": 11,
-            "values": {"expr": "data('meta')[0].total < 20 ? [1, 2, 5, 10] : [1, 10, 100, 1e3, 1e4, 1e5, 1e6]"},
-            "domainColor": GREY,
-            "domainOpacity": 0.6,
-            "tickColor": GREY,
-            "tickSize": 3,
-        },
-    }
-    y = {
-        "field": "loss",
-        "type": "quantitative",
-        "title": None,
-        "scale": {
-            "type": "linear" if share else "log",
-            "nice": False,
-            "domain": {"expr": "[data('meta')[0].low, data('meta')[0].high]"},
-        },
-        "axis": log_axis(minExtent=40, maxExtent=40, **({"labelExpr": "format(datum.value, '.0%')"} if share else {})),
-    }
-    color, shape, dash = (_by_line(values) for values in (TWICE, SHAPES, DASHES))
-    below = _by_line([1] * len(LINE_COLOURS) + [BELOW] * len(LINE_COLOURS)) | {"type": "ordinal"}
-    jump = {
-        "name": "jump",
-        "select": {
-            "type": "point",
-            "fields": ["position"],
-            "nearest": True,
-            "clear": False,
-            "on": "[pointerdown, window:pointerup] > pointermove, click",
-        },
-        "bind": {"element": CLOCK, "event": "input"},
-    }
+    percent = {"labelExpr": "format(datum.value, '.0%')"} if share else {}
+    scale = between(type="linear" if share else "log")
+    y = quantity("loss", title=None, scale=scale, axis=log_axis(minExtent=40, maxExtent=40, **percent))
+    at = {"x": _steps(), "y": y}
+    color, shape, dash = (by("line", range(len(TWICE)), values) for values in (TWICE, SHAPES, DASHES))
+    below = by("line", range(len(TWICE)), [1] * len(LINE_COLOURS) + [BELOW] * len(LINE_COLOURS)) | {"type": "ordinal"}
+    drag = "[pointerdown, window:pointerup] > pointermove, click"
+    select = {"type": "point", "fields": ["position"], "nearest": True, "clear": False, "on": drag}
+    jump = {"name": "jump", "select": select, "bind": {"element": CLOCK, "event": "input"}}
+    target = mark("point", opacity=0, size=60)
     layers = [
-        {
-            "data": {"name": "frames"},
-            "transform": [{"filter": "datum.frame == frame"}],
-            "mark": {"type": "rule", "color": GREY, "opacity": 0.6, "tooltip": None},
-            "encoding": {"x": x},
-        },
-        {
-            "data": {"name": "curve"},
-            "mark": {"type": "line", "strokeWidth": 2, "tooltip": None},
-            "encoding": {"x": x, "y": y, "color": color, "strokeDash": dash, "opacity": below},
-        },
-        {
-            "data": {"name": "dots"},
-            "transform": [{"filter": "datum.frame == frame"}],
-            "mark": {"type": "point", "filled": True, "size": 90, "opacity": 1, "tooltip": None},
-            "encoding": {"x": x, "y": y, "color": color, "shape": shape},
-        },
+        layer("frames", grey("rule", opacity=0.6), "datum.frame == frame", x=at["x"]),
+        layer("curve", mark("line", strokeWidth=2), **at, color=color, strokeDash=dash, opacity=below),
+        layer("dots", mark("point", filled=True, size=90, opacity=1), "datum.frame == frame", **at, color=color,
+              shape=shape),
         *_legend(TWICE),
-        {
-            "data": {"name": "frames"},
-            "params": [jump],
-            "mark": {"type": "point", "opacity": 0, "size": 60},
-            "encoding": {
-                "x": x,
-                "y": {"value": {"expr": "height / 2"}},
-                "tooltip": {"field": "told", "type": "nominal"},
-            },
-        },
-    ]
-    text = {"expr": f"data('meta')[0][width < {NARROW} ? 'small' : 'title']"}
-    title = {"text": text, "anchor": "start", "frame": "group", "fontSize": 13}
-    return {
-        "$schema": SCHEMA,
-        "title": {**title, "offset": 6},
-        "params": NOW,
-        "layer": [*unseen("meta", "ticks"), *layers],
-        **LIVELY,
+        layer("frames", target, picks={"transform": [], "params": [jump]}, x=at["x"], **computed(y="height / 2"),
+              tooltip=nominal("told")),
+    ]  # fmt: skip
+    return specification(layers, heading(6, NARROW), NOW, "ticks")
+
+
+def _steps() -> dict[str, Any]:
+    axis = {
+        "grid": False,
+        "labelExpr": "format(datum.value, '~s')",
+        "labelFontSize": 11,
+        "values": {"expr": f"{META}.total < 20 ? [1, 2, 5, 10] : [1, 10, 100, 1e3, 1e4, 1e5, 1e6]"},
+        "domainColor": GREY,
+        "domainOpacity": 0.6,
+        "tickColor": GREY,
+        "tickSize": 3,
     }
+    return quantity("step", title=None, scale=between("1", f"{META}.total", type="log"), axis=axis)
 
 
-def _by_line(values: Sequence[Any], field: str = "line") -> dict[str, Any]:
-    """Each line by its place: what it is called is data."""
-    scale = {"domain": list(range(len(values))), "range": list(values)}
-    return {"field": field, "type": "nominal", "scale": scale, "legend": None}
-
-
-def _legend(colours: Sequence[str] = LINE_COLOURS) -> list[dict[str, Any]]:
+def _legend(colours: Sequence[str]) -> list[dict[str, Any]]:
     """The names of the lines above the plot, each after a piece of its line; smaller where they would be too long."""
-    shrink = "min(1, width / data('meta')[0].wide)"
-
-    def along(gap: int) -> dict[str, Any]:
-        return {"value": {"expr": f"(datum.left + {gap}) * {shrink}"}}
-
-    named = {"data": {"name": "names"}, "transform": [{"filter": "datum.name != ''"}]}
-    color, shape, dash = (_by_line(values) for values in (colours, SHAPES[: len(colours)], DASHES[: len(colours)]))
-    above = {"y": {"value": -8}, "color": color}
+    x, x2, middle, after = (f"(datum.left + {gap}) * {SHRINK}" for gap in (0, 18, 9, 23))
+    lines = range(len(colours))
+    color, shape, dash = (by("line", lines, values[: len(colours)]) for values in (colours, SHAPES, DASHES))
+    size, limit = {"expr": f"max(8, 11.5 * {SHRINK})"}, {"expr": f"datum.room * {SHRINK}"}
+    text = mark("text", align="left", baseline="middle", fontWeight="bold", fontSize=size, limit=limit)
+    point, named = mark("point", filled=True, size=42, opacity=1), "datum.name != ''"
     return [
-        {
-            **named,
-            "mark": {"type": "rule", "strokeWidth": 2, "tooltip": None},
-            "encoding": {**above, "x": along(0), "x2": along(18), "strokeDash": dash},
-        },
-        {
-            **named,
-            "mark": {"type": "point", "filled": True, "size": 42, "opacity": 1, "tooltip": None},
-            "encoding": {**above, "x": along(9), "shape": shape},
-        },
-        {
-            **named,
-            "mark": {
-                "type": "text",
-                "align": "left",
-                "baseline": "middle",
-                "fontWeight": "bold",
-                "fontSize": {"expr": f"max(8, 11.5 * {shrink})"},
-                "limit": {"expr": f"datum.room * {shrink}"},
-                "tooltip": None,
-            },
-            "encoding": {**above, "x": along(23), "text": {"field": "name", "type": "nominal"}},
-        },
+        layer("names", mark("rule", strokeWidth=2), named, **computed(x=x, x2=x2, y=-8), color=color, strokeDash=dash),
+        layer("names", point, named, **computed(x=middle, y=-8), color=color, shape=shape),
+        layer("names", text, named, **computed(x=after, y=-8), color=color, text=nominal("name")),
     ]
 
 
 def _dashed() -> list[dict[str, Any]]:
     """What the dashed lines are, after the names of the others."""
-    shrink = "min(1, width / data('meta')[0].wide)"
-    there = {"data": {"name": "meta"}, "transform": [{"filter": "datum.against != ''"}]}
-
-    def along(gap: int) -> dict[str, Any]:
-        return {"value": {"expr": f"(datum.left + {gap}) * {shrink}"}}
-
-    text = {"type": "text", "color": GREY, "align": "left", "baseline": "middle", "tooltip": None}
+    x, x2, after = (f"(datum.left + {gap}) * {SHRINK}" for gap in (0, 18, 23))
+    text = grey("text", align="left", baseline="middle", fontSize={"expr": f"max(8, 11.5 * {SHRINK})"})
+    line, there = grey("rule", strokeDash=[3, 3]), "datum.against != ''"
     return [
-        {
-            **there,
-            "mark": {"type": "rule", "color": GREY, "strokeDash": [3, 3], "tooltip": None},
-            "encoding": {"x": along(0), "x2": along(18), "y": {"value": -8}},
-        },
-        {
-            **there,
-            "mark": {**text, "fontSize": {"expr": f"max(8, 11.5 * {shrink})"}},
-            "encoding": {"x": along(23), "y": {"value": -8}, "text": {"field": "against", "type": "nominal"}},
-        },
+        layer("meta", line, there, **computed(x=x, x2=x2, y=-8)),
+        layer("meta", text, there, **computed(x=after, y=-8), text=nominal("against")),
     ]
 
 
 @cache
 def _lines_over(field: str, linked: bool, logarithmic: bool, share: bool, colours: tuple[str, ...]) -> dict[str, Any]:
-    x = x_of_places()
-    below, plain = "datum.value <= data('meta')[0].low", PLAIN if logarithmic else "format(datum.value, '~r')"
-    text = "format(datum.value, '~%')" if share else f"({below} ? '≤ ' : '') + ({PLAIN})" if logarithmic else plain
-    y = {
-        "field": "value",
-        "type": "quantitative",
-        "title": None,
-        "scale": {
-            **({"type": "log"} if logarithmic else {"type": "linear", "zero": False}),
-            "nice": False,
-            "domain": {"expr": "[data('meta')[0].low, data('meta')[0].high]"},
-            "range": [{"expr": "curve"}, 0],
-        },
-        "axis": log_axis(minExtent=44, maxExtent=44) | {"labelExpr": text},
-    }
-    marks = (colours, SHAPES[: len(colours)], DASHES[: len(colours)])
-    color, shape, dash = (_by_line(values, "number") for values in marks)
+    at, lines = {"x": x_of_places(), "y": _values(logarithmic, share)}, range(len(colours))
+    color, shape, dash = (by("number", lines, values[: len(colours)]) for values in (colours, SHAPES, DASHES))
+    told, size = {"color": color, "shape": shape}, computed(size="clamp(column, 16, 48)")
+    thin = mark("line", strokeWidth=1.25, strokeDash=[3, 3], opacity=0.8)
+    picks = targets(field, "line", "seed", linked=linked)
+    target = {**computed(x=CENTRE), "y": at["y"], "tooltip": nominal("told")}
     layers = [
         selected_column(),
         pointed_column(),
-        *baseline_rules(y),
-        {
-            "data": {"name": "against"},
-            "mark": {"type": "line", "strokeWidth": 1.25, "strokeDash": [3, 3], "opacity": 0.8, "tooltip": None},
-            "encoding": {"x": x, "y": y, "color": color},
-        },
-        {
-            "data": {"name": "against"},
-            "mark": {"type": "point", "filled": False, "size": 22, "opacity": 0.8, "tooltip": None},
-            "encoding": {"x": x, "y": y, "color": color, "shape": shape},
-        },
-        {
-            "data": {"name": "points"},
-            "mark": {"type": "point", "filled": True, "size": 14, "opacity": 0.4, "tooltip": None},
-            "encoding": {"x": x, "y": y, "color": color, "shape": shape},
-        },
-        {
-            "data": {"name": "mean"},
-            "mark": {"type": "line", "strokeWidth": 2.25, "tooltip": None},
-            "encoding": {"x": x, "y": y, "color": color, "strokeDash": dash},
-        },
-        {
-            "data": {"name": "mean"},
-            "mark": {"type": "point", "filled": True, "opacity": 1, "tooltip": None},
-            "encoding": {
-                "x": x,
-                "y": y,
-                "color": color,
-                "shape": shape,
-                "size": {"value": {"expr": "clamp(column, 16, 48)"}},
-            },
-        },
-        {
-            "data": {"name": "meta"},
-            "mark": {"type": "rule", "color": GREY, "opacity": 0.6},
-            "encoding": {"y": {"value": {"expr": "curve"}}},
-        },
-        size_labels(f"curve + {LABELS} / 2"),
+        *baseline_rules(at["y"]),
+        layer("against", thin, **at, color=color),
+        layer("against", mark("point", filled=False, size=22, opacity=0.8), **at, **told),
+        layer("points", mark("point", filled=True, size=14, opacity=0.4), **at, **told),
+        layer("mean", mark("line", strokeWidth=2.25), **at, color=color, strokeDash=dash),
+        layer("mean", mark("point", filled=True, opacity=1), **at, **told, **size),
+        *size_labels(),
         *_legend(colours),
         *_dashed(),
-        {
-            "data": {"name": "points"},
-            **targets(field, "line", "seed", linked=linked),
-            "mark": {"type": "point", "opacity": 0, "size": 20},
-            "encoding": {"x": {"value": {"expr": CENTRE}}, "y": y, "tooltip": {"field": "told", "type": "nominal"}},
-        },
+        layer("points", mark("point", opacity=0, size=20), picks=picks, **target),
     ]
-    title = {"expr": "width < 300 ? data('meta')[0].small : data('meta')[0].title"}
-    return {
-        "$schema": SCHEMA,
-        "title": {"text": title, "anchor": "start", "frame": "group", "fontSize": 13, "offset": 6},
-        "params": [*pointed_in(linked), *COLUMNS, {"name": "curve", "expr": f"height - {LABELS}"}],
-        "layer": [*unseen("meta", "ticks"), *layers],
-        **LIVELY,
-    }
+    params = [*pointed_in(linked), *COLUMNS, {"name": "curve", "expr": f"height - {LABELS}"}]
+    return specification(layers, heading(6, 300), params, "ticks")
+
+
+def _values(logarithmic: bool, share: bool) -> dict[str, Any]:
+    """The axis of what is drawn; on a logarithmic one what is lower stands at the lower end."""
+    text = f"(datum.value <= {META}.low ? '≤ ' : '') + ({PLAIN})" if logarithmic else "format(datum.value, '~r')"
+    axis = log_axis(minExtent=44, maxExtent=44) | {"labelExpr": "format(datum.value, '~%')" if share else text}
+    kind = {"type": "log"} if logarithmic else {"type": "linear", "zero": False}
+    return quantity("value", title=None, scale=between(**kind, range=[{"expr": "curve"}, 0]), axis=axis)

@@ -10,7 +10,7 @@ import altair as alt
 import pandas as pd
 
 from toyviz.charts.chart import BLUE, GREEN, GREY, VERMILLION, Chart, compiled, named
-from toyviz.charts.clock import LIVELY, SCHEMA, heading, meta, unseen
+from toyviz.charts.layers import computed, grey, heading, layer, mark, meta, nominal, specification
 
 # Each part of a transformer that is taken out: its colour, what is written beside it, where it stands (pixels from the
 # top), and the widths of its layers from input to output.
@@ -138,70 +138,29 @@ def fish_shapes(n_features: int, n_embed: int, n_hidden: int) -> Chart:
 
 @cache
 def _fish_shapes() -> dict[str, Any]:
-    params = [
+    params: list[dict[str, Any]] = [
         {"name": "apart", "value": APART},
         {"name": "wide", "expr": f"max(4, (width + apart) / {len(FISH)} - apart)"},
         {"name": "step", "expr": f"max(4, (height - 18 - {BAR}) / 3 - 3)"},
     ]
-
-    def at(x: str, y: str, **more: str) -> dict[str, Any]:
-        every = {"x": x, "y": y, **more}
-        return {name: {"value": {"expr": expression}} for name, expression in every.items()}
-
     half = "max(1, datum.share * wide / 2)"
-    sides = f"{CENTRE} - {half}", f"{CENTRE} + {half}"
-    text: dict[str, Any] = {"type": "text", "baseline": "middle", "tooltip": None}
-    by_matrix = at(sides[0], f"{LAYER} + (datum.upper ? {BAR} : 0)", x2=sides[1])
-    by_matrix["detail"] = {"field": "which", "type": "nominal"}
-    layers: list[dict[str, Any]] = [
+    sides = {"x": f"{CENTRE} - {half}", "x2": f"{CENTRE} + {half}"}
+    matrix = computed(**sides, y=f"{LAYER} + (datum.upper ? {BAR} : 0)") | {"detail": nominal("which")}
+    bar = computed(**sides, y=LAYER, y2=f"{LAYER} + {BAR}")
+    label = computed(x=CENTRE, y=f"{LAYER} - 7")
+    name = {"text": "datum.part + (datum.trained ? '' : ', random and fixed')", "opacity": "step > 44 ? 1 : 0"}
+    size, limit = {"expr": "clamp(wide / (0.58 * length(datum.title)), 8.5, 12)"}, {"expr": "wide + apart - 3"}
+    title = grey("text", baseline="middle", fontSize=size, limit=limit, align="center")
+    layers = [
         *(
-            {
-                "data": {"name": "parts"},
-                "transform": [{"filter": chosen}],
-                "mark": {"type": "area", "orient": "horizontal", "color": colour, "opacity": 0.28, "tooltip": None},
-                "encoding": by_matrix,
-            }
+            layer("parts", mark("area", orient="horizontal", color=colour, opacity=0.28), chosen, **matrix)
             for chosen, colour in (("!datum.trained", GREY), ("datum.trained", BLUE))
         ),
-        {
-            "data": {"name": "layers"},
-            "mark": {"type": "rect", "color": VERMILLION, "cornerRadius": 2},
-            "encoding": {
-                **at(sides[0], LAYER, x2=sides[1], y2=f"{LAYER} + {BAR}"),
-                "tooltip": {"field": "told", "type": "nominal"},
-            },
-        },
-        {
-            "data": {"name": "layers"},
-            "mark": {**text, "color": GREY, "fontSize": 11, "fontWeight": "bold"},
-            "encoding": {**at(CENTRE, f"{LAYER} - 7"), "text": {"field": "label", "type": "nominal"}},
-        },
-        {
-            "data": {"name": "parts"},
-            "transform": [{"filter": "!datum.upper"}],
-            "mark": {**text, "color": GREY, "fontSize": 10},
-            "encoding": {
-                **at(CENTRE, f"{LAYER} - (step - {BAR}) / 2 - 2"),
-                "opacity": {"value": {"expr": "step > 44 ? 1 : 0"}},
-                "text": {"value": {"expr": "datum.part + (datum.trained ? '' : ', random and fixed')"}},
-            },
-        },
-        {
-            "data": {"name": "names"},
-            "mark": {
-                **text,
-                "color": GREY,
-                "fontSize": {"expr": "clamp(wide / (0.58 * length(datum.title)), 8.5, 12)"},
-                "limit": {"expr": "wide + apart - 3"},
-                "align": "center",
-            },
-            "encoding": {**at(CENTRE, "-8"), "text": {"field": "title", "type": "nominal"}},
-        },
-    ]
-    return {
-        "$schema": SCHEMA,
-        "title": heading(6),
-        "params": params,
-        "layer": [*unseen("meta"), *layers],
-        **LIVELY,
-    }
+        layer("layers", mark("rect", color=VERMILLION, cornerRadius=2), **bar, tooltip=nominal("told")),
+        layer("layers", grey("text", baseline="middle", fontSize=11, fontWeight="bold"), **label,
+              text=nominal("label")),
+        layer("parts", grey("text", baseline="middle", fontSize=10), "!datum.upper",
+              **computed(x=CENTRE, y=f"{LAYER} - (step - {BAR}) / 2 - 2", **name)),
+        layer("names", title, **computed(x=CENTRE, y="-8"), text=nominal("title")),
+    ]  # fmt: skip
+    return specification(layers, heading(6), params)

@@ -32,20 +32,18 @@ STRIP = 60  # vectors of one kind drawn at one T in the strip plot, evenly space
 TOP = 20  # and those with the most dimensionality, which say what is represented
 
 
-def panels(vectors: Sequence[tuple[str, Mapping[str, np.ndarray]]], common_scale: bool = False) -> Chart:
+def panels(vectors: Sequence[tuple[str, Mapping[str, np.ndarray]]]) -> Chart:
     """Small squares side by side: a column for each label, and in it a square for each kind of vector.
 
     vectors: (label, {FEATURES: (n, 2), SAMPLES: (T, 2)}) for each column, either kind or both. Columns of W1 are lines
-    from the origin, hidden vectors are dots. Every square has its own scale, written in its corner, unless
-    common_scale. At most RAYS vectors a square are drawn: the longest columns, and evenly spaced samples.
+    from the origin, hidden vectors are dots. Every square has its own scale, written in its corner. At most RAYS
+    vectors a square are drawn: the longest columns, and evenly spaced samples.
     """
-    limits = {(label, kind): limit(values) for label, kinds in vectors for kind, values in kinds.items()}
-    widest = max(limits.values(), default=1.0)
     parts = []
     for place, (label, kinds) in enumerate(vectors):
         for kind, values in kinds.items():
             about = {"panel": label, "kind": kind, "place": place}
-            parts += [part | about for part in _panel(values, kind, widest if common_scale else limits[label, kind])]
+            parts += [part | about for part in _panel(values, kind, limit(values))]
     drawn = stacked(parts, "panel", "kind", "place", "mark", "order", "x", "y", "label")
     kinds_drawn = len({kind for _, kinds in vectors for kind in kinds})
     said = "No pictures yet."

@@ -9,22 +9,24 @@ import numpy as np
 import pandas as pd
 
 from toyviz.charts.chart import AMBER, BLUE, GREEN, GREY, PURPLE, VERMILLION, Chart
-from toyviz.charts.clock import (
-    ANY,
-    DIMMED,
-    LIT,
-    LIVELY,
-    LOOKED_AT,
-    NOW,
-    SCALED,
-    SCHEMA,
+from toyviz.charts.clock import LOOKED_AT, NOW, lit, own_or_all, packed
+from toyviz.charts.layers import (
+    META,
     Kind,
+    between,
+    by,
+    calculated,
+    grey,
     heading,
+    layer,
     legend,
+    mark,
     meta,
-    packed,
-    unseen,
+    nominal,
+    quantity,
+    specification,
 )
+from toyviz.charts.ticks import SIGNED, number_axis
 from toyviz.charts.vectors import Group, planes_of_kinds
 
 STAGES = ("h_x W2[c, 0]", "h_y W2[c, 1]", "their sum", "b2[c]", "logit")
@@ -159,41 +161,23 @@ def ranking(logits: Logits) -> Chart:
         order = np.argsort(-logit, kind="stable")[:FIRST]
         chosen = [*order] if logits.label is None or logits.label in order else [*order, logits.label]
         for line, c in enumerate(chosen):
+            at = {"frame": f, "line": line, "class": int(c)}
             rank = line + 1 if line < len(order) or ranks is None else ranks[f]
-            is_correct = bool(c == logits.label)
-            rows.append(
-                {
-                    "frame": f,
-                    "line": line,
-                    "class": int(c),
-                    "kin": f",{c},",
-                    "text": f"{rank}. class {c}",
-                    "correct": is_correct,
-                    "value": logit[c],
-                    "shown": f"{logit[c]:.3g}",
-                }
-            )
-            start = 0.0
-            for part, value in zip(PARTS, (first[c], second[c], bias[c]), strict=True):
-                at = {"frame": f, "line": line, "class": int(c), "part": part.name, "value": value}
-                bars.append(at | {"start": start, "end": start + value})
-                start += value
+            about = {"kin": f",{c},", "text": f"{rank}. class {c}", "correct": bool(c == logits.label)}
+            rows.append({**at, **about, "value": logit[c], "shown": f"{logit[c]:.3g}"})
+            ends = np.cumsum([0.0, first[c], second[c], bias[c]])
+            for part, start, end, value in zip(PARTS, ends, ends[1:], (first[c], second[c], bias[c]), strict=False):
+                bars.append({**at, "part": part.name, "value": value, "start": start, "end": end})
     table, parts = pd.DataFrame(rows), pd.DataFrame(bars)
-    ends = parts.groupby("frame")[["start", "end"]].agg(["min", "max"]).to_numpy()  # (f, 4)
-    low = WIDER * np.minimum(ends.min(axis=1), 0)
-    high = WIDER * np.maximum(ends.max(axis=1), 1e-9)
+    ends_of_all = parts.groupby("frame")[["start", "end"]].agg(["min", "max"]).to_numpy()  # (f, 4)
+    low = WIDER * np.minimum(ends_of_all.min(axis=1), 0)
+    high = WIDER * np.maximum(ends_of_all.max(axis=1), 1e-9)
+    bounds = {"low": float(low.min()), "high": float(high.max())}
     data = {
         "rows": table,
         "bars": parts,
-        "scales": pd.DataFrame({"low": low, "high": high, "half": high}),
-        "meta": meta(
-            title="Who is first, and why",
-            last=len(stages) - 1,
-            half=1.0,
-            low=float(low.min()),
-            high=float(high.max()),
-            lines=FIRST + 1,
-        ),
+        "scales": pd.DataFrame({"low": low, "high": high}),
+        "meta": meta(title="Who is first, and why", last=len(stages) - 1, **bounds, lines=FIRST + 1),
     }
     top = table[table["frame"] == len(stages) - 1].iloc[0]
     said = f"The largest logit at the end is that of class {top['class']}, {top['shown']}"
@@ -233,174 +217,81 @@ def _halves(values: np.ndarray) -> np.ndarray:
 
 def _value_axis(low: str, high: str) -> dict[str, Any]:
     """The axis of logits along the foot, between two expressions."""
-    return {
-        "field": "value",
-        "type": "quantitative",
-        "title": None,
-        "scale": {"domain": {"expr": f"[{low}, {high}]"}, "nice": False, "zero": False},
-        "axis": {
-            "grid": True,
-            "gridOpacity": 0.4,
-            "domain": False,
-            "ticks": False,
-            "labelColor": GREY,
-            "labelFontSize": 10,
-            "labelOverlap": True,
-            "labelExpr": "replace(format(datum.value, '~r'), '-', '−')",
-            "tickCount": {"expr": "clamp(floor(width / 60), 3, 8)"},
-        },
-    }
+    axis = number_axis("width", 60, 3, 8, grid=True, gridOpacity=0.4, labelOverlap=True, labelExpr=SIGNED)
+    return quantity("value", title=None, scale=between(low, high, zero=False), axis=axis)
 
 
-ZERO: dict[str, Any] = {"data": {"name": "meta"}, "mark": {"type": "rule", "color": GREY, "opacity": 0.6}}
-OF_FRAME = {"filter": "datum.frame == frame"}
+ZERO = layer("meta", grey("rule", opacity=0.6), x={"datum": 0, "type": "quantitative"})
+OF_FRAME = "datum.frame == frame"
 
 
 @cache
 def _logit_stages() -> dict[str, Any]:
-    x = _value_axis("-half", "half")
-    y = {
-        "field": "stage",
-        "type": "nominal",
-        "title": None,
-        "scale": {"domain": list(STAGES)},
-        "axis": {"domain": False, "ticks": False, "labelFontSize": 11, "minExtent": 84, "maxExtent": 84},
+    axis = {"domain": False, "ticks": False, "labelFontSize": 11, "minExtent": 84, "maxExtent": 84}
+    at = {
+        "x": _value_axis("-half", "half"),
+        "y": nominal("stage", title=None, scale={"domain": list(STAGES)}, axis=axis),
     }
-    names = {"first": "a", "second": "b", "bias": "c"}
+    side = {"expr": "datum.value > half / 2 ? 'right' : datum.value < -half / 2 ? 'left' : 'center'"}
+    label = mark("text", dy=-14, color=VERMILLION, fontWeight="bold", fontSize=11, align=side)
+    layers = [
+        ZERO,
+        _class_ticks(**at),
+        layer("correct", mark("point", filled=True, shape="diamond", color=VERMILLION, opacity=1, size=110), OF_FRAME,
+              **at),
+        layer("correct", label, OF_FRAME, **at, text=nominal("label")),
+    ]  # fmt: skip
+    return specification(layers, heading(6), [*NOW, LOOKED_AT, *own_or_all("half")], "scales")
+
+
+def _class_ticks(**at: Any) -> dict[str, Any]:
+    """A tick for each class at each stage."""
     folded = ["first", "second", "sum", "bias", "logit"]
     named = ", ".join(f"{name}: '{stage}'" for name, stage in zip(folded, STAGES, strict=True))
-    color = {"condition": {"test": "datum.seen == 'no'", "value": GREY}, "value": GREEN}
-    layers: list[dict[str, Any]] = [
-        {**ZERO, "encoding": {"x": {"datum": 0, "type": "quantitative"}}},
-        {
-            "data": {"name": "ticks"},
-            "transform": [
-                *({"calculate": f"datum['{c}' + frame] * scale.unit", "as": name} for name, c in names.items()),
-                {"calculate": "datum.first + datum.second", "as": "sum"},
-                {"calculate": "datum.sum + datum.bias", "as": "logit"},
-                {"fold": folded, "as": ["folded", "value"]},
-                {"calculate": f"{{{named}}}[datum.folded]", "as": "stage"},
-            ],
-            "mark": {"type": "tick", "thickness": 1, "clip": True},
-            "encoding": {
-                "x": x,
-                "y": y,
-                "color": color,
-                "opacity": {"condition": [{"test": LIT, "value": 1}, {"test": ANY, "value": DIMMED}], "value": 0.4},
-                "size": {"condition": {"test": "datum.seen == 'no'", "value": 8}, "value": 16},
-                "tooltip": [
-                    {"field": "class", "type": "quantitative"},
-                    {"field": "value", "type": "quantitative", "format": ".4f"},
-                    {"field": "seen", "type": "nominal", "title": "seen in training"},
-                ],
-            },
-        },
-        {
-            "data": {"name": "correct"},
-            "transform": [OF_FRAME],
-            "mark": {"type": "point", "filled": True, "shape": "diamond", "color": VERMILLION, "opacity": 1}
-            | {"size": 110, "tooltip": None},
-            "encoding": {"x": x, "y": y},
-        },
-        {
-            "data": {"name": "correct"},
-            "transform": [OF_FRAME],
-            "mark": {"type": "text", "dy": -14, "color": VERMILLION, "fontWeight": "bold", "fontSize": 11}
-            | {"tooltip": None, "align": {"expr": "datum.value > half / 2 ? 'right' : datum.value < -half / 2 ? "
-               "'left' : 'center'"}},
-            "encoding": {"x": x, "y": y, "text": {"field": "label", "type": "nominal"}},
-        },
-    ]  # fmt: skip
-    return {
-        "$schema": SCHEMA,
-        "title": heading(6),
-        "params": [*NOW, LOOKED_AT, *SCALED],
-        "layer": [*unseen("meta", "scales"), *layers],
-        **LIVELY,
-    }
+    never = "datum.seen == 'no'"
+    return layer(
+        "ticks",
+        mark("tick", thickness=1, clip=True),
+        *calculated(
+            first="datum['a' + frame] * scale.unit",
+            second="datum['b' + frame] * scale.unit",
+            bias="datum['c' + frame] * scale.unit",
+            sum="datum.first + datum.second",
+            logit="datum.sum + datum.bias",
+        ),
+        {"fold": folded, "as": ["folded", "value"]},
+        *calculated(stage=f"{{{named}}}[datum.folded]"),
+        **at,
+        color={"condition": {"test": never, "value": GREY}, "value": GREEN},
+        opacity=lit(0.4),
+        size={"condition": {"test": never, "value": 8}, "value": 16},
+        tooltip=[quantity("class"), quantity("value", format=".4f"), nominal("seen", title="seen in training")],
+    )
 
 
 @cache
 def _ranking() -> dict[str, Any]:
-    own = "isValid(own) && own != ''"
-    low, high = (f"({own} ? scale.{name} : data('meta')[0].{name})" for name in ("low", "high"))
-    x = _value_axis(low, high)
-    y = {
-        "field": "line",
-        "type": "quantitative",
-        "title": None,
-        "scale": {"domain": {"expr": "[data('meta')[0].lines - 0.5, -0.5]"}, "nice": False, "zero": False},
-        "axis": {"grid": False, "domain": False, "ticks": False, "labels": False, "minExtent": 132, "maxExtent": 132},
-    }
-    part = {
-        "field": "part",
-        "type": "nominal",
-        "legend": None,
-        "scale": {"domain": [kind.name for kind in PARTS], "range": [kind.colour for kind in PARTS]},
-    }
-    rows: dict[str, Any] = {"data": {"name": "rows"}, "transform": [OF_FRAME]}
-    own_colour = {"condition": {"test": "datum.correct", "value": VERMILLION}, "value": GREY}
-    text = {"type": "text", "baseline": "middle", "tooltip": None}
-    layers: list[dict[str, Any]] = [
-        {**ZERO, "encoding": {"x": {"datum": 0, "type": "quantitative"}}},
-        {
-            "data": {"name": "bars"},
-            "transform": [
-                OF_FRAME,
-                {"calculate": f"datum.line + indexof({[kind.name for kind in PARTS]}, datum.part) * 0.2 - 0.2",
-                 "as": "level"},
-            ],
-            "mark": {"type": "rule", "clip": True, "strokeWidth": {"expr": "clamp(height / 40, 2, 8)"}},
-            "encoding": {
-                "x": {**x, "field": "start"},
-                "x2": {"field": "end"},
-                "y": {**y, "field": "level"},
-                "color": part,
-                "tooltip": [
-                    {"field": "class", "type": "quantitative"},
-                    {"field": "part", "type": "nominal", "title": " "},
-                    {"field": "value", "type": "quantitative", "format": ".4f"},
-                ],
-            },
-        },
-        {
-            **rows,
-            "mark": {"type": "point", "filled": True, "shape": "diamond", "opacity": 1, "tooltip": None},
-            "encoding": {
-                "x": x,
-                "y": y,
-                "color": own_colour,
-                "size": {"condition": {"test": "datum.correct", "value": 120}, "value": 60},
-            },
-        },
-        {
-            **rows,
-            "mark": {**text, "align": "right", "fontSize": 11,
-                     "fontWeight": {"expr": "datum.correct ? 'bold' : 'normal'"}},
-            "encoding": {
-                "x": {"value": -44},
-                "y": y,
-                "text": {"field": "text", "type": "nominal"},
-                "color": own_colour,
-            },
-        },
-        {
-            **rows,
-            "mark": {**text, "align": "right", "fontSize": 11,
-                     "fontWeight": {"expr": "datum.correct ? 'bold' : 'normal'"}},
-            "encoding": {
-                "x": {"value": -6},
-                "y": y,
-                "text": {"field": "shown", "type": "nominal"},
-                "color": own_colour,
-            },
-        },
+    axis = {"grid": False, "domain": False, "ticks": False, "labels": False, "minExtent": 132, "maxExtent": 132}
+    x, y = (
+        _value_axis("low", "high"),
+        quantity("line", title=None, scale=between(f"{META}.lines - 0.5", "-0.5", zero=False), axis=axis),
+    )
+    names = [kind.name for kind in PARTS]
+    level = calculated(level=f"datum.line + indexof({names}, datum.part) * 0.2 - 0.2")
+    bar = mark("rule", clip=True, strokeWidth={"expr": "clamp(height / 40, 2, 8)"})
+    part = by("part", names, [kind.colour for kind in PARTS])
+    ends = {"x": {**x, "field": "start"}, "x2": {"field": "end"}, "y": {**y, "field": "level"}}
+    told = [quantity("class"), nominal("part", title=" "), quantity("value", format=".4f")]
+    own = {"condition": {"test": "datum.correct", "value": VERMILLION}, "value": GREY}
+    size = {"condition": {"test": "datum.correct", "value": 120}, "value": 60}
+    weight = {"expr": "datum.correct ? 'bold' : 'normal'"}
+    text = mark("text", baseline="middle", align="right", fontSize=11, fontWeight=weight)
+    layers = [
+        ZERO,
+        layer("bars", bar, OF_FRAME, *level, **ends, color=part, tooltip=told),
+        layer("rows", mark("point", filled=True, shape="diamond", opacity=1), OF_FRAME, x=x, y=y, color=own, size=size),
+        layer("rows", text, OF_FRAME, x={"value": -44}, y=y, text=nominal("text"), color=own),
+        layer("rows", text, OF_FRAME, x={"value": -6}, y=y, text=nominal("shown"), color=own),
         *legend(LEGEND),
-    ]  # fmt: skip
-    return {
-        "$schema": SCHEMA,
-        "title": heading(6),
-        "params": [*NOW, LOOKED_AT, *SCALED],
-        "layer": [*unseen("meta", "scales"), *layers],
-        **LIVELY,
-    }
+    ]
+    return specification(layers, heading(6), [*NOW, LOOKED_AT, *own_or_all("low", "high")], "scales")

@@ -27,6 +27,7 @@ from toyviz.charts.chart import (
 FLOOR = 1e-3  # losses below are drawn here: a memorised set goes down to 1e-10, and would flatten all the rest
 SETS = ("test", "train")
 LEAST = {"loss": FLOOR, "accuracy": 3e-4}  # values below are drawn here, on a logarithmic axis
+MEASURES = {"loss": "cross-entropy (nats)", "accuracy": "accuracy"}
 CLEAR = 3  # lines closer than this factor have no room for two names
 NEAR = (0.98, 1.02)  # the window of loss_close_to_one, in units of the loss of the output 0
 
@@ -38,8 +39,9 @@ def loss_close_to_one(
 
     runs: columns n_samples, seed, train_loss, test_loss. baselines: loss by name; the first sets the window.
     """
-    points = _points(runs)
+    points = points_of(runs)
     points = points[points["set"] == "test"]
+    mean = means_of(points)
     unit = next(iter(baselines.values()))
     lowest = min([NEAR[0] * unit, *(points["loss"] - 0.005 * unit)])
     window = [{"name": "low", "value": lowest}, {"name": "high", "value": NEAR[1] * unit}]
@@ -49,12 +51,12 @@ def loss_close_to_one(
     ]
     data = {
         "points": points,
-        "mean": _means(points),
+        "mean": mean,
         "baselines": records(rules, "loss", "label", "above"),
         "selected": records([{"n_samples": selected}] if selected else [], "n_samples"),
-        "frame": _frame(sizes, unit, unit),
+        "frame": _held_open(sizes, unit, unit),
     }
-    below = int((_means(points)["loss"] < min(baselines.values())).sum())
+    below = int((mean["loss"] < min(baselines.values())).sum())
     said = f"Mean test loss close to {unit:.3g}; at {below} sizes it is below what the best constant output has."
     return Chart({**_loss_close_to_one(), "params": window}, data, said)
 
@@ -93,11 +95,9 @@ def over_samples(
     guessing has, by name. sizes: every T of the sweep, trained or not. Clicking a point picks its n_samples and seed.
     """
     least = LEAST[measure]
-    points = _of_measure(runs, measure, least)
-    mean = points.groupby(["n_samples", "set"], as_index=False).agg(
-        value=("value", "mean"), low=("shown", "min"), high=("shown", "max")
-    )
-    mean["shown"] = mean["value"].clip(lower=least)
+    points = points_of(runs, measure, least)
+    mean = means_of(points, measure, least)
+    top = 1.0 if measure == "accuracy" or points.empty else max(points["shown"].max() * 2, 10.0)
     name, guess = baseline
     data = {
         "points": points,
@@ -105,24 +105,16 @@ def over_samples(
         "names": _named_ends(mean),
         "baseline": pd.DataFrame({"value": [guess], "label": [f"{name}: {guess:.4g}"]}),
         "selected": records([{"n_samples": selected}] if selected else [], "n_samples"),
-        "frame": pd.DataFrame(
-            {
-                "n_samples": [min(sizes, default=1) / 1.25, max(sizes, default=1000) * 1.25],
-                "shown": [least, 1.0 if measure == "accuracy" else max(points["shown"].max() * 2, 10.0)]
-                if len(points)
-                else [least, 1.0],
-            }
-        ),
+        "frame": _held_open(sizes, least, top),
     }
     test = mean[mean["set"] == "test"]
     what = "cross-entropy" if measure == "loss" else "accuracy"
     said = f"Train and test {what} over the size of the training set; nothing is trained yet."
     if len(test):
-        top = test.loc[test["value"].idxmax()]
-        last = test.iloc[-1]
+        best, last = test.loc[test[measure].idxmax()], test.iloc[-1]
         said = (
-            f"Mean test {what} over the size of the training set: highest at T = {top['n_samples']:,} with "
-            f"{top['value']:.3g}, and {last['value']:.3g} at T = {last['n_samples']:,}. {name}: {guess:.4g}."
+            f"Mean test {what} over the size of the training set: highest at T = {best['n_samples']:,} with "
+            f"{best[measure]:.3g}, and {last[measure]:.3g} at T = {last['n_samples']:,}. {name}: {guess:.4g}."
         )
     return Chart(_over_samples(measure), data, said)
 
@@ -138,38 +130,25 @@ def _named_ends(mean: pd.DataFrame) -> pd.DataFrame:
     return here.assign(below=meet & (here["shown"] < here["shown"].max()))
 
 
-def _of_measure(runs: pd.DataFrame, measure: str, least: float) -> pd.DataFrame:
-    columns = [f"{name}_{measure}" for name in SETS]
-    points = runs.melt(["n_samples", "seed"], columns, "set", "value").dropna(subset="value")
-    points["set"] = points["set"].str.removesuffix(f"_{measure}")
-    return points.astype({"value": float}).assign(shown=points["value"].astype(float).clip(lower=least))
-
-
-def _points(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row for each network and set; "shown" is the loss, but not below FLOOR."""
+def points_of(runs: pd.DataFrame, measure: str = "loss", least: float = FLOOR) -> pd.DataFrame:
+    """One row for each network and set: the measure, and "shown", the same but not below the least."""
     parts = []
     for name in SETS:
-        loss = runs[f"{name}_loss"].to_numpy(float)
-        there = np.isfinite(loss)
-        size, seed, loss = runs["n_samples"].to_numpy(int)[there], runs["seed"].to_numpy(int)[there], loss[there]
-        parts.append({"n_samples": size, "seed": seed, "set": name, "loss": loss, "shown": np.maximum(loss, FLOOR)})
-    return stacked(parts, "n_samples", "seed", "set", "loss", "shown")
+        value = runs[f"{name}_{measure}"].to_numpy(float)
+        there = np.isfinite(value)
+        about = {field: runs[field].to_numpy(int)[there] for field in ("n_samples", "seed")}
+        parts.append({**about, "set": name, measure: value[there], "shown": np.maximum(value[there], least)})
+    return stacked(parts, "n_samples", "seed", "set", measure, "shown")
 
 
-def _means(points: pd.DataFrame) -> pd.DataFrame:
+def means_of(points: pd.DataFrame, measure: str = "loss", least: float = FLOOR) -> pd.DataFrame:
     """The mean, the lowest and the highest seed at each size and set."""
-    rows = []
-    for name in SETS:
-        part = points[points["set"] == name]
-        sizes, shown = part["n_samples"].to_numpy(), part["shown"].to_numpy()
-        for size in np.unique(sizes):
-            mean = part["loss"].to_numpy()[sizes == size].mean()
-            here = shown[sizes == size]
-            rows.append((size, name, mean, here.min(), here.max(), max(mean, FLOOR)))
-    return pd.DataFrame(rows, columns=["n_samples", "set", "loss", "low", "high", "shown"])
+    by = points.groupby(["set", "n_samples"], as_index=False)
+    mean = by.agg(**{measure: (measure, "mean")}, low=("shown", "min"), high=("shown", "max"))
+    return mean.assign(shown=mean[measure].clip(lower=least))
 
 
-def _frame(sizes: Sequence[int], low: float, high: float) -> pd.DataFrame:
+def _held_open(sizes: Sequence[int], low: float, high: float) -> pd.DataFrame:
     """Two corners that nobody sees: they hold the axes open."""
     return pd.DataFrame(
         {"n_samples": [min(sizes, default=1) / 1.25, max(sizes, default=1000) * 1.25], "shown": [low, high]}
@@ -263,28 +242,18 @@ def _norms_over_samples() -> dict[str, Any]:
 
 @cache
 def _over_samples(measure: str) -> dict[str, Any]:
-    least, loss = LEAST[measure], measure == "loss"
-    title = "cross-entropy (nats)" if loss else "accuracy"
-    y = alt.Y(
-        "shown:Q",
-        title=title,
-        scale=alt.Scale(type="log", nice=False),
-        axis=alt.Axis(
-            labelExpr=f"datum.value <= {least} ? '≤ {least}' : format(datum.value, '~r')"
-            if loss
-            else "format(datum.value, datum.value < 0.01 ? '.1%' : '.0%')",
-            values=[10.0**k for k in range(-3, 5)] if loss else [0.001, 0.01, 0.1, 1],
-            gridOpacity=0.5,
-            minExtent=48,
-            maxExtent=48,
-        ),
-    )
+    loss, y = measure == "loss", _measure_axis(measure)
     color = alt.Color("set:N", title=None, scale=alt.Scale(domain=SETS, range=[GREEN, VERMILLION]), legend=None)
     form = alt.Shape("set:N", title=None, scale=alt.Scale(domain=SETS, range=["circle", "square"]), legend=None)
     dash = alt.StrokeDash("set:N", title=None, scale=alt.Scale(domain=SETS, range=[[1, 0], [5, 3]]), legend=None)
     pick = alt.selection_point(name="pick", fields=["n_samples", "seed"], toggle=False, empty=False, nearest=True)
     mean, points, rule = (alt.Chart(named(name)) for name in ("mean", "points", "baseline"))
-    number = alt.Tooltip("value:Q", title=title, format=".4~g" if loss else ".2%")
+    tooltip = [
+        alt.Tooltip("n_samples:Q", title="training samples T", format=","),
+        alt.Tooltip("seed:N", title="seed"),
+        alt.Tooltip("set:N", title="set"),
+        alt.Tooltip(f"{measure}:Q", title=MEASURES[measure], format=".4~g" if loss else ".2%"),
+    ]
     names = [
         alt.Chart(named("names"))
         .transform_filter(alt.datum.below == below)
@@ -302,20 +271,23 @@ def _over_samples(measure: str) -> dict[str, Any]:
         mean.mark_area(opacity=0.12).encode(x=samples_x(), y=alt.Y("low:Q"), y2="high:Q", color=color),
         mean.mark_line(strokeWidth=2.5).encode(x=samples_x(), y=y, color=color, strokeDash=dash),
         points.mark_point(filled=True, size=44, opacity=0.85)
-        .encode(
-            x=samples_x(),
-            y=y,
-            color=color,
-            shape=form,
-            tooltip=[
-                alt.Tooltip("n_samples:Q", title="training samples T", format=","),
-                alt.Tooltip("seed:N", title="seed"),
-                alt.Tooltip("set:N", title="set"),
-                number,
-            ],
-        )
+        .encode(x=samples_x(), y=y, color=color, shape=form, tooltip=tooltip)
         .add_params(pick),
         *names,
     )
     what = "Cross-entropy" if loss else "Accuracy"
     return stretched(layers, f"{what} over the size of the training set", 300 if loss else 220)
+
+
+def _measure_axis(measure: str) -> alt.Y:
+    least = LEAST[measure]
+    percent = "format(datum.value, datum.value < 0.01 ? '.1%' : '.0%')"
+    plain = f"datum.value <= {least} ? '≤ {least}' : format(datum.value, '~r')"
+    axis = alt.Axis(
+        labelExpr=plain if measure == "loss" else percent,
+        values=[10.0**k for k in range(-3, 5)] if measure == "loss" else [0.001, 0.01, 0.1, 1],
+        gridOpacity=0.5,
+        minExtent=48,
+        maxExtent=48,
+    )
+    return alt.Y("shown:Q", title=MEASURES[measure], scale=alt.Scale(type="log", nice=False), axis=axis)

@@ -10,9 +10,9 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.chart import BLUE, GREY, VERMILLION, Chart, named, stretched
-from toyviz.charts.clock import POINTED_AT, heading, meta, pointed_in, targets, width_of
-from toyviz.charts.sizes import filled
+from toyviz.charts.chart import BLUE, GREY, VERMILLION, Chart, expressions_read, filled, named, stretched
+from toyviz.charts.clock import POINTED_AT, pickable, pointed_in
+from toyviz.charts.layers import META, heading, meta, width_of
 
 TOLD = {  # what the tooltip of a cell tells beside its value, where it is known
     "floor": alt.Tooltip("floor:Q", title="lowest possible", format=".4~g"),
@@ -27,7 +27,7 @@ Colours = Literal["log", "sqrt", "linear", "difference", "difference in percent"
 SCALES: dict[Colours, Any] = {
     "log": "log", "sqrt": "sqrt", "linear": "linear", "difference": "pow", "difference in percent": "pow",
 }  # fmt: skip
-LOW, HIGH = "data('meta')[0].low", "data('meta')[0].high"
+LOW, HIGH = f"{META}.low", f"{META}.high"
 LINE = 13  # pixels of a line of the titles of maps side by side
 DARK, BRIGHT = "#222222", "#ffffff"  # numbers in bright and in dark cells
 
@@ -85,40 +85,40 @@ def size_map(
     low, high = _ends(cells["value"], logarithmic, ends)
     percent = ends is not None and not logarithmic
     digits = digits or (1 if logarithmic and high > 20 * low else 2)  # the wider the range, the fewer tell cells apart
-    drawn = _told(cells, percent, digits)
-    drawn["kin"] = [f"{x.field}={i} {y.field}={j}" for i, j in zip(cells[x.field], cells[y.field], strict=True)]
+    drawn = _told(cells, x, y, percent, digits)
     sides = [side.values or tuple(sorted(set(cells[side.field]))) or (1,) for side in (x, y)]
-    titles = beside.titles if beside else {"": ""}
-    if outlines is None:
-        outlines = _every(x.field, y.field, sides, beside)
-    frames = {
-        "cells": drawn.sort_values([y.field, x.field]).reset_index(drop=True),
-        "frame": outlines.reset_index(drop=True),
-        "selected": pd.DataFrame([dict(selected)] if selected else [], columns=list(outlines.columns)),
-    }
-    data = {
-        "across": pd.DataFrame({"value": _columns(list(titles), sides[0]) if beside else sides[0]}),
-        "up": pd.DataFrame({"value": sorted(sides[1], reverse=True)}),
-        "meta": meta(
-            title=title,
-            low=low,
-            high=high,
-            longest=max(map(len, drawn["text"]), default=1),
-            lines=max(each.count("\n") + 1 if each else 0 for each in titles.values()),
-            columns=len(sides[0]),
-        ),
-    }
-    if beside:
-        frames = {name: _in_columns(frame, beside.field, x.field) for name, frame in frames.items()}
-        frames["cells"]["name"] = [titles[each].replace("\n", ", ") for each in frames["cells"][beside.field]]
-        firsts = [column_of(each, sides[0][0]) for each in titles]
-        data["maps"] = pd.DataFrame({"label": list(titles.values()), "column": firsts})
-    data |= {name: filled(frame) for name, frame in frames.items()}
+    outlines = _every(x.field, y.field, sides, beside) if outlines is None else outlines.reset_index(drop=True)
+    chosen = pd.DataFrame([dict(selected)] if selected else [], columns=list(outlines.columns))
+    ends_of = meta(title=title, low=low, high=high, longest=max(map(len, drawn["text"]), default=1))
+    tables = {"cells": drawn, "frame": outlines, "selected": chosen, "meta": ends_of}
+    data = _laid_out(tables, x.field, sides, beside)
     more = tuple(name for name in TOLD if name in cells.columns)
     scale: Colours = "log" if logarithmic else "sqrt" if percent else "linear"
     bare = (side._replace(values=()) for side in (x, y))
     spec = _size_map(legend, scale, *bare, more, tuple(pick), bool(beside), linked)
-    return Chart(spec, data, _said(title, drawn, percent, len(titles)))
+    return Chart(spec, data, _said(title, drawn, percent, len(beside.titles) if beside else 1))
+
+
+def _laid_out(
+    tables: Mapping[str, pd.DataFrame], across: str, sides: Sequence[Sequence[int]], beside: Beside | None
+) -> dict[str, pd.DataFrame]:
+    """The data sets of one map, or of several side by side, which are one map of more columns."""
+    titles, columns = (beside.titles if beside else {}), list(sides[0])
+    about = tables["meta"].assign(lines=max((each.count("\n") + 1 for each in titles.values()), default=0))
+    found = {name: table for name, table in tables.items() if name != "meta"}
+    maps = {}
+    if beside:
+        found = {name: _in_columns(table, beside.field, across) for name, table in found.items()}
+        found["cells"]["name"] = [titles[each].replace("\n", ", ") for each in found["cells"][beside.field]]
+        firsts = [column_of(each, sides[0][0]) for each in titles]
+        maps = {"maps": pd.DataFrame({"label": list(titles.values()), "column": firsts})}
+    return {
+        "across": pd.DataFrame({"value": _columns(list(titles), columns) if beside else columns}),
+        "up": pd.DataFrame({"value": sorted(sides[1], reverse=True)}),
+        "meta": about.assign(columns=len(columns)),
+        **maps,
+        **{name: filled(table) for name, table in found.items()},
+    }
 
 
 def difference(a: Chart, b: Chart) -> Chart | None:
@@ -158,7 +158,7 @@ def _signed(value: float, digits: int, percent: bool) -> str:
     """A difference with its sign: "+0.3", "−2", "0"; nothing for what is not known."""
     if not np.isfinite(value):
         return ""
-    return f"{'−' if value < 0 else '+' if value > 0 else ''}{told(abs(value), digits, percent)}"
+    return f"{'−' if value < 0 else '+' if value > 0 else ''}{written(abs(value), digits, percent)}"
 
 
 def _every(across: str, up: str, sides: Sequence[Sequence[int]], beside: Beside | None) -> pd.DataFrame:
@@ -192,24 +192,26 @@ def _ends(values: pd.Series, logarithmic: bool, ends: tuple[float, float] | None
     return low, high if high > low else low * 1.01 or 1.0
 
 
-def _told(cells: pd.DataFrame, percent: bool, digits: int) -> pd.DataFrame:
-    """The cells with their numbers as text."""
-    return cells.assign(
+def _told(cells: pd.DataFrame, x: Side, y: Side, percent: bool, digits: int) -> pd.DataFrame:
+    """The cells, row by row, with their numbers as text, and what pointing at them tells other maps."""
+    drawn = cells.assign(
         zero=cells["value"] == 0,
-        text=cells.get("text", [told(value, digits, percent) for value in cells["value"]]),
-        precise=[told(value, 4, percent) for value in cells["value"]],
+        text=cells.get("text", [written(value, digits, percent) for value in cells["value"]]),
+        precise=[written(value, 4, percent) for value in cells["value"]],
+        kin=[f"{x.field}={i} {y.field}={j}" for i, j in zip(cells[x.field], cells[y.field], strict=True)],
     )
+    return drawn.sort_values([y.field, x.field]).reset_index(drop=True)
 
 
 def _said(title: str, drawn: pd.DataFrame, percent: bool, maps: int) -> str:
     if drawn.empty:
         return f"{title}: no network yet."
-    lowest, highest = (told(value, 2, percent) for value in (drawn["value"].min(), drawn["value"].max()))
+    lowest, highest = (written(value, 2, percent) for value in (drawn["value"].min(), drawn["value"].max()))
     of = f" in {maps} maps" if maps > 1 else ""
     return f"{title}: from {lowest} to {highest} over {len(drawn)} networks{of}, {int(drawn['zero'].sum())} of them 0."
 
 
-def told(value: float, digits: int, percent: bool) -> str:
+def written(value: float, digits: int, percent: bool) -> str:
     """A number to so many digits, a share in percent: "0.23 %"."""
     return f"{rounded(100 * value, digits)} %" if percent else rounded(value, digits)
 
@@ -233,6 +235,39 @@ def _size_map(
 ) -> dict[str, Any]:
     diverging, best_is_highest = kind.startswith("difference"), kind in ("sqrt", "linear")
     across, up = "column" if several else x_side.field, y_side.field
+    colours = DIVERGING if diverging else VIRIDIS
+    at = _places(across, x_side, y_side, several)
+    tooltip = [
+        *([alt.Tooltip("name:N", title=" ")] if several else []),
+        alt.Tooltip(f"{up}:O", title=y_side.title),
+        alt.Tooltip(f"{x_side.field}:O", title=x_side.title),
+        alt.Tooltip("precise:N", title=legend),
+        *(TOLD[name] for name in more),
+    ]
+    layers = [
+        *expressions_read("meta", "across", "up"),
+        *_outlines(across, at),
+        *_cells(kind, _colour(kind, colours, best_is_highest), tooltip, at),
+        *_selected(across, at),
+        *([_titles(at["x"])] if several else []),
+        *_legend(legend, colours[::-1] if best_is_highest else colours, kind in ("sqrt", "difference in percent")),
+    ]
+    spec = pickable(stretched(alt.layer(*layers), "", 230), x_side.field, up, *pick, linked=linked, nearest=False)
+    about = {
+        "x": [x_side.field, x_side.title],
+        "y": [y_side.field, y_side.title],
+        "by": [across, up],
+        "legend": legend,
+        "percent": kind == "sqrt",
+        "pick": list(pick),
+        "several": several,
+        "linked": linked,
+    }
+    return {**spec, "params": pointed_in(linked), "title": heading(6), "usermeta": {"map": about}}
+
+
+def _places(across: str, x_side: Side, y_side: Side, several: bool) -> dict[str, Any]:
+    """Where a cell lies; of several maps a column tells its value alone."""
     axis = alt.Axis(
         labelAngle=0,
         ticks=False,
@@ -247,82 +282,62 @@ def _size_map(
     sizes = axis.copy()
     if several:
         sizes.labelExpr = "length(split(datum.value, '|')) > 1 ? split(datum.value, '|')[1] : ''"
-    x, y = (
-        alt.X(f"{across}:O", title=x_side.title, axis=sizes, scale=_in_order("across")),
-        alt.Y(f"{up}:O", title=y_side.title, axis=axis, scale=_in_order("up")),
-    )
-    colours = DIVERGING if diverging else VIRIDIS
+    return {
+        "x": alt.X(f"{across}:O", title=x_side.title, axis=sizes, scale=_in_order("across")),
+        "y": alt.Y(f"{y_side.field}:O", title=y_side.title, axis=axis, scale=_in_order("up")),
+    }
+
+
+def _colour(kind: Colours, colours: Sequence[str], reverse: bool) -> alt.Color:
     scale = alt.Scale(
         type=SCALES[kind],
-        exponent=0.5 if diverging else alt.Undefined,  # of the distance from 0, so that small ones are seen too
+        exponent=0.5 if colours is DIVERGING else alt.Undefined,  # of the distance from 0, so that small ones are seen
         range=list(colours),
         interpolate="rgb",
         domain=alt.ExprRef(f"[{LOW}, {HIGH}]"),
-        reverse=best_is_highest,
+        reverse=reverse,
     )
-    color = alt.Color(
-        "shade:Q",
-        scale=scale,
-        legend=None,
-    )
-    tooltip = [
-        *([alt.Tooltip("name:N", title=" ")] if several else []),
-        alt.Tooltip(f"{up}:O", title=y_side.title),
-        alt.Tooltip(f"{x_side.field}:O", title=x_side.title),
-        alt.Tooltip("precise:N", title=legend),
-        *(TOLD[name] for name in more),
+    return alt.Color("shade:Q", scale=scale, legend=None)
+
+
+def _outlines(across: str, at: dict[str, Any]) -> list[alt.Chart]:
+    """The cells that there will be."""
+    frame = alt.Chart(named("frame")).transform_filter(f"isValid(datum.{across})")
+    look: dict[str, Any] = {"stroke": GREY, "strokeOpacity": 0.6, "strokeDash": [2, 3]}
+    return [frame.mark_rect(fill=GREY, fillOpacity=0.06, **look, tooltip=None).encode(**at)]
+
+
+def _cells(kind: Colours, color: alt.Color, tooltip: list[alt.Tooltip], at: dict[str, Any]) -> list[alt.Chart]:
+    """The cells, each with its number where there is room for it."""
+    room = f"min(bandwidth('x') / (0.58 * {META}.longest + 0.5), 0.75 * bandwidth('y'))"
+    dark = GREY if kind.startswith("difference") else DARK
+    numbers = alt.condition("datum.bright", alt.value(dark), alt.value(BRIGHT))
+    seen = alt.condition(f"{room} > 6", alt.value(1), alt.value(0))
+    cells = _there().transform_calculate(shade=f"clamp(datum.value, {LOW}, {HIGH})", bright=_bright(kind))
+    text = cells.mark_text(fontSize=alt.ExprRef(f"clamp({room}, 6, 12)"), tooltip=None)
+    return [
+        cells.mark_rect().encode(**at, color=color, tooltip=tooltip).properties(name="pickable"),
+        text.encode(**at, text="text:N", color=numbers, opacity=seen),
     ]
-    cells = alt.Chart(named("cells")).transform_filter("isValid(datum.value)")
-    cells = cells.transform_calculate(shade=f"clamp(datum.value, {LOW}, {HIGH})", bright=_bright(kind))
-    room = "min(bandwidth('x') / (0.58 * data('meta')[0].longest + 0.5), 0.75 * bandwidth('y'))"
-    numbers = alt.condition("datum.bright", alt.value(GREY if diverging else DARK), alt.value(BRIGHT))
-    layers = [
-        *(alt.Chart(named(name)).mark_point(opacity=0, tooltip=None) for name in ("meta", "across", "up")),
-        alt.Chart(named("frame"))
-        .transform_filter(f"isValid(datum.{across})")
-        .mark_rect(fill=GREY, fillOpacity=0.06, stroke=GREY, strokeOpacity=0.6, strokeDash=[2, 3], tooltip=None)
-        .encode(x=x, y=y),
-        cells.mark_rect().encode(x=x, y=y, color=color, tooltip=tooltip).properties(name="pickable"),
-        cells.mark_text(fontSize=alt.ExprRef(f"clamp({room}, 6, 12)"), tooltip=None).encode(
-            x=x,
-            y=y,
-            text="text:N",
-            color=numbers,
-            opacity=alt.condition(f"{room} > 6", alt.value(1), alt.value(0)),
-        ),
-        alt.Chart(named("selected"))
-        .transform_filter(f"isValid(datum.{across})")
-        .mark_rect(fillOpacity=0, stroke=VERMILLION, strokeWidth=3, tooltip=None)
-        .encode(x=x, y=y),
-        cells.transform_filter(POINTED_AT)
-        .mark_rect(fillOpacity=0, stroke=VERMILLION, strokeWidth=2, tooltip=None)
-        .encode(x=x, y=y),
-        *([_titles(x)] if several else []),
-        *_legend(
-            legend, colours[::-1] if best_is_highest else colours, percent=kind in ("sqrt", "difference in percent")
-        ),
+
+
+def _there() -> alt.Chart:
+    return alt.Chart(named("cells")).transform_filter("isValid(datum.value)")
+
+
+def _selected(across: str, at: dict[str, Any]) -> list[alt.Chart]:
+    """Frames around the cell that is looked into, and around that which is pointed at."""
+    selected = alt.Chart(named("selected")).transform_filter(f"isValid(datum.{across})")
+    look: dict[str, Any] = {"fillOpacity": 0, "stroke": VERMILLION, "tooltip": None}
+    return [
+        selected.mark_rect(**look, strokeWidth=3).encode(**at),
+        _there().transform_filter(POINTED_AT).mark_rect(**look, strokeWidth=2).encode(**at),
     ]
-    spec = stretched(alt.layer(*layers), "", 230)
-    pickable = targets(x_side.field, up, *pick, linked=linked, nearest=False)
-    layer = next(each for each in spec["layer"] if each.get("name") == "pickable")
-    layer["transform"] = [*layer["transform"], *pickable["transform"]]
-    layer["params"] = pickable["params"]
-    about = {
-        "x": [x_side.field, x_side.title],
-        "y": [y_side.field, y_side.title],
-        "by": [across, up],
-        "legend": legend,
-        "percent": kind == "sqrt",
-        "pick": list(pick),
-        "several": several,
-        "linked": linked,
-    }
-    return {**spec, "params": pointed_in(linked), "title": heading(6), "usermeta": {"map": about}}
 
 
 def _titles(x: alt.X) -> alt.Chart:
     """The title of each of several maps, over its first column."""
-    width = "bandwidth('x') * data('meta')[0].columns"
+    width = f"bandwidth('x') * {META}.columns"
     text = alt.Chart(named("maps")).mark_text(
         color=GREY,
         fontSize=11,
@@ -335,12 +350,12 @@ def _titles(x: alt.X) -> alt.Chart:
         lineHeight=LINE,
         tooltip=None,
     )
-    return text.encode(x=x, y=alt.value(alt.ExprRef(f"-4 - {LINE} * (data('meta')[0].lines - 1)")), text="label:N")
+    return text.encode(x=x, y=alt.value(alt.ExprRef(f"-4 - {LINE} * ({META}.lines - 1)")), text="label:N")
 
 
 def _legend(name: str, colours: Sequence[str], percent: bool) -> list[alt.Chart]:
     """The colours from the lowest to the highest value, with their ends, in one line above the map and its titles."""
-    y = alt.value(alt.ExprRef(f"-10 - {LINE} * data('meta')[0].lines"))
+    y = alt.value(alt.ExprRef(f"-10 - {LINE} * {META}.lines"))
     left = width_of(name) - 14
     narrow = f"width < {left + 140:.0f}"  # then there is no room for the name, which is in the title too
     start = f"({narrow} ? 0 : {left:.0f})"

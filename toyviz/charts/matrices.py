@@ -9,21 +9,22 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.chart import BLUE, GREY, VERMILLION, Chart, records
-from toyviz.charts.clock import LIVELY, LOOKED_AT, NOW, SCHEMA, heading, meta, packed, together, unseen
-from toyviz.charts.panels import (
-    HEAD,
-    KEY,
-    OWN_OR_ALL,
-    brightness,
-    gradient,
-    pickable,
-    said_axes,
-    title_of,
-    titles,
-    tooltip_of,
+from toyviz.charts.chart import BLUE, GREY, VERMILLION, Chart, filled, records
+from toyviz.charts.clock import LOOKED_AT, NOW, brightness, own_or_all, packed, targets, together
+from toyviz.charts.layers import (
+    META,
+    calculated,
+    computed,
+    grey,
+    heading,
+    layer,
+    mark,
+    meta,
+    nominal,
+    quantity,
+    specification,
 )
-from toyviz.charts.sizes import filled
+from toyviz.charts.panels import HEAD, KEY, gradient, said_axes, title_of, titles, tooltip_of
 
 APART = 12  # pixels between panels
 PAUSE = 0.4  # of a cell, before the column that a gap is left before
@@ -73,14 +74,11 @@ def matrices(
     told = tuple(dict.fromkeys(name for panel in panels for name in panel.about))
     parts = [_cells(panel, place, told) for panel, place in zip(panels, layout.places, strict=True)]
     cells = pd.concat(parts, ignore_index=True) if parts else records([], *CELL, *told)
-    cells = pd.concat([cells, pd.DataFrame(columns)], axis=1)
-    if cells.empty:  # a data set without rows would have the chart built anew when there are some
-        cells = pd.DataFrame({name: [""] if name in WORDS else [np.nan] for name in cells})
     shown = title or (panels[0].title if len(panels) == 1 else "")
     one_word = {(panel.rows, panel.columns) for panel in panels}
     top = largest or float(of_frame.max(initial=0.0)) or 1.0
     data = {
-        "cells": cells,
+        "cells": filled(pd.concat([cells, pd.DataFrame(columns)], axis=1), WORDS),
         "panels": filled(records(layout.frames, *FRAME)),
         "labels": filled(records(layout.labels, *LABEL)),
         "scales": pd.DataFrame({"unit": units, "largest": np.where(of_frame > 0, of_frame, 1.0)}),
@@ -93,9 +91,7 @@ def matrices(
             **layout.room,
         ),
     }
-    said = ", ".join(
-        f"{panel.title or shown}, {panel.history.shape[1]} by {panel.history.shape[2]}" for panel in panels
-    )
+    said = ", ".join(f"{p.title or shown}, {p.history.shape[1]} by {p.history.shape[2]}" for p in panels)
     said = f"{title + ': ' if title else ''}matrices as colours, from {-top:.3g} to {top:.3g}: {said or 'none'}."
     return Chart(_matrices(told, tuple(pick)), data, said[0].upper() + said[1:], square=equal)
 
@@ -160,7 +156,7 @@ def _layout(panels: Sequence[Matrix], across: int, equal: bool, show_names: bool
                 labels += [
                     {"side": "column", "text": text, "at": left + x * cell_wide, "other": bottom, "step": cell_wide,
                      "number": j, "longest": long_columns, "turned": turned, **common}
-                    for j, (text, x) in enumerate(zip(at_columns, _columns(panel) + 0.5, strict=True))
+                    for j, (text, x) in enumerate(zip(at_columns, _column_starts(panel) + 0.5, strict=True))
                 ]  # fmt: skip
             left, left_px = right, dx + APART
             tall, feet = max(tall, rows * cell_high), max(feet, foot)
@@ -174,7 +170,7 @@ def _names(names: Sequence[str], many: int) -> list[str]:
     return [str(name) for name in names] if len(names) else [str(k) for k in range(many)]
 
 
-def _columns(panel: Matrix) -> np.ndarray:
+def _column_starts(panel: Matrix) -> np.ndarray:
     """Where each column begins, in cells, (c,)."""
     number = np.arange(panel.history.shape[2])
     return number if panel.gap_before is None else number + PAUSE * (number >= panel.gap_before)
@@ -184,7 +180,7 @@ def _cells(panel: Matrix, place: _Place, told: tuple[str, ...]) -> pd.DataFrame:
     """A row for each cell, row by row."""
     rows, columns = panel.history.shape[1:]
     i, j = (index.ravel() for index in np.indices((rows, columns)))
-    x = _columns(panel)[j]
+    x = _column_starts(panel)[j]
     row_kin, column_kin = (
         list(kin) or [""] * many for kin, many in ((panel.row_kin, rows), (panel.column_kin, columns))
     )
@@ -214,12 +210,36 @@ Y = "(datum.dy + feet * datum.feet + ({}) * y_unit)"
 
 @cache
 def _matrices(told: tuple[str, ...], pick: tuple[str, ...]) -> dict[str, Any]:
-    m = "data('meta')[0]"
-    params = [
+    shown = calculated(
+        where="datum.rows + ' ' + datum.row + ', ' + datum.columns + ' ' + datum.column",
+        value="datum['v' + frame] * scale.unit",
+    )
+    tooltip = [nominal("where", title=" "), quantity("value", format=".4~g"), *tooltip_of(told)]
+    color = {"condition": {"test": "datum.value < 0", "value": BLUE}, "value": VERMILLION}
+    strength = computed(fillOpacity=f"min(1, abs(datum.value) / largest) * {brightness()}")
+    gap = "((datum.right - datum.left) * x_unit > 9 && (datum.bottom - datum.top) * y_unit > 9 ? 1 : 0)"
+    picks = targets(*pick, linked=True, nearest=False)
+    outline, there = mark("rect", filled=False, stroke=GREY, strokeOpacity=0.5), "isValid(datum.left)"
+    low, high = "replace(format(-largest, form), '-', '−')", "format(largest, form)"
+    layers = [
+        layer("cells", mark("rect", strokeWidth=0), there, *shown, picks=picks, **_sides(gap), color=color, **strength,
+              tooltip=tooltip),
+        layer("panels", outline, there, **_sides("0")),
+        titles(X.format("datum.left"), Y.format("datum.top"), "(datum.right - datum.left) * x_unit + datum.wide"),
+        _row_labels(),
+        _column_labels(),
+        said_axes("width - 150"),
+        *gradient("width", (BLUE, None, VERMILLION), low, high),
+    ]  # fmt: skip
+    return specification(layers, heading(4), _params(), "scales")
+
+
+def _params() -> list[dict[str, Any]]:
+    m = META
+    return [
         *NOW,
         LOOKED_AT,
-        *OWN_OR_ALL,
-        {"name": "largest", "expr": f"own_scale ? scale.largest : {m}.largest"},
+        *own_or_all("largest"),
         {"name": "x_room", "expr": f"max(1, width - {m}.wide_px) / {m}.wide"},
         # The names below have room where they leave enough for the matrices.
         {"name": "feet", "expr": f"height - {m}.high_px - {m}.feet_px > {MATRICES} * height ? 1 : 0"},
@@ -227,95 +247,34 @@ def _matrices(told: tuple[str, ...], pick: tuple[str, ...]) -> dict[str, Any]:
         {"name": "x_unit", "expr": f"{m}.equal ? min(x_room, y_room) : x_room"},
         {"name": "y_unit", "expr": f"{m}.equal ? min(x_room, y_room) : y_room"},
         {"name": "from", "expr": f"max(0, (width - {m}.wide_px - {m}.wide * x_unit) / 2)"},
+        {"name": "form", "expr": "largest < 1e-3 || largest >= 1e5 ? '.1e' : '.3~r'"},
     ]
-    gap = "((datum.right - datum.left) * x_unit > 9 && (datum.bottom - datum.top) * y_unit > 9 ? 1 : 0)"
-
-    def sides(gap: str) -> dict[str, Any]:
-        """From the first pixel of a cell to the last: whole pixels, so that no seam is seen between two cells."""
-        return {
-            "x": {"value": {"expr": f"round({X.format('datum.left')})"}},
-            "x2": {"value": {"expr": f"round({X.format('datum.right')}) - {gap}"}},
-            "y": {"value": {"expr": f"round({Y.format('datum.top')})"}},
-            "y2": {"value": {"expr": f"round({Y.format('datum.bottom')}) - {gap}"}},
-        }
-
-    cells = pickable(pick)
-    layers = [
-        {
-            "data": {"name": "cells"},
-            "transform": [
-                {"filter": "isValid(datum.left)"},
-                {
-                    "calculate": "datum.rows + ' ' + datum.row + ', ' + datum.columns + ' ' + datum.column",
-                    "as": "where",
-                },
-                {"calculate": "datum['v' + frame] * scale.unit", "as": "value"},
-                *cells["transform"],
-            ],
-            "params": cells["params"],
-            "mark": {"type": "rect", "strokeWidth": 0},
-            "encoding": {
-                **sides(gap),
-                "color": {"condition": {"test": "datum.value < 0", "value": BLUE}, "value": VERMILLION},
-                "fillOpacity": {"value": {"expr": f"min(1, abs(datum.value) / largest) * {brightness()}"}},
-                "tooltip": [
-                    {"field": "where", "type": "nominal", "title": " "},
-                    {"field": "value", "type": "quantitative", "format": ".4~g"},
-                    *tooltip_of(told),
-                ],
-            },
-        },
-        {
-            "data": {"name": "panels"},
-            "transform": [{"filter": "isValid(datum.left)"}],
-            "mark": {"type": "rect", "filled": False, "stroke": GREY, "strokeOpacity": 0.5, "tooltip": None},
-            "encoding": sides("0"),
-        },
-        titles(X.format("datum.left"), Y.format("datum.top"), "(datum.right - datum.left) * x_unit + datum.wide"),
-        *(_labels(side) for side in ("row", "column")),
-        *said_axes("width - 150"),
-        *gradient(
-            "width", (BLUE, None, VERMILLION), "replace(format(-largest, form), '-', '−')", "format(largest, form)"
-        ),
-    ]
-    form = {"name": "form", "expr": "largest < 1e-3 || largest >= 1e5 ? '.1e' : '.3~r'"}
-    return {
-        "$schema": SCHEMA,
-        "title": heading(4),
-        "params": [*params, form],
-        "layer": [*unseen("meta", "scales"), *layers],
-        **LIVELY,
-    }
 
 
-def _labels(side: str) -> dict[str, Any]:
-    """The names at one side, of which so many are left out that the others do not touch."""
-    seen = "" if side == "row" else " && feet"
-    if side == "row":
-        every, align, baseline = "ceil(11 / (datum.step * y_unit))", "right", "middle"
-        x, y, angle = f"{X.format('datum.other')} - 3", Y.format("datum.at"), "0"
-    else:
-        every = f"ceil((datum.turned ? 11 : {LETTER} * datum.longest + 4) / (datum.step * x_unit))"
-        align, baseline = "datum.turned ? 'right' : 'center'", "datum.turned ? 'middle' : 'top'"
-        x, y, angle = X.format("datum.at"), f"{Y.format('datum.other')} + 3", "datum.turned ? 270 : 0"
-    quoted = {"row": ("'right'", "'middle'")}.get(side, (align, baseline))
-    return {
-        "data": {"name": "labels"},
-        "transform": [{"filter": f"datum.side == '{side}'"}],
-        "mark": {
-            "type": "text",
-            "color": GREY,
-            "fontSize": 10,
-            "align": {"expr": quoted[0]},
-            "baseline": {"expr": quoted[1]},
-            "angle": {"expr": angle},
-            "limit": LONGEST - 6,
-            "tooltip": None,
-        },
-        "encoding": {
-            "x": {"value": {"expr": x}},
-            "y": {"value": {"expr": y}},
-            "text": {"field": "text", "type": "nominal"},
-            "opacity": {"value": {"expr": f"datum.number % {every} == 0{seen} ? 1 : 0"}},
-        },
-    }
+def _sides(gap: str) -> dict[str, Any]:
+    """From the first pixel of a cell to the last: whole pixels, so that no seam is seen between two cells."""
+    left, right, top, bottom = (
+        f"round({place.format(f'datum.{side}')})"
+        for place, side in ((X, "left"), (X, "right"), (Y, "top"), (Y, "bottom"))
+    )
+    return computed(x=left, x2=f"{right} - {gap}", y=top, y2=f"{bottom} - {gap}")
+
+
+def _row_labels() -> dict[str, Any]:
+    """The names of rows at the left, of which so many are left out that the others do not touch."""
+    at = {"x": f"{X.format('datum.other')} - 3", "y": Y.format("datum.at")}
+    return _labels("row", "datum.number % ceil(11 / (datum.step * y_unit)) == 0", "'right'", "'middle'", "0", **at)
+
+
+def _column_labels() -> dict[str, Any]:
+    """The names of columns below, likewise: turned, where they are long, and left out where they have no room."""
+    at = {"x": X.format("datum.at"), "y": f"{Y.format('datum.other')} + 3"}
+    every = f"ceil((datum.turned ? 11 : {LETTER} * datum.longest + 4) / (datum.step * x_unit))"
+    align, baseline = "datum.turned ? 'right' : 'center'", "datum.turned ? 'middle' : 'top'"
+    return _labels("column", f"datum.number % {every} == 0 && feet", align, baseline, "datum.turned ? 270 : 0", **at)
+
+
+def _labels(side: str, seen: str, align: str, baseline: str, angle: str, **at: str) -> dict[str, Any]:
+    turned = {"align": {"expr": align}, "baseline": {"expr": baseline}, "angle": {"expr": angle}}
+    text, at = grey("text", fontSize=10, limit=LONGEST - 6, **turned), {**at, "opacity": f"{seen} ? 1 : 0"}
+    return layer("labels", text, f"datum.side == '{side}'", **computed(**at), text=nominal("text"))

@@ -9,12 +9,27 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.chart import GREY, Chart
-from toyviz.charts.clock import LIVELY, NOW, SCHEMA, heading, meta, unseen, width_of
-from toyviz.charts.sizes import filled
+from toyviz.charts.chart import GREY, Chart, filled, stacked
+from toyviz.charts.clock import NOW
+from toyviz.charts.curves import DASHES, SHAPES
+from toyviz.charts.layers import (
+    META,
+    between,
+    by,
+    calculated,
+    computed,
+    grey,
+    heading,
+    layer,
+    mark,
+    meta,
+    nominal,
+    quantity,
+    specification,
+    width_of,
+)
+from toyviz.charts.ticks import number_axis
 
-DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 2], [12, 3], [1, 3])  # of the first line, the second, ...
-SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right")
 ROW = 290  # pixels that one row of a legend takes
 WIDER = 0.06  # of the range of values, that the axis is longer at each end
 
@@ -48,60 +63,48 @@ def moving_lines(
     """
     if len(lines) > len(DASHES):
         raise ValueError(f"lines has {len(lines)} names; at most {len(DASHES)} can be told apart")
-    frames = max((len(line.history) for line in lines), default=1)
-    frames = max(frames, 1 if now is None else len(now))
+    frames = max([*(len(line.history) for line in lines), 1 if now is None else len(now)])
     rules = rules or {}
+    low, high = _ends([line.history for line in lines], [*rules.values()])
+    left, row, wide = _legend_places([line.name for line in lines])
+    names = pd.DataFrame({"place": range(len(lines)), "name": [line.name for line in lines], "left": left, "row": row})
+    start, end = map(float, x_ends)
+    data = {
+        "lines": _points(lines, frames, start),
+        "names": filled(names),
+        "rules": filled(pd.DataFrame({"value": [*rules.values()], "label": [*rules]})),
+        "now": pd.DataFrame({"frame": range(frames), "at": [np.nan] * frames if now is None else now}),
+        "meta": meta(title=title, last=frames - 1, low=low, high=high, start=start, end=end, wide=wide),
+    }
+    drawn = [(line.name, line.history[-1]) for line in lines if line.history.size]
+    said = "; ".join(f"{name} from {values[0]:.3g} to {values[-1]:.3g}" for name, values in drawn)
+    rows = max(row, default=0) + 1 if legend else 0
+    spec = _moving_lines(tuple(line.colour for line in lines), x_title, logarithmic_x, rows)
+    return Chart(spec, data, f"{title} over {x_title}: {said or 'nothing yet'}.")
+
+
+def _points(lines: Sequence[Line], frames: int, start: float) -> pd.DataFrame:
+    """A row for each point of each line, its values as columns v0, v1, ...; one of nothing where there is none."""
     parts = [
-        pd.DataFrame(
-            {
-                "place": place,
-                "x": line.x,
-                **{f"v{f}": line.history[min(f, len(line.history) - 1)] for f in range(frames)},
-            }
-        )
+        {"place": place, "x": line.x, **{f"v{f}": line.history[min(f, len(line.history) - 1)] for f in range(frames)}}
         for place, line in enumerate(lines)
+        if len(line.x)
     ]
-    nothing = pd.DataFrame({"place": [0], "x": [x_ends[0]], **{f"v{f}": [np.nan] for f in range(frames)}})
-    values = np.concatenate([line.history.ravel() for line in lines] + [np.array([*rules.values()], float)])
+    moving = [f"v{f}" for f in range(frames)]
+    nothing = [{"place": 0, "x": [start], **dict.fromkeys(moving, np.nan)}]
+    return stacked(parts or nothing, "place", "x", *moving)
+
+
+def _ends(histories: Sequence[np.ndarray], rules: Sequence[float]) -> tuple[float, float]:
+    """The ends of an axis that holds the whole history and the rules, with some room."""
+    values = np.concatenate([*(history.ravel() for history in histories), np.array(rules, float)])
     values = values[np.isfinite(values)]
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
     room = WIDER * (high - low or 1.0)
-    left, row, wide = _placed([line.name for line in lines])
-    data = {
-        "lines": pd.concat([part for part in parts if len(part)] or [nothing], ignore_index=True),
-        "names": filled(
-            pd.DataFrame(
-                {
-                    "place": [*range(len(lines))],
-                    "name": [line.name for line in lines],
-                    "left": left,
-                    "row": row,
-                }
-            )
-        ),
-        "rules": filled(pd.DataFrame({"value": [*rules.values()], "label": [*rules]})),
-        "now": pd.DataFrame({"frame": range(frames), "at": [np.nan] * frames if now is None else now}),
-        "meta": meta(
-            title=title,
-            last=frames - 1,
-            low=low - room,
-            high=high + 2 * room,
-            start=float(x_ends[0]),
-            end=float(x_ends[1]),
-            wide=wide,
-        ),
-    }
-    said = [
-        f"{line.name} from {line.history[-1][0]:.3g} to {line.history[-1][-1]:.3g}"
-        for line in lines
-        if line.history.size
-    ]
-    alt = f"{title} over {x_title}: {'; '.join(said) or 'nothing yet'}."
-    rows = max(row, default=0) + 1 if legend else 0
-    return Chart(_moving_lines(tuple(line.colour for line in lines), x_title, logarithmic_x, rows), data, alt)
+    return low - room, high + 2 * room
 
 
-def _placed(names: Sequence[str]) -> tuple[list[float], list[int], float]:
+def _legend_places(names: Sequence[str]) -> tuple[list[float], list[int], float]:
     """Where each name of a legend begins, in which row it stands, and how wide the widest row is."""
     widths = [width_of(name) + 8 for name in names]
     most = max([ROW, *widths])
@@ -120,135 +123,69 @@ def _placed(names: Sequence[str]) -> tuple[list[float], list[int], float]:
 
 @cache
 def _moving_lines(colours: tuple[str, ...], x_title: str, logarithmic_x: bool, rows: int) -> dict[str, Any]:
-    domain = {"expr": "[data('meta')[0].start, data('meta')[0].end]"}
-    scale = {"nice": False, "domain": domain, **({"type": "log"} if logarithmic_x else {"zero": False})}
-    x = {
-        "field": "x",
-        "type": "quantitative",
-        "title": x_title,
-        "scale": scale,
-        "axis": {
-            "grid": False,
-            "labelFontSize": 10,
-            "labelColor": GREY,
-            "titleFontSize": 11,
-            "titleFontWeight": "normal",
-            "titleColor": GREY,
-            "labelOverlap": True,
-            "domainColor": GREY,
-            "domainOpacity": 0.6,
-            "tickColor": GREY,
-            "tickSize": 3,
-            **(
-                {"labelExpr": "format(datum.value, '~s')", "values": [1, 10, 100, 1e3, 1e4, 1e5, 1e6]}
-                if logarithmic_x
-                else {"tickCount": {"expr": "clamp(floor(width / 50), 3, 7)"}}
-            ),
-        },
-    }
-    y = {
-        "field": "value",
-        "type": "quantitative",
-        "title": None,
-        "scale": {
-            "nice": False,
-            "zero": False,
-            "domain": {"expr": "[data('meta')[0].low, data('meta')[0].high]"},
-        },
-        "axis": {
-            "domain": False,
-            "ticks": False,
-            "gridOpacity": 0.4,
-            "labelFontSize": 10,
-            "labelColor": GREY,
-            "minExtent": 30,
-            "maxExtent": 30,
-            "tickCount": {"expr": "clamp(floor(height / 40), 3, 7)"},
-        },
-    }
-
-    def by_line(values: Sequence[Any]) -> dict[str, Any]:
-        scale = {"domain": list(range(len(colours))), "range": list(values[: len(colours)])}
-        return {"field": "place", "type": "nominal", "scale": scale, "legend": None}
-
-    colour, dash, shape = by_line(colours), by_line(DASHES), by_line(SHAPES)
-    about = {"lookup": "place", "from": {"data": {"name": "names"}, "key": "place", "fields": ["name"]}}
-    drawn: dict[str, Any] = {
-        "data": {"name": "lines"},
-        "transform": [
-            {"calculate": "datum['v' + frame]", "as": "value"},
-            {"filter": "isValid(datum.value) && isFinite(datum.value)"},
-            about,
-        ],
-    }
-    shrink = "min(1, width / data('meta')[0].wide)"
-    named: dict[str, Any] = {"data": {"name": "names"}, "transform": [{"filter": "datum.name != ''"}]}
-
-    def along(gap: int) -> dict[str, Any]:
-        return {"value": {"expr": f"(datum.left + {gap}) * {shrink}"}}
-
-    above = {"y": {"value": {"expr": f"datum.row * 13 - {13 * rows - 5}"}}, "color": colour}
-    quiet = {"color": GREY, "tooltip": None}
-    layers: list[dict[str, Any]] = [
-        {
-            "data": {"name": "rules"},
-            "mark": {"type": "rule", **quiet, "strokeDash": [2, 3]},
-            "encoding": {"y": y},
-        },
-        {
-            "data": {"name": "rules"},
-            "mark": {"type": "text", **quiet, "align": "left", "dx": 3, "dy": -6, "fontSize": 10}
-            | {"limit": {"expr": "width / 2"}},
-            "encoding": {"x": {"value": 0}, "y": y, "text": {"field": "label", "type": "nominal"}},
-        },
-        {
-            "data": {"name": "now"},
-            "transform": [{"filter": "datum.frame == frame && isValid(datum.at)"}],
-            "mark": {"type": "rule", **quiet, "opacity": 0.6},
-            "encoding": {"x": {**x, "field": "at"}},
-        },
-        {
-            **drawn,
-            "mark": {"type": "line", "strokeWidth": 2, "tooltip": None},
-            "encoding": {"x": x, "y": y, "color": colour, "strokeDash": dash},
-        },
-        {
-            **drawn,
-            "transform": [*drawn["transform"], {"filter": "datum.x == data('now')[frame].at"}],
-            "mark": {"type": "point", "filled": True, "opacity": 1, "size": 70, "tooltip": None},
-            "encoding": {"x": x, "y": y, "color": colour, "shape": shape},
-        },
-        {
-            **drawn,
-            "mark": {"type": "point", "filled": True, "opacity": 0, "size": 60},
-            "encoding": {
-                "x": x,
-                "y": y,
-                "tooltip": [
-                    {"field": "name", "type": "nominal", "title": " "},
-                    {"field": "x", "type": "quantitative", "title": x_title},
-                    {"field": "value", "type": "quantitative", "format": ".3f"},
-                ],
-            },
-        },
+    at = {"x": _x(x_title, logarithmic_x), "y": _y()}
+    places = range(len(colours))
+    colour, dash = by("place", places, colours), by("place", places, DASHES[: len(colours)])
+    shape = by("place", places, SHAPES[: len(colours)])
+    shown = (
+        *calculated(value="datum['v' + frame]"),
+        "isValid(datum.value) && isFinite(datum.value)",
+        {"lookup": "place", "from": {"data": {"name": "names"}, "key": "place", "fields": ["name"]}},
+    )
+    here = "datum.x == data('now')[frame].at"
+    tooltip = [nominal("name", title=" "), quantity("x", title=x_title), quantity("value", format=".3f")]
+    label = grey("text", align="left", dx=3, dy=-6, fontSize=10, limit={"expr": "width / 2"})
+    point = mark("point", filled=True, opacity=1, size=70)
+    now = ("datum.frame == frame && isValid(datum.at)",)
+    layers = [
+        layer("rules", grey("rule", strokeDash=[2, 3]), y=at["y"]),
+        layer("rules", label, x={"value": 0}, y=at["y"], text=nominal("label")),
+        layer("now", grey("rule", opacity=0.6), *now, x={**at["x"], "field": "at"}),
+        layer("lines", mark("line", strokeWidth=2), *shown, **at, color=colour, strokeDash=dash),
+        layer("lines", point, *shown, here, **at, color=colour, shape=shape),
+        layer("lines", mark("point", filled=True, opacity=0, size=60), *shown, **at, tooltip=tooltip),
+        *(_names(colour, dash, rows) if rows else []),
     ]
-    names: list[dict[str, Any]] = [
-        {
-            **named,
-            "mark": {"type": "rule", "strokeWidth": 2, "tooltip": None},
-            "encoding": {**above, "x": along(0), "x2": along(18), "strokeDash": dash},
-        },
-        {
-            **named,
-            "mark": {"type": "text", "align": "left", "baseline": "middle", "fontWeight": "bold", "tooltip": None}
-            | {"fontSize": {"expr": f"max(7.5, 11.5 * {shrink})"}, "limit": {"expr": "width / 2 - 26"}},
-            "encoding": {**above, "x": along(23), "text": {"field": "name", "type": "nominal"}},
-        },
-    ]
-    return {
-        "$schema": SCHEMA,
-        "title": heading(6),
-        "params": NOW,
-        "layer": [*unseen("meta"), *layers, *(names if rows else [])],
-        **LIVELY,
+    return specification(layers, heading(6), NOW)
+
+
+def _x(title: str, logarithmic: bool) -> dict[str, Any]:
+    ticks = (
+        {"labelExpr": "format(datum.value, '~s')", "values": [1, 10, 100, 1e3, 1e4, 1e5, 1e6]}
+        if logarithmic
+        else {"tickCount": {"expr": "clamp(floor(width / 50), 3, 7)"}}
+    )
+    axis = {
+        "grid": False,
+        "labelFontSize": 10,
+        "labelColor": GREY,
+        "titleFontSize": 11,
+        "titleFontWeight": "normal",
+        "titleColor": GREY,
+        "labelOverlap": True,
+        "domainColor": GREY,
+        "domainOpacity": 0.6,
+        "tickColor": GREY,
+        "tickSize": 3,
+        **ticks,
     }
+    kind = {"type": "log"} if logarithmic else {"zero": False}
+    return quantity("x", title=title, scale=between(f"{META}.start", f"{META}.end", **kind), axis=axis)
+
+
+def _y() -> dict[str, Any]:
+    axis = number_axis("height", 40, 3, 7, gridOpacity=0.4, minExtent=30, maxExtent=30)
+    return quantity("value", title=None, scale=between(zero=False), axis=axis)
+
+
+def _names(colour: dict[str, Any], dash: dict[str, Any], rows: int) -> list[dict[str, Any]]:
+    """The names of the lines in rows above the plot, each after a piece of its line; smaller where too long."""
+    shrink, y = f"min(1, width / {META}.wide)", f"datum.row * 13 - {13 * rows - 5}"
+    x, x2, after = (f"(datum.left + {gap}) * {shrink}" for gap in (0, 18, 23))
+    size, limit = {"expr": f"max(7.5, 11.5 * {shrink})"}, {"expr": "width / 2 - 26"}
+    text = mark("text", align="left", baseline="middle", fontWeight="bold", fontSize=size, limit=limit)
+    line = {**computed(x=x, x2=x2, y=y), "color": colour, "strokeDash": dash}
+    return [
+        layer("names", mark("rule", strokeWidth=2), "datum.name != ''", **line),
+        layer("names", text, "datum.name != ''", **computed(x=after, y=y), color=colour, text=nominal("name")),
+    ]

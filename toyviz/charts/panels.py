@@ -1,36 +1,44 @@
-"""What charts of several small panels share that follow the clock: titles, the line above them, pointing, picking."""
+"""What charts of several small panels share that follow the clock: titles, what is above them, pointing, picking."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from toyviz.charts.chart import GREY
-from toyviz.charts.clock import ANY, DIMMED, LIT, OWN_SCALE, POINT, targets
+from toyviz.charts.clock import POINTED_AT
+from toyviz.charts.layers import META, computed, grey, layer, mark, nominal, quantity
 
 KEY = 18  # pixels: the line above all panels, which says what the axes and the colours are
 HEAD = 16  # the title of a panel
 BAR = 56  # the colours in that line
-OWN_OR_ALL: list[dict[str, Any]] = [
-    {"name": "own", "bind": {"element": OWN_SCALE, "event": "input"}},
-    {"name": "own_scale", "expr": "isValid(own) && own != ''"},
-    {"name": "scale", "expr": "data('scales')[min(frame, length(data('scales')) - 1)]"},
-]
+COLUMN_WIDTH = f"(width / {META}.count)"  # of panels in one row
+
+
+class Square(NamedTuple):
+    """Where small squares lie, as expressions in pixels: the middle and the side. Within, u and v go from -1 to 1."""
+
+    x: str
+    y: str
+    side: str
+
+    def at(self, u: str = "0", v: str = "0") -> dict[str, Any]:
+        """Channels for a place in each square."""
+        return computed(x=f"{self.x} + ({u}) * {self.side} / 2", y=f"{self.y} - ({v}) * {self.side} / 2")
+
+    def line(self, u: str, v: str, u2: str, v2: str) -> dict[str, Any]:
+        """Channels for a line in each square."""
+        end = self.at(u2, v2)
+        return {**self.at(u, v), "x2": end["x"], "y2": end["y"]}
+
+    def sides(self, factor: str = "") -> dict[str, Any]:
+        """The size of a mark that is as large as the square, times a factor: "datum.square * "."""
+        return {name: {"expr": f"{factor}{self.side}"} for name in ("width", "height")}
 
 
 def title_of(panels: Sequence[Any]) -> list[str]:
     """The titles that panels carry; none where one stands alone, whose title is that of the chart."""
     return [panel.title for panel in panels if panel.title] if len(panels) > 1 else []
-
-
-def pickable(pick: Sequence[str]) -> dict[str, Any]:
-    """The transforms and parameters of marks that light their kin, and of which a click picks these fields."""
-    return targets(*pick, linked=True, nearest=False) if pick else {"transform": [], "params": [POINT]}
-
-
-def brightness() -> str:
-    """The opacity of a mark: that of what the pointer is not on is low."""
-    return f"({ANY} && !({LIT}) ? {DIMMED} : 1)"
 
 
 def tooltip_of(told: Sequence[str]) -> list[dict[str, Any]]:
@@ -40,37 +48,45 @@ def tooltip_of(told: Sequence[str]) -> list[dict[str, Any]]:
 
 def titles(x: str, y: str, room: str) -> dict[str, Any]:
     """The titles of the panels above them, smaller where they would be too long. All in pixels."""
-    return {
-        "data": {"name": "panels"},
-        "transform": [{"filter": "isValid(datum.left) && datum.title != ''"}],
-        "mark": {
-            "type": "text",
-            "color": GREY,
-            "align": "left",
-            "baseline": "middle",
-            "fontSize": {"expr": f"clamp(11 * ({room}) / (6 * length(datum.title)), 8.5, 11)"},
-            "limit": {"expr": room},
-            "tooltip": None,
-        },
-        "encoding": {
-            "x": {"value": {"expr": x}},
-            "y": {"value": {"expr": f"{y} - {HEAD / 2 + 1:g}"}},
-            "text": {"field": "title", "type": "nominal"},
-        },
-    }
+    size, limit = {"expr": f"clamp(11 * ({room}) / (6 * length(datum.title)), 8.5, 11)"}, {"expr": room}
+    text = grey("text", align="left", baseline="middle", fontSize=size, limit=limit)
+    at = computed(x=x, y=f"{y} - {HEAD / 2 + 1:g}")
+    return layer("panels", text, "isValid(datum.left) && datum.title != ''", **at, text=nominal("title"))
 
 
-def said_axes(room: str) -> list[dict[str, Any]]:
+def along(name: str) -> dict[str, Any]:
+    """A place among panels in one row: the first from 0 to 1, the second from 1 to 2, ..."""
+    scale = {"domain": {"expr": f"[0, {META}.count]"}, "nice": False, "zero": False}
+    return quantity(name, scale=scale, axis=None)
+
+
+def ground(data: str, picks: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A quiet ground under the panel of one row that is looked into, and under that which is pointed at."""
+    opacity = {"expr": f"datum.selected ? 0.17 : {POINTED_AT} ? 0.1 : 0.001"}
+    rect = mark("rect", fill=GREY, cornerRadius=4, fillOpacity=opacity)
+    return layer(data, rect, picks=picks, x=along("left"), x2={"field": "right"}, **computed(y=0, y2="height"))
+
+
+def column_names(data: str, field: str, y: str | float) -> dict[str, Any]:
+    """The names of panels in one row, each in the middle of its panel; that which is looked into is bold."""
+    weight = {"expr": "datum.selected ? 'bold' : 'normal'"}
+    text = grey("text", fontSize=11, baseline="bottom", limit={"expr": f"{COLUMN_WIDTH} - 2"}, fontWeight=weight)
+    middle = {"calculate": "(datum.left + datum.right) / 2", "as": "middle"}
+    return layer(data, text, middle, x=along("middle"), **computed(y=y), text=nominal(field))
+
+
+def row_names(x: float, y: str, room: str, *transform: str, **colour: Any) -> dict[str, Any]:
+    """The names of rows of panels at the left, turned; grey where no colour is given."""
+    text = mark("text", fontSize=11, angle=270, limit={"expr": room})
+    text |= {} if colour else {"color": GREY}
+    return layer("rows", text, *transform, **computed(x=x, y=y), text=nominal("name"), **colour)
+
+
+def said_axes(room: str) -> dict[str, Any]:
     """What lies along the axes, in the line above the panels."""
-    mark = {"type": "text", "color": GREY, "fontSize": 11, "align": "left", "baseline": "middle", "tooltip": None}
-    at = {"x": {"value": 0}, "y": {"value": KEY / 2 - 3}, "text": {"field": "axes", "type": "nominal"}}
-    return [
-        {
-            "data": {"name": "meta"},
-            "mark": {**mark, "limit": {"expr": f"max(1, {room})"}, "opacity": {"expr": f"{room} < 50 ? 0 : 1"}},
-            "encoding": at,
-        }
-    ]
+    seen = {"limit": {"expr": f"max(1, {room})"}, "opacity": {"expr": f"{room} < 50 ? 0 : 1"}}
+    text = grey("text", fontSize=11, align="left", baseline="middle", **seen)
+    return layer("meta", text, **computed(x=0, y=KEY / 2 - 3), text=nominal("axes"))
 
 
 def gradient(right: str, colours: Sequence[str | None], low: str, high: str, name: str = "''") -> list[dict[str, Any]]:
@@ -78,33 +94,26 @@ def gradient(right: str, colours: Sequence[str | None], low: str, high: str, nam
 
     right: where they end, in pixels. low, high, name: expressions for what is written.
     """
-    stops = []
-    for place, colour in enumerate(colours):
-        near = next(c for c in (colour, *colours[place - 1 : place], *colours[place + 1 :]) if c)
-        stops.append((place / (len(colours) - 1), colour or near + "00"))
-    if None in colours:  # transparent towards both of its neighbours, not by way of one of them
-        middle = colours.index(None)
-        at = middle / (len(colours) - 1)
-        stops[middle : middle + 1] = [(at, f"{colours[middle - 1]}00"), (at, f"{colours[middle + 1]}00")]
-    fill = {
-        "gradient": "linear", "x1": 0, "x2": 1, "y1": 0, "y2": 0,
-        "stops": [{"offset": at, "color": colour} for at, colour in stops],
-    }  # fmt: skip
-    y = {"y": {"value": KEY / 2 - 3}}
-    after = f"(6.2 * length({high}) + 4)"
-    start, end = f"{right} - {after} - {BAR}", f"{right} - {after}"
+    end = f"{right} - (6.2 * length({high}) + 4)"
+    start = f"{end} - {BAR}"
 
     def words(text: str, x: str, align: str) -> dict[str, Any]:
-        mark = {"type": "text", "color": GREY, "fontSize": 11, "align": align, "baseline": "middle", "tooltip": None}
-        encoding = {**y, "x": {"value": {"expr": x}}, "text": {"value": {"expr": text}}}
-        return {"data": {"name": "meta"}, "mark": mark, "encoding": encoding}
+        written = grey("text", fontSize=11, align=align, baseline="middle")
+        return layer("meta", written, **computed(x=x, y=KEY / 2 - 3, text=text))
 
-    ends = {"x": {"value": {"expr": start}}, "x2": {"value": {"expr": end}}}
-    high_of = {"y": {"value": KEY / 2 - 7}, "y2": {"value": KEY / 2 + 1}}
-    box = {"type": "rect", "color": fill, "stroke": GREY, "strokeOpacity": 0.5, "strokeWidth": 0.5, "tooltip": None}
+    box = mark("rect", color=ramp(colours), stroke=GREY, strokeOpacity=0.5, strokeWidth=0.5)
     return [
-        {"data": {"name": "meta"}, "mark": box, "encoding": {**ends, **high_of}},
+        layer("meta", box, **computed(x=start, x2=end, y=KEY / 2 - 7, y2=KEY / 2 + 1)),
         words(low, f"{start} - 4", "right"),
         words(high, f"{end} + 4", "left"),
         words(name, f"{start} - 10 - 6.2 * length({low})", "right"),
     ]
+
+
+def ramp(colours: Sequence[str | None]) -> dict[str, Any]:
+    """Colours from left to right, evenly spaced; None, between two, is transparent towards both of them."""
+    stops = []
+    for place, colour in enumerate(colours):
+        here = [colour] if colour else [f"{near}00" for near in (colours[place - 1], colours[place + 1])]
+        stops += [{"offset": place / (len(colours) - 1), "color": each} for each in here]
+    return {"gradient": "linear", "x1": 0, "x2": 1, "y1": 0, "y2": 0, "stops": stops}

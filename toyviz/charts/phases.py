@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.chart import AMBER, BLUE, GREY, VERMILLION, Chart, records, stands_alone
-from toyviz.charts.clock import LIVELY, POINTED_AT, SCHEMA, Kind, heading, legend, meta, pointed_in, targets, unseen
-from toyviz.charts.sizes import filled
+from toyviz.charts.chart import AMBER, BLUE, GREY, VERMILLION, Chart, filled, records
+from toyviz.charts.clock import POINTED_AT, pointed_in, targets
+from toyviz.charts.layers import Kind, by, heading, in_order_of, layer, legend, mark, meta, nominal, specification
 
 PHASE_KINDS = tuple(
     Kind(name, colour, "square") for name, colour in (("given up", GREY), ("in a pair", AMBER), ("alone", BLUE))
@@ -26,14 +26,12 @@ def phases(
     importances: Sequence[float],
     densities: Sequence[float],
     selected: tuple[float, float] | None = None,
-    *,
-    height: int | None = None,
 ) -> Chart:
     """What becomes of the extra feature over its importance and the density: a square of colour for each cell.
 
     cells: columns importance, density, phase (a name of PHASE_KINDS), differs (bool: marked with a cross), told (for
     the tooltip) and seed, which a click picks too. importances, densities: of all cells, trained or not. selected:
-    (importance, density) of the cell with a frame. height: in pixels, where no stage gives it its room.
+    (importance, density) of the cell with a frame.
     """
     known = {(each["importance"], each["density"]): each for each in cells.to_dict("records")}
     chosen = [dict(zip(FIELDS, selected, strict=True))] if selected else []
@@ -46,7 +44,7 @@ def phases(
     }
     counts = cells["phase"].value_counts()
     said = ", ".join(f"{kind.name} in {counts.get(kind.name, 0)} cells" for kind in PHASE_KINDS)
-    return stands_alone(Chart(_phases(), data, f"{title}: {said}."), height)
+    return Chart(_phases(), data, f"{title}: {said}.")
 
 
 def _cell(importance: float, density: float, trained: dict[Any, Any] | None) -> dict[str, Any]:
@@ -62,8 +60,8 @@ def _cell(importance: float, density: float, trained: dict[Any, Any] | None) -> 
     }
 
 
-def _axis(title: str) -> dict[str, Any]:
-    return {
+def _side(field: str, title: str, data: str) -> dict[str, Any]:
+    axis = {
         "title": title,
         "ticks": False,
         "domain": False,
@@ -73,71 +71,29 @@ def _axis(title: str) -> dict[str, Any]:
         "labelFontSize": 11,
         "titleFontSize": 11,
     }
-
-
-def _side(field: str, data_set: str, axis: dict[str, Any]) -> dict[str, Any]:
-    """A side whose places are the values of a data set, in its order: new ones need no new specification."""
-    scale = {"domain": {"expr": f"pluck(data('{data_set}'), 'value')"}, "padding": 0.04}
-    return {"field": field, "type": "ordinal", "axis": axis, "scale": scale}
+    return {"field": field, "type": "ordinal", "axis": axis, "scale": in_order_of(data, padding=0.04)}
 
 
 @cache
 def _phases() -> dict[str, Any]:
-    x = _side("importance", "across", _axis("importance I"))
-    y = _side("density", "up", _axis("1 − S (sparser upwards)"))
-    colour = {
-        "field": "phase",
-        "type": "nominal",
-        "scale": {"domain": [kind.name for kind in PHASE_KINDS], "range": [kind.colour for kind in PHASE_KINDS]},
-        "legend": None,
+    at = {
+        "x": _side("importance", "importance I", "across"),
+        "y": _side("density", "1 − S (sparser upwards)", "up"),
     }
-    cells: dict[str, Any] = {"data": {"name": "cells"}}
-    outline = {"type": "rect", "fillOpacity": 0, "stroke": VERMILLION, "tooltip": None}
+    colour = by("phase", [kind.name for kind in PHASE_KINDS], [kind.colour for kind in PHASE_KINDS])
+    missing = mark("rect", fill=GREY, fillOpacity=0.06, stroke=GREY, strokeOpacity=0.6, strokeDash=[2, 3])
+    cell = mark("rect", opacity={"expr": f"datum.phase == 'given up' ? {PALE} : 1"})
+    edge = {"color": "black", "stroke": "white", "strokeWidth": 0.6}
+    cross = mark("point", shape="cross", angle=45, size=50, filled=True, opacity=1, **edge)
+    outline = mark("rect", fillOpacity=0, stroke=VERMILLION)
+    picks = targets("importance", "density", "seed", linked=True, nearest=False)
     layers = [
-        {
-            **cells,
-            "transform": [{"filter": "!datum.trained"}],
-            "mark": {"type": "rect", "fill": GREY, "fillOpacity": 0.06, "stroke": GREY, "strokeOpacity": 0.6,
-                     "strokeDash": [2, 3], "tooltip": None},
-            "encoding": {"x": x, "y": y},
-        },
-        {
-            **cells,
-            "transform": [{"filter": "datum.trained"}],
-            "mark": {"type": "rect", "tooltip": None, "opacity": {"expr": f"datum.phase == 'given up' ? {PALE} : 1"}},
-            "encoding": {"x": x, "y": y, "color": colour},
-        },
-        {
-            **cells,
-            "transform": [{"filter": "datum.differs"}],
-            "mark": {"type": "point", "shape": "cross", "angle": 45, "size": 50, "filled": True, "color": "black",
-                     "stroke": "white", "strokeWidth": 0.6, "opacity": 1, "tooltip": None},
-            "encoding": {"x": x, "y": y},
-        },
-        {
-            "data": {"name": "selected"},
-            "transform": [{"filter": "isValid(datum.importance)"}],
-            "mark": {**outline, "strokeWidth": 3},
-            "encoding": {"x": x, "y": y},
-        },
-        {
-            **cells,
-            "transform": [{"filter": POINTED_AT}],
-            "mark": {**outline, "strokeWidth": 2},
-            "encoding": {"x": x, "y": y},
-        },
+        layer("cells", missing, "!datum.trained", **at),
+        layer("cells", cell, "datum.trained", **at, color=colour),
+        layer("cells", cross, "datum.differs", **at),
+        layer("selected", {**outline, "strokeWidth": 3}, "isValid(datum.importance)", **at),
+        layer("cells", {**outline, "strokeWidth": 2}, POINTED_AT, **at),
         *legend(PHASE_KINDS),
-        {
-            **cells,
-            **targets("importance", "density", "seed", linked=True, nearest=False),
-            "mark": {"type": "rect", "opacity": 0},
-            "encoding": {"x": x, "y": y, "tooltip": {"field": "told", "type": "nominal"}},
-        },
-    ]  # fmt: skip
-    return {
-        "$schema": SCHEMA,
-        "title": heading(6),
-        "params": pointed_in(True),
-        "layer": [*unseen("meta", "across", "up"), *layers],
-        **LIVELY,
-    }
+        layer("cells", mark("rect", opacity=0), picks=picks, **at, tooltip=nominal("told")),
+    ]
+    return specification(layers, heading(6), pointed_in(True), "across", "up")

@@ -9,9 +9,24 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.chart import AMBER, BLUE, GREY, PURPLE, RAYS, VERMILLION, Chart, records, stacked, stands_alone
-from toyviz.charts.clock import LIVELY, POINTED_AT, SCHEMA, Kind, legend, meta, pointed_in, targets, unseen
-from toyviz.charts.sizes import filled, kin_of, short
+from toyviz.charts.chart import AMBER, BLUE, GREY, PURPLE, RAYS, VERMILLION, Chart, filled, records, stacked
+from toyviz.charts.clock import POINTED_AT, kin_of, pointed_in, targets
+from toyviz.charts.columns import short
+from toyviz.charts.layers import (
+    META,
+    Kind,
+    by,
+    computed,
+    grey,
+    heading,
+    layer,
+    legend,
+    mark,
+    meta,
+    nominal,
+    specification,
+)
+from toyviz.charts.panels import Square, row_names
 
 MARGIN = 1.1  # a picture is this much wider than what it holds
 AROUND = 2.0  # or, where one kind sets the scale, this much wider than nearly all of that kind
@@ -26,6 +41,10 @@ LIFT_KINDS = (  # how a bias lifts hidden vectors
     Kind("b1", PURPLE, "diamond", size=7, rays=True),  # the last, on top: it is one mark among hundreds
 )
 START_KINDS = (Kind("active", VERMILLION, "triangle-up"), Kind("never active", BLUE))  # features of a start
+
+
+COPY = ("place", "line", "large")  # of a picture that may be drawn twice: where
+FRAME = ("label", "short", "n_samples", "kin", "selected", "trained", "scale", "zero_u", "zero_v", "square")
 
 
 class Panel(NamedTuple):
@@ -46,86 +65,68 @@ def panels_over_sizes(
     rows: Sequence[str] = (),
     selected: int | None = None,
     scale_by: str | None = None,
-    common_scale: bool = False,
     linked: bool = False,
-    height: int | None = None,
 ) -> Chart:
     """Small pictures in reading order, or a row for each of rows; clicking one picks its n_samples.
 
     Below the rows those of the selected size are drawn once more, as large as the room that is left allows.
 
-    Each has its own scale, the same along both axes and written above it, unless common_scale: it holds all that
-    is drawn, or, with scale_by, twice what nearly all vectors of that kind need, and what lies beyond is left out. At
-    most RAYS vectors of a kind are drawn. linked: whether the page has a clock, so that pointing at a picture marks its
-    n_samples in every chart. height: in pixels, where no stage gives it its room.
+    Each has its own scale, the same along both axes and written above it: it holds all that is drawn, or, with
+    scale_by, twice what nearly all vectors of that kind need, and what lies beyond is left out. At most RAYS vectors of
+    a kind are drawn. linked: whether the page has a clock, so that pointing at a picture marks its n_samples in every
+    chart.
     """
     lines = list(rows) or [""]
-    inside = [_window(panel, scale_by) for panel in panels]
-    if common_scale and inside:
-        widest = max(half for _, half in inside)
-        inside = [(middle, widest) for middle, _ in inside]
     dots, rays, frames, places = [], [], [], dict.fromkeys(lines, 0)
-    for panel, (middle, half) in zip(panels, inside, strict=True):
-        line = lines.index(panel.row) if rows else 0
-        at = {"place": places[lines[line]], "line": line}
-        places[lines[line]] += 1
+    for panel in panels:
+        middle, half = _window(panel, scale_by)
+        row = panel.row if rows else ""
+        at = {"place": places[row], "line": lines.index(row)}
+        places[row] += 1
         copies = [at | {"large": False}]
         if rows and panel.n_samples == selected:
-            copies.append(at | {"place": line, "large": True})
-        there = any(len(vectors) for vectors in panel.vectors.values())
-        zero = -middle / half
-        centred = bool((middle == 0).all())
-        frames += [
-            copy
-            | {
-                "label": f"{panel.label}, {panel.row}" if copy["large"] else panel.label,
-                "short": short(panel.n_samples),
-                "n_samples": panel.n_samples,
-                "kin": kin_of(panel.n_samples),
-                "selected": panel.n_samples == selected,
-                "trained": there,
-                "scale": (f"±{half / MARGIN:.2g}" if centred else f"{2 * half:.2g} wide") if there else "",
-                "zero_u": zero[0],
-                "zero_v": zero[1],
-                "square": (panel.square or 0.0) / half,
-            }
-            for copy in copies
-        ]
+            copies.append({"place": at["line"], "line": at["line"], "large": True})
+        zero = {"zero_u": -middle[0] / half, "zero_v": -middle[1] / half}
+        frame = {**_frame(panel, middle, half), "selected": panel.n_samples == selected, **zero}
+        frames += [copy | frame | ({"label": f"{panel.label}, {row}"} if copy["large"] else {}) for copy in copies]
         for kind in kinds:
-            vectors = (panel.vectors.get(kind.name, np.empty((0, 2))) - middle) / half
-            kept = vectors[(np.abs(vectors) <= 1).all(axis=1)]
-            kept = kept[np.linspace(0, len(kept) - 1, min(RAYS, len(kept))).astype(int)].astype(np.float32)
-            drawn = [copy | {"kind": kind.name, "u": kept[:, 0], "v": kept[:, 1]} for copy in copies]
+            drawn = [copy | _within(panel.vectors.get(kind.name), kind.name, middle, half) for copy in copies]
             dots += drawn
-            rays += [each | {"zero_u": zero[0], "zero_v": zero[1]} for each in drawn if kind.rays]
-    across = max(places.values())
-    columns = (
-        "place",
-        "line",
-        "large",
-        "label",
-        "short",
-        "n_samples",
-        "kin",
-        "selected",
-        "trained",
-        "scale",
-        "zero_u",
-        "zero_v",
-    )
+            rays += [each | zero for each in drawn if kind.rays]
+    small = stacked(dots, *COPY, "kind", "u", "v").astype({"place": np.int16, "line": np.int8})
     data = {
-        "dots": filled(
-            stacked(dots, "place", "line", "large", "kind", "u", "v").astype({"place": np.int16, "line": np.int8})
-        ),
-        "rays": filled(stacked(rays, "place", "line", "large", "kind", "u", "v", "zero_u", "zero_v")),
-        "frames": filled(records(frames, *columns, "square")),
+        "dots": filled(small),
+        "rays": filled(stacked(rays, *COPY, "kind", "u", "v", "zero_u", "zero_v")),
+        "frames": filled(records(frames, *COPY, *FRAME)),
         "rows": pd.DataFrame({"line": range(len(lines)), "name": lines}),
-        "meta": meta(title=title, count=max(across, 1), lines=len(rows), named=bool(rows)),
+        "meta": meta(title=title, count=max(*places.values(), 1), lines=len(rows), named=bool(rows)),
     }
     trained = sum(frame["trained"] and not frame["large"] for frame in frames)
     said = f"{title}: {trained} small pictures" if trained else f"{title}: no pictures yet"
     said += f", from {panels[0].label} to {panels[-1].label}." if trained else "."
-    return stands_alone(Chart(_panels(tuple(kinds), linked), data, said, square=True), height)
+    return Chart(_panels(tuple(kinds), linked), data, said, square=True)
+
+
+def _frame(panel: Panel, middle: np.ndarray, half: float) -> dict[str, Any]:
+    """What stands around a picture."""
+    there, centred = any(len(vectors) for vectors in panel.vectors.values()), bool((middle == 0).all())
+    return {
+        "label": panel.label,
+        "short": short(panel.n_samples),
+        "n_samples": panel.n_samples,
+        "kin": kin_of("n_samples", panel.n_samples),
+        "trained": there,
+        "scale": (f"±{half / MARGIN:.2g}" if centred else f"{2 * half:.2g} wide") if there else "",
+        "square": (panel.square or 0.0) / half,
+    }
+
+
+def _within(vectors: np.ndarray | None, kind: str, middle: np.ndarray, half: float) -> dict[str, Any]:
+    """The vectors of a kind that lie within a picture, at most RAYS, from -1 to 1."""
+    scaled = ((np.empty((0, 2)) if vectors is None else vectors) - middle) / half
+    kept = scaled[(np.abs(scaled) <= 1).all(axis=1)]
+    kept = kept[np.linspace(0, len(kept) - 1, min(RAYS, len(kept))).astype(int)].astype(np.float32)
+    return {"kind": kind, "u": kept[:, 0], "v": kept[:, 1]}
 
 
 def _window(panel: Panel, scale_by: str | None) -> tuple[np.ndarray, float]:
@@ -139,166 +140,100 @@ def _window(panel: Panel, scale_by: str | None) -> tuple[np.ndarray, float]:
     return (every.min(axis=0) + every.max(axis=0)) / 2, MARGIN * float(np.ptp(every, axis=0).max()) / 2 or 1.0
 
 
-@cache
-def _panels(kinds: tuple[Kind, ...], linked: bool) -> dict[str, Any]:
+SIDE = "(datum.large ? large : small)"
+WRAPPED = f"({META}.lines ? 0 : floor(datum.place / across))"
+COLUMN = f"({META}.lines ? datum.place : datum.place % across)"
+PICTURE = Square(
+    f"left + ({COLUMN} + 0.5) * (width - left) / (datum.large ? lines : across)",
+    f"(datum.large ? below + 8 : (datum.line + {WRAPPED}) * step) + 16 + {SIDE} / 2",
+    SIDE,
+)
+THERE = f"!datum.large || large > {LARGER} * small"
+
+
+def _room() -> list[dict[str, Any]]:
+    """How large pictures are, in how many lines: given ones, or as many as make the pictures largest."""
     sides = ", ".join(f"min(width / ceil(count / {k}) - 6, height / {k} - 18)" for k in range(1, LINES + 1))
-    params = [
-        *pointed_in(linked),
-        {"name": "count", "expr": "data('meta')[0].count"},
+    largest = f"max({', '.join(f'sides[{k}]' for k in range(LINES))})"
+    return [
+        {"name": "count", "expr": f"{META}.count"},
         {"name": "sides", "expr": f"[{sides}]"},
-        {"name": "left", "expr": "data('meta')[0].named ? 18 : 0"},
-        # Given rows, or as many lines as make the pictures largest.
-        {"name": "lines", "expr": "data('meta')[0].lines || indexof(sides, max({})) + 1".format(
-            ", ".join(f"sides[{k}]" for k in range(LINES)))},
-        {"name": "across", "expr": "data('meta')[0].lines ? count : ceil(count / lines)"},
+        {"name": "left", "expr": f"{META}.named ? 18 : 0"},
+        {"name": "lines", "expr": f"{META}.lines || indexof(sides, {largest}) + 1"},
+        {"name": "across", "expr": f"{META}.lines ? count : ceil(count / lines)"},
         {"name": "small", "expr": "max(4, min((width - left) / across - 6, height / lines - 18))"},
         {"name": "step", "expr": "min(height / lines, small + 26)"},
         # What is left below the rows is for the large ones, if they come out larger.
         {"name": "below", "expr": "lines * step"},
         {"name": "large", "expr": "min((width - left) / lines - 6, height - below - 26)"},
-    ]  # fmt: skip
-    side = "(datum.large ? large : small)"
-    there = {"filter": f"!datum.large || large > {LARGER} * small"}
-    wrapped = "(data('meta')[0].lines ? 0 : floor(datum.place / across))"
-    column = "(data('meta')[0].lines ? datum.place : datum.place % across)"
-    x = f"left + ({column} + 0.5) * (width - left) / (datum.large ? lines : across)"
-    y = f"(datum.large ? below + 8 : (datum.line + {wrapped}) * step) + 16 + {side} / 2"
-
-    def at(u: str = "0", v: str = "0") -> dict[str, Any]:
-        return {
-            "x": {"value": {"expr": f"{x} + ({u}) * {side} / 2"}},
-            "y": {"value": {"expr": f"{y} - ({v}) * {side} / 2"}},
-        }
-
-    def line(u: str, v: str, u2: str, v2: str) -> dict[str, Any]:
-        end = at(u2, v2)
-        return {**at(u, v), "x2": end["x"], "y2": end["y"]}
-
-    names, rayed = [kind.name for kind in kinds], [kind.name for kind in kinds if kind.rays]
-
-    def by_kind(values: Sequence[str]) -> dict[str, Any]:
-        scale = {"domain": names, "range": list(values)}
-        return {"field": "kind", "type": "nominal", "scale": scale, "legend": None}
-
-    larger = "".join(f" * (datum.kind == '{kind.name}' ? {kind.size:g} : 1)" for kind in kinds if kind.size != 1)
-    color = by_kind([kind.colour for kind in kinds])
-    frames: dict[str, Any] = {"data": {"name": "frames"}, "transform": [there]}
-    quiet = {"color": GREY, "tooltip": None}
-    seen = [there, {"filter": "datum.trained"}]
-    picked = targets("n_samples", linked=linked)
-    layers = [
-        {
-            **frames,
-            "mark": {
-                "type": "rect",
-                "stroke": GREY,
-                "fill": GREY,
-                "fillOpacity": {"expr": f"datum.selected && !datum.large ? 0.17 : {POINTED_AT} ? 0.1 : 0"},
-                "strokeOpacity": {"expr": f"{POINTED_AT} ? 1 : 0.45"},
-                "strokeDash": {"expr": "datum.trained ? [1, 0] : [2, 3]"},
-                "cornerRadius": 3,
-                "width": {"expr": side},
-                "height": {"expr": side},
-                "tooltip": None,
-            },
-            "encoding": at(),
-        },
-        *(
-            {
-                **frames,
-                "transform": [*seen, {"filter": f"abs(datum.zero_{axis}) < 1"}],
-                "mark": {"type": "rule", **quiet, "opacity": 0.3},
-                "encoding": line(*ends),
-            }
-            for axis, ends in (
-                ("u", ("datum.zero_u", "-1", "datum.zero_u", "1")),
-                ("v", ("-1", "datum.zero_v", "1", "datum.zero_v")),
-            )
-        ),
-        {
-            **frames,
-            "transform": [there, {"filter": "datum.square > 0 && datum.square < 1"}],
-            "mark": {
-                "type": "rect",
-                "filled": False,
-                **quiet,
-                "strokeDash": [4, 3],
-                "strokeWidth": 1.5,
-                "width": {"expr": f"datum.square * {side}"},
-                "height": {"expr": f"datum.square * {side}"},
-            },
-            "encoding": at("datum.zero_u", "datum.zero_v"),
-        },
-        {
-            "data": {"name": "rays"},
-            "transform": [there, {"filter": "isValid(datum.u)"}],
-            "mark": {"type": "rule", "strokeWidth": 1.5, "opacity": 0.8, "tooltip": None},
-            "encoding": {**line("datum.zero_u", "datum.zero_v", "datum.u", "datum.v"), "color": color},
-        },
-        {
-            "data": {"name": "dots"},
-            "transform": [there, {"filter": "isValid(datum.u)"}],
-            "mark": {"type": "point", "strokeWidth": {"expr": f"clamp({side} / 120, 0.6, 1.2)"}, "tooltip": None},
-            "encoding": {
-                **at("datum.u", "datum.v"),
-                "stroke": color,
-                "fill": by_kind(["transparent" if kind.ring else kind.colour for kind in kinds]),
-                "shape": by_kind([kind.shape for kind in kinds]),
-                "opacity": {"value": {"expr": f"indexof({rayed}, datum.kind) >= 0 ? 1 : 0.8"}},
-                "size": {"value": {"expr": f"clamp({side} / 8, 4, 26){larger}"}},
-            },
-        },
-        {
-            **frames,
-            "mark": {
-                "type": "text",
-                **quiet,
-                "fontSize": 11,
-                "baseline": "middle",
-                "align": "left",
-                "fontWeight": {"expr": "datum.selected ? 'bold' : 'normal'"},
-            },
-            "encoding": {
-                "x": {"value": {"expr": f"{x} - {side} / 2 + 1"}},
-                "y": {"value": {"expr": f"{y} - {side} / 2 - 8"}},
-                "text": {"value": {"expr": f"6.2 * length(datum.label) < {side} ? datum.label : datum.short"}},
-            },
-        },
-        {
-            **frames,
-            "mark": {"type": "text", **quiet, "fontSize": 9, "align": "right", "baseline": "middle"},
-            "encoding": {
-                "x": {"value": {"expr": f"{x} + {side} / 2 - 1"}},
-                "y": {"value": {"expr": f"{y} - {side} / 2 - 8"}},
-                "text": {"field": "scale", "type": "nominal"},
-                "opacity": {
-                    "value": {"expr": f"{side} > 6.2 * length(datum.label) + 5 * length(datum.scale) + 6 ? 0.9 : 0"}
-                },
-            },
-        },
-        {
-            "data": {"name": "rows"},
-            "mark": {"type": "text", **quiet, "fontSize": 11, "angle": 270, "limit": {"expr": "step"}},
-            "encoding": {
-                "x": {"value": 6},
-                "y": {"value": {"expr": "datum.line * step + 16 + small / 2"}},
-                "text": {"field": "name", "type": "nominal"},
-            },
-        },
-        *(legend(kinds) if len(kinds) > 1 else []),
-        {
-            **frames,
-            **picked,
-            "transform": [there, *picked["transform"]],
-            "mark": {"type": "point", "opacity": 0, "size": 20},
-            "encoding": {**at(), "tooltip": {"field": "label", "type": "nominal"}},
-        },
     ]
-    title = {"text": {"expr": "data('meta')[0].title"}, "anchor": "start", "frame": "group", "fontSize": 13}
-    return {
-        "$schema": SCHEMA,
-        "title": {**title, "offset": 6},
-        "params": params,
-        "layer": [*unseen("meta"), *layers],
-        **LIVELY,
-    }
+
+
+@cache
+def _panels(kinds: tuple[Kind, ...], linked: bool) -> dict[str, Any]:
+    target = mark("point", opacity=0, size=20)
+    picks = targets("n_samples", linked=linked)
+    layers = [
+        *_frames(),
+        *_vectors(kinds),
+        *_labels(),
+        row_names(6, "datum.line * step + 16 + small / 2", "step"),
+        *(legend(kinds) if len(kinds) > 1 else []),
+        layer("frames", target, THERE, picks=picks, **PICTURE.at(), tooltip=nominal("label")),
+    ]
+    return specification(layers, heading(6), [*pointed_in(linked), *_room()])
+
+
+def _frames() -> list[dict[str, Any]]:
+    """The outline of each picture, its axes, and the dashed square around the origin."""
+    outline = mark(
+        "rect",
+        stroke=GREY,
+        fill=GREY,
+        fillOpacity={"expr": f"datum.selected && !datum.large ? 0.17 : {POINTED_AT} ? 0.1 : 0"},
+        strokeOpacity={"expr": f"{POINTED_AT} ? 1 : 0.45"},
+        strokeDash={"expr": "datum.trained ? [1, 0] : [2, 3]"},
+        cornerRadius=3,
+        **PICTURE.sides(),
+    )
+    axis, shown = grey("rule", opacity=0.3), (THERE, "datum.trained")
+    upright = PICTURE.line("datum.zero_u", "-1", "datum.zero_u", "1")
+    level = PICTURE.line("-1", "datum.zero_v", "1", "datum.zero_v")
+    square = grey("rect", filled=False, strokeDash=[4, 3], strokeWidth=1.5, **PICTURE.sides("datum.square * "))
+    return [
+        layer("frames", outline, THERE, **PICTURE.at()),
+        layer("frames", axis, *shown, "abs(datum.zero_u) < 1", **upright),
+        layer("frames", axis, *shown, "abs(datum.zero_v) < 1", **level),
+        layer("frames", square, THERE, "datum.square > 0 && datum.square < 1",
+              **PICTURE.at("datum.zero_u", "datum.zero_v")),
+    ]  # fmt: skip
+
+
+def _vectors(kinds: Sequence[Kind]) -> list[dict[str, Any]]:
+    """Lines from the origin to the vectors of kinds with rays, and a dot for each vector."""
+    names, rayed = [kind.name for kind in kinds], [kind.name for kind in kinds if kind.rays]
+    larger = "".join(f" * (datum.kind == '{kind.name}' ? {kind.size:g} : 1)" for kind in kinds if kind.size != 1)
+    color = by("kind", names, [kind.colour for kind in kinds])
+    fill = by("kind", names, ["transparent" if kind.ring else kind.colour for kind in kinds])
+    shown, dot = (THERE, "isValid(datum.u)"), mark("point", strokeWidth={"expr": f"clamp({SIDE} / 120, 0.6, 1.2)"})
+    seen = {"opacity": f"indexof({rayed}, datum.kind) >= 0 ? 1 : 0.8", "size": f"clamp({SIDE} / 8, 4, 26){larger}"}
+    look = {"stroke": color, "fill": fill, "shape": by("kind", names, [kind.shape for kind in kinds])}
+    ray = PICTURE.line("datum.zero_u", "datum.zero_v", "datum.u", "datum.v")
+    return [
+        layer("rays", mark("rule", strokeWidth=1.5, opacity=0.8), *shown, **ray, color=color),
+        layer("dots", dot, *shown, **PICTURE.at("datum.u", "datum.v"), **look, **computed(**seen)),
+    ]
+
+
+def _labels() -> list[dict[str, Any]]:
+    """Above each picture its label, and its scale where there is room for both."""
+    left, right, y = (f"{PICTURE.x} - {SIDE} / 2 + 1", f"{PICTURE.x} + {SIDE} / 2 - 1", f"{PICTURE.y} - {SIDE} / 2 - 8")
+    weight = {"expr": "datum.selected ? 'bold' : 'normal'"}
+    label = grey("text", fontSize=11, baseline="middle", align="left", fontWeight=weight)
+    fitting = f"6.2 * length(datum.label) < {SIDE} ? datum.label : datum.short"
+    seen = f"{SIDE} > 6.2 * length(datum.label) + 5 * length(datum.scale) + 6 ? 0.9 : 0"
+    scale = grey("text", fontSize=9, align="right", baseline="middle")
+    return [
+        layer("frames", label, THERE, **computed(x=left, y=y, text=fitting)),
+        layer("frames", scale, THERE, **computed(x=right, y=y, opacity=seen), text=nominal("scale")),
+    ]

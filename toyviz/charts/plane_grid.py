@@ -9,13 +9,28 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.chart import GREY, Chart, records, stands_alone
-from toyviz.charts.clock import LIVELY, NOW, OWN_SCALE, SCHEMA, Kind, heading, meta, packed, targets, together, unseen
-from toyviz.charts.sizes import filled, seen_and_not
+from toyviz.charts.chart import GREY, Chart, filled, stands_alone
+from toyviz.charts.clock import NOW, OWN, packed, targets, together
+from toyviz.charts.layers import (
+    META,
+    Kind,
+    by,
+    calculated,
+    computed,
+    grey,
+    heading,
+    layer,
+    mark,
+    meta,
+    nominal,
+    specification,
+)
+from toyviz.charts.panels import Square, row_names
+from toyviz.charts.sizes import seen_and_not, seen_or_cross
 
 MARGIN = 1.12  # a plane is this much wider than what it holds
 DOTS = 250  # vectors drawn in one plane at most
-CELL = ("place", "line", "value", "told", "kin", "selected", "trained", "scale")
+CELL = ["place", "line", "value", "told", "kin", "selected", "trained", "scale"]
 
 
 class Vectors(NamedTuple):
@@ -49,44 +64,46 @@ def plane_grid(
     crosses. All histories have as many frames, or one. selected: the place of the column that is looked into. linked:
     whether the page has a clock. height: in pixels, where no stage gives it its room. Clicking picks a column's value.
     """
-    every = [(place, line, c, kind.name) for place, c in enumerate(columns) for line, kind in enumerate(kinds)]
-    drawn = [_drawn(column.vectors.get(kind)) for _, _, column, kind in every]
-    histories = together([np.empty((1, 0, 2)), *(each.history for each in drawn)])
-    columns_of_dots, units = packed(np.concatenate(histories, axis=1))
-    of = np.repeat(np.arange(len(drawn)), [each.history.shape[1] for each in drawn])
-    cells = [
-        {
-            **{"place": place, "line": line, "value": c.value, "told": f"{c.label.replace('|', ', ')}: {kind}"},
-            **{"kin": "", "selected": place == selected, "trained": kind in c.vectors, "scale": each.scale},
-        }
-        for (place, line, c, kind), each in zip(every, drawn, strict=True)
+    planes = [
+        (place, line, column, kind.name, _drawn(column.vectors.get(kind.name)))
+        for place, column in enumerate(columns)
+        for line, kind in enumerate(kinds)
     ]
-    dots = pd.DataFrame(
-        {
-            "cell": [f"c{k}" for k in of],
-            "place": [every[k][0] for k in of],
-            "line": [every[k][1] for k in of],
-            "seen": np.concatenate([np.empty(0, bool), *(each.seen for each in drawn)]),
-            **columns_of_dots,
-        }
-    )
+    histories = together([np.empty((1, 0, 2)), *(drawn.history for *_, drawn in planes)])
+    columns_of_dots, units = packed(np.concatenate(histories, axis=1))
+    cells = [
+        (place, line, column.value, f"{column.label.replace('|', ', ')}: {kind}", "", place == selected,
+         kind in column.vectors, drawn.scale)
+        for place, line, column, kind, drawn in planes
+    ]  # fmt: skip
+    of = np.repeat(np.arange(len(planes)), [drawn.history.shape[1] for *_, drawn in planes])
+    dots = {
+        "cell": [f"c{k}" for k in of],
+        "place": [planes[k][0] for k in of],
+        "line": [planes[k][1] for k in of],
+        "seen": np.concatenate([np.empty(0, bool), *(drawn.seen for *_, drawn in planes)]),
+    }
     headers = [(k, c.label, k == selected, c.colour) for k, c in enumerate(columns)]
-    ratios = together([np.ones(len(units)), *(each.ratio for each in drawn)])[1:]
+    ratios = together([np.ones(len(units)), *(drawn.ratio for *_, drawn in planes)])[1:]
     data = {
-        "dots": _some(dots),
-        "cells": filled(records(cells, *CELL)),
+        "dots": _some(pd.DataFrame(dots | columns_of_dots)),
+        "cells": filled(pd.DataFrame(cells, columns=CELL)),
         "columns": filled(pd.DataFrame(headers, columns=["place", "label", "selected", "colour"])),
         "rows": pd.DataFrame({"line": range(len(kinds)), "name": [kind.name for kind in kinds]}),
         "scales": pd.DataFrame({"unit": units, **{f"c{k}": values for k, values in enumerate(ratios)}}),
         "meta": meta(title=title, last=len(units) - 1, count=max(len(columns), 1)),
     }
+    chart = Chart(_plane_grid(tuple(kinds), linked), data, _said(title, columns, kinds), square=True)
+    return stands_alone(chart, height)
+
+
+def _said(title: str, columns: Sequence[Column], kinds: Sequence[Kind]) -> str:
     trained = sum(bool(column.vectors) for column in columns)
-    said = f"{title}: no pictures yet."
-    if trained:
-        labels = [column.label.replace("|", ", ") for column in columns]
-        names = ", ".join(kind.name for kind in kinds)
-        said = f"{title}: small planes of {names}, from {labels[0]} to {labels[-1]}; {trained} of {len(columns)} drawn."
-    return stands_alone(Chart(_plane_grid(tuple(kinds), linked), data, said, square=True), height)
+    if not trained:
+        return f"{title}: no pictures yet."
+    names, ends = ", ".join(kind.name for kind in kinds), (columns[0].label, columns[-1].label)
+    first, last = (label.replace("|", ", ") for label in ends)
+    return f"{title}: small planes of {names}, from {first} to {last}; {trained} of {len(columns)} drawn."
 
 
 class _Drawn(NamedTuple):
@@ -116,142 +133,63 @@ def _some(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({name: [np.nan] for name in table}).assign(cell="", seen=False)
 
 
+TOP = 32  # pixels above the planes, for the labels of the columns
+PLANE = Square("18 + (datum.place + 0.5) * step", f"{TOP} + (datum.line + 0.5) * (side + 5)", "side")
+
+
 @cache
 def _plane_grid(kinds: tuple[Kind, ...], linked: bool) -> dict[str, Any]:
-    rows, top = len(kinds), 32
-    own = {"bind": {"element": OWN_SCALE, "event": "input"}} if linked else {"value": ""}
+    unlinked = [{"name": "frame", "expr": f"{META}.last"}, {"name": "own", "value": ""}, *OWN[1:]]
     params: list[dict[str, Any]] = [
-        *(NOW if linked else [{"name": "frame", "expr": "data('meta')[0].last"}]),
-        {"name": "own", **own},
-        {"name": "scale", "expr": "data('scales')[min(frame, length(data('scales')) - 1)]"},
-        {"name": "count", "expr": "data('meta')[0].count"},
-        {"name": "side", "expr": f"max(4, min((width - 18) / count, (height - {top}) / {rows}) - 5)"},
+        *([*NOW, *OWN] if linked else unlinked),
+        {"name": "count", "expr": f"{META}.count"},
+        {"name": "side", "expr": f"max(4, min((width - 18) / count, (height - {TOP}) / {len(kinds)}) - 5)"},
         {"name": "step", "expr": "min((width - 18) / count, side + 40)"},
     ]
-    x, y = "18 + (datum.place + 0.5) * step", f"{top} + (datum.line + 0.5) * (side + 5)"
-
-    def at(u: str = "0", v: str = "0") -> dict[str, Any]:
-        return {
-            "x": {"value": {"expr": f"{x} + ({u}) * side / 2"}},
-            "y": {"value": {"expr": f"{y} - ({v}) * side / 2"}},
-        }
-
-    def line(u: str, v: str, u2: str, v2: str) -> dict[str, Any]:
-        end = at(u2, v2)
-        return {**at(u, v), "x2": end["x"], "y2": end["y"]}
-
-    quiet = {"color": GREY, "tooltip": None}
-    cells: dict[str, Any] = {"data": {"name": "cells"}}
-    trained = [{"filter": "datum.trained"}]
-    text: dict[str, Any] = {"type": "text", **quiet, "baseline": "middle"}
-    layers: list[dict[str, Any]] = [
-        {
-            **cells,
-            "mark": {
-                "type": "rect",
-                "stroke": GREY,
-                "fill": GREY,
-                "cornerRadius": 3,
-                "tooltip": None,
-                "fillOpacity": {"expr": "datum.selected ? 0.13 : 0"},
-                "strokeOpacity": {"expr": "datum.selected ? 0.9 : 0.4"},
-                "strokeDash": {"expr": "datum.trained ? [1, 0] : [2, 3]"},
-                "width": {"expr": "side"},
-                "height": {"expr": "side"},
-            },
-            "encoding": at(),
-        },
-        *(
-            {
-                **cells,
-                "transform": trained,
-                "mark": {"type": "rule", **quiet, "opacity": 0.3},
-                "encoding": line(*ends),
-            }
-            for ends in (("0", "-1", "0", "1"), ("-1", "0", "1", "0"))
-        ),
-        *(_dots(line, kind, at("datum.u", "datum.v")) for line, kind in enumerate(kinds)),
-        {
-            **cells,
-            "mark": {**text, "fontSize": 9, "align": "right"},
-            "encoding": {
-                "x": {"value": {"expr": f"{x} + side / 2 - 3"}},
-                "y": {"value": {"expr": f"{y} + side / 2 - 7"}},
-                "text": {"field": "scale", "type": "nominal"},
-                "opacity": {"value": {"expr": "side > 44 && !(isValid(own) && own != '') ? 0.9 : 0"}},
-            },
-        },
-        {
-            "data": {"name": "columns"},
-            "mark": {
-                "type": "text",
-                "tooltip": None,
-                "fontSize": {"expr": "clamp(step / 6, 8.5, 11)"},
-                "fontWeight": {"expr": "datum.selected ? 'bold' : 'normal'"},
-                "align": "center",
-                "baseline": "bottom",
-                "lineBreak": "|",
-                "lineHeight": 12,
-            },
-            "encoding": {
-                "x": {"value": {"expr": x}},
-                "y": {"value": {"expr": f"{top} - 5 - (indexof(datum.label, '|') >= 0 ? 12 : 0)"}},
-                "text": {"field": "label", "type": "nominal"},
-                "color": {"field": "colour", "type": "nominal", "scale": None},
-            },
-        },
-        {
-            "data": {"name": "rows"},
-            "mark": {"type": "text", "tooltip": None, "fontSize": 11, "angle": 270, "limit": {"expr": "side + 5"}},
-            "encoding": {
-                "x": {"value": 6},
-                "y": {"value": {"expr": y}},
-                "text": {"field": "name", "type": "nominal"},
-                "color": {
-                    "field": "name",
-                    "type": "nominal",
-                    "legend": None,
-                    "scale": {"domain": [kind.name for kind in kinds], "range": [kind.colour for kind in kinds]},
-                },
-            },
-        },
+    cross = grey("rule", opacity=0.3)
+    by_name = by("name", [kind.name for kind in kinds], [kind.colour for kind in kinds])
+    target = mark("rect", opacity=0, **{name: {"expr": "side + 5"} for name in ("width", "height")})
+    picks = targets("value", linked=False, nearest=False)
+    layers = [
+        layer("cells", _outline(), **PLANE.at()),
+        layer("cells", cross, "datum.trained", **PLANE.line("0", "-1", "0", "1")),
+        layer("cells", cross, "datum.trained", **PLANE.line("-1", "0", "1", "0")),
+        *(_dots(line, kind) for line, kind in enumerate(kinds)),
+        _scales(),
+        _labels(),
+        row_names(6, PLANE.y, "side + 5", color=by_name),
+        layer("cells", target, picks=picks, **PLANE.at(), tooltip=nominal("told")),
     ]
-    picked = targets("value", linked=False, nearest=False)
-    size = {"expr": "side + 5"}
-    layers.append(
-        {
-            **cells,
-            **picked,
-            "mark": {"type": "rect", "opacity": 0, "width": size, "height": size},
-            "encoding": {**at(), "tooltip": {"field": "told", "type": "nominal"}},
-        }
-    )
-    return {
-        "$schema": SCHEMA,
-        "title": heading(4),
-        "params": params,
-        "layer": [*unseen("meta", "scales"), *layers],
-        **LIVELY,
-    }
+    return specification(layers, heading(4), params, "scales")
 
 
-def _dots(line: int, kind: Kind, place: dict[str, Any]) -> dict[str, Any]:
+def _outline() -> dict[str, Any]:
+    fill, stroke = {"expr": "datum.selected ? 0.13 : 0"}, {"expr": "datum.selected ? 0.9 : 0.4"}
+    how = {"fillOpacity": fill, "strokeOpacity": stroke, "strokeDash": {"expr": "datum.trained ? [1, 0] : [2, 3]"}}
+    return mark("rect", stroke=GREY, fill=GREY, cornerRadius=3, **how, **PLANE.sides())
+
+
+def _dots(line: int, kind: Kind) -> dict[str, Any]:
     """The vectors of one row: dots, and grey crosses for those that the training has not seen."""
-    own = "(isValid(own) && own != '' ? scale[datum.cell] : 1)"
-    return {
-        "data": {"name": "dots"},
-        "transform": [
-            {"filter": f"datum.line == {line}"},
-            *(
-                {"calculate": f"datum['{axis}' + frame] * scale.unit * {own}", "as": to}
-                for axis, to in (("x", "u"), ("y", "v"))
-            ),
-        ],
-        "mark": {"type": "point", "filled": True, "opacity": 0.75, "tooltip": None},
-        "encoding": {
-            **place,
-            "color": {"condition": {"test": "datum.seen", "value": kind.colour}, "value": GREY},
-            "shape": {"condition": {"test": "datum.seen", "value": kind.shape}, "value": "cross"},
-            "size": {"value": {"expr": "clamp(side / 9, 4, 18)"}},
-        },
-    }
+    factor = "(own_scale ? scale[datum.cell] : 1)"
+    moved = {to: f"datum['{axis}' + frame] * scale.unit * {factor}" for axis, to in (("x", "u"), ("y", "v"))}
+    dot, size = mark("point", filled=True, opacity=0.75), computed(size="clamp(side / 9, 4, 18)")
+    steps = (f"datum.line == {line}", *calculated(**moved))
+    return layer("dots", dot, *steps, **PLANE.at("datum.u", "datum.v"), **seen_or_cross(kind), **size)
+
+
+def _scales() -> dict[str, Any]:
+    """Half the side of each plane, in its corner."""
+    text = grey("text", baseline="middle", fontSize=9, align="right")
+    at = {"x": f"{PLANE.x} + side / 2 - 3", "y": f"{PLANE.y} + side / 2 - 7"}
+    seen = "side > 44 && !own_scale ? 0.9 : 0"
+    return layer("cells", text, **computed(**at, opacity=seen), text=nominal("scale"))
+
+
+def _labels() -> dict[str, Any]:
+    """The labels of the columns, each in its own colour."""
+    size, weight = {"expr": "clamp(step / 6, 8.5, 11)"}, {"expr": "datum.selected ? 'bold' : 'normal'"}
+    lines = {"align": "center", "baseline": "bottom", "lineBreak": "|", "lineHeight": 12}
+    at = computed(x=PLANE.x, y=f"{TOP} - 5 - (indexof(datum.label, '|') >= 0 ? 12 : 0)")
+    text = mark("text", fontSize=size, fontWeight=weight, **lines)
+    return layer("columns", text, **at, text=nominal("label"), color=nominal("colour", scale=None))

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from toyviz import metrics
-from toyviz.charts.chart import AMBER, BLUE, GREEN, GREY, VERMILLION, Chart, records, stacked, stands_alone
-from toyviz.charts.clock import ANY, LIT, LIVELY, LOOKED_AT, POINTED_AT, SCHEMA, heading, meta, targets, unseen
-from toyviz.charts.sizes import filled
+from toyviz.charts.chart import AMBER, BLUE, GREEN, GREY, VERMILLION, Chart, filled, records, stacked
+from toyviz.charts.clock import LOOKED_AT, POINTED_AT, brightness, kin_of, targets
+from toyviz.charts.layers import META, computed, grey, heading, layer, mark, meta, nominal, quantity, specification
+from toyviz.charts.panels import ramp, row_names
 
 DRAWN = 40  # features in a portrait, at most: the longest columns
 SEEN = 0.02  # an overlap smaller than this in size is not drawn: it would not be seen
@@ -47,7 +48,6 @@ def portraits(
     selected: Mapping[str, Any] | None = None,
     planes: bool = False,
     pick: Sequence[str] = ("density", "seed"),
-    height: int | None = None,
 ) -> Chart:
     """W1'W1 with b2 at its right, and below it the lengths of the columns of W1; in reading order, or in rows.
 
@@ -57,7 +57,7 @@ def portraits(
     coloured by the superposition of its feature, from 0 to SHARED; the dashed line stands after feature m. planes: the
     columns are drawn in the plane too, for m = 2, on one scale. At most DRAWN features are drawn: those that are
     longest in any network. selected: fields of about, of the portraits that are looked into. pick: fields of about that
-    a click picks. height: in pixels, where no stage gives it its room.
+    a click picks.
     """
     chosen = _drawn(panels)
     drawn = _parts(panels, rows, chosen, selected or {}, planes)
@@ -74,8 +74,7 @@ def portraits(
             after=int((chosen < m).sum()) if m < n else -1,
         ),
     }
-    chart = Chart(_portraits(tuple(pick), planes), data, _said(title, panels), square=True)
-    return stands_alone(chart, height)
+    return Chart(_portraits(tuple(pick), planes), data, _said(title, panels), square=True)
 
 
 def _parts(
@@ -126,13 +125,9 @@ def _frame(panel: Portrait, selected: Mapping[str, Any]) -> dict[str, Any]:
         "told": told,
         "trained": there,
         "selected": bool(selected) and all(panel.about.get(name) == value for name, value in selected.items()),
-        "kin": " ".join(f"{name}={_short(value)}" for name, value in panel.about.items() if name != "seed"),
+        "kin": " ".join(kin_of(name, value) for name, value in panel.about.items() if name != "seed"),
         **panel.about,
     }
-
-
-def _short(value: Any) -> str:
-    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _nothing() -> pd.DataFrame:
@@ -174,7 +169,6 @@ def _said(title: str, panels: Sequence[Portrait]) -> str:
 
 # Pixels.
 HEAD, FOOT, GAP = 20, 6, 12  # above a portrait, for its label; below it; between two
-META = "data('meta')[0]"
 
 
 def _params(planes: bool) -> list[dict[str, Any]]:
@@ -214,230 +208,112 @@ def _params(planes: bool) -> list[dict[str, Any]]:
     ]
 
 
+FAINT = 0.15  # opacity of what the pointer is not on
 COLUMN, LINE = "(datum.place % across)", "(floor(datum.place / across) * rows + datum.line)"
 X0 = f"(left + ({COLUMN} + 0.5) * slot - wide / 2)"
 Y0 = f"({LINE} * step + {HEAD})"
-FLOOR = f"({Y0} + side + bars)"  # where bars stand
-TOP = f"({FLOOR} - bars + 5)"  # of the longest
-
-
-def _at(x: str, y: str, x2: str = "", y2: str = "") -> dict[str, Any]:
-    found = {"x": x, "y": y, "x2": x2, "y2": y2}
-    return {name: {"value": {"expr": value}} for name, value in found.items() if value}
+BARS_FOOT = f"({Y0} + side + bars)"  # where bars stand
+BARS_TOP = f"({BARS_FOOT} - bars + 5)"  # of the longest
+PORTRAIT_MIDDLE = computed(x=f"{X0} + wide / 2", y=f"{Y0} + (tall - {HEAD - FOOT}) / 2")
 
 
 @cache
 def _portraits(fields: tuple[str, ...], planes: bool) -> dict[str, Any]:
-    picked = targets(*fields, linked=True, nearest=False)
-    target = {
-        "data": {"name": "frames"},
-        **picked,
-        "mark": {
-            "type": "rect",
-            "opacity": 0,
-            "width": {"expr": f"wide + {GAP}"},
-            "height": {"expr": f"tall + {HEAD + FOOT}"},
-        },
-        "encoding": {
-            **_at(f"{X0} + wide / 2", f"{Y0} + (tall - {HEAD - FOOT}) / 2"),
-            "tooltip": {"field": "told", "type": "nominal"},
-        },
-    }
-    layers = [*_frames(), *_row_names(), *_matrix(), *_lengths(), *(_columns() if planes else []), *_legends()]
-    return {
-        "$schema": SCHEMA,
-        "title": heading(6),
-        "params": _params(planes),
-        "layer": [*unseen("meta"), *layers, target],
-        **LIVELY,
-    }
+    area = _sized("rect", f"wide + {GAP}", f"tall + {HEAD + FOOT}", opacity=0)
+    picks = targets(*fields, linked=True, nearest=False)
+    layers = [
+        *_frames(),
+        row_names(6, "(datum.fold * rows + datum.line + 0.5) * step", "step", "datum.fold < folds"),
+        _matrix(),
+        *_lengths(),
+        *(_rays() if planes else []),
+        *_legends(),
+        layer("frames", area, picks=picks, **PORTRAIT_MIDDLE, tooltip=nominal("told")),
+    ]
+    return specification(layers, heading(6), _params(planes))
+
+
+def _sized(kind: str, width: str, height: str, **how: Any) -> dict[str, Any]:
+    """A mark of this size in pixels."""
+    return mark(kind, width={"expr": width}, height={"expr": height}, **how)
 
 
 def _frames() -> list[dict[str, Any]]:
     """A quiet ground under what is looked into or pointed at, an outline around overlaps and bias, and the label."""
-    frames: dict[str, Any] = {"data": {"name": "frames"}}
-    quiet = {"color": GREY, "tooltip": None}
-    ground = {"type": "rect", "fill": GREY, "cornerRadius": 4, "tooltip": None, "strokeOpacity": 0}
-    outline = {"type": "rect", "filled": False, "stroke": GREY, "strokeOpacity": 0.45, "tooltip": None}
+    fill = {"expr": f"datum.selected ? 0.2 : {POINTED_AT} ? 0.12 : 0"}
+    look = {"fill": GREY, "cornerRadius": 4, "strokeOpacity": 0, "fillOpacity": fill}
+    ground = _sized("rect", f"min(slot, wide + {GAP - 2})", f"tall + {HEAD + FOOT - 2}", **look)
     dashes = {"expr": "datum.trained ? [1, 0] : [2, 3]"}
-    text = {"type": "text", **quiet, "fontSize": 11, "baseline": "middle"}
+    outline = {"filled": False, "stroke": GREY, "strokeOpacity": 0.45, "strokeDash": dashes}
+    weight, limit = {"expr": "datum.selected ? 'bold' : 'normal'"}, {"expr": "slot - 2"}
+    label = grey("text", fontSize=11, baseline="middle", align="left", limit=limit, fontWeight=weight)
+    seen = "wide > 6 * (length(datum.label) + length(datum.stored)) + 8 ? 1 : 0"
+    stored = grey("text", baseline="middle", align="right", fontSize=10)
     return [
-        {
-            **frames,
-            "mark": {
-                **ground,
-                "fillOpacity": {"expr": f"datum.selected ? 0.2 : {POINTED_AT} ? 0.12 : 0"},
-                "width": {"expr": f"min(slot, wide + {GAP - 2})"},
-                "height": {"expr": f"tall + {HEAD + FOOT - 2}"},
-            },
-            "encoding": _at(f"{X0} + wide / 2", f"{Y0} + (tall - {HEAD - FOOT}) / 2"),
-        },
+        layer("frames", ground, **PORTRAIT_MIDDLE),
         *(
-            {
-                **frames,
-                "mark": {**outline, "strokeDash": dashes, "width": {"expr": width}, "height": {"expr": "side"}},
-                "encoding": _at(f"{X0} + {middle}", f"{Y0} + side / 2"),
-            }
-            for width, middle in (("side", "side / 2"), ("cell", "cell * (n + 1.1)"))
+            layer("frames", _sized("rect", width, "side", **outline), **computed(x=f"{X0} + {x}", y=f"{Y0} + side / 2"))
+            for width, x in (("side", "side / 2"), ("cell", "cell * (n + 1.1)"))
         ),
-        {
-            **frames,
-            "mark": {
-                **text,
-                "align": "left",
-                "limit": {"expr": "slot - 2"},
-                "fontWeight": {"expr": "datum.selected ? 'bold' : 'normal'"},
-            },
-            "encoding": {**_at(f"{X0} + 1", f"{Y0} - 9"), "text": {"field": "label", "type": "nominal"}},
-        },
-        {
-            **frames,
-            "mark": {**text, "align": "right", "fontSize": 10},
-            "encoding": {
-                **_at(f"{X0} + wide", f"{Y0} - 9"),
-                "text": {"field": "stored", "type": "nominal"},
-                "opacity": {"value": {"expr": "wide > 6 * (length(datum.label) + length(datum.stored)) + 8 ? 1 : 0"}},
-            },
-        },
+        layer("frames", label, **computed(x=f"{X0} + 1", y=f"{Y0} - 9"), text=nominal("label")),
+        layer("frames", stored, **computed(x=f"{X0} + wide", y=f"{Y0} - 9", opacity=seen), text=nominal("stored")),
     ]
 
 
-def _row_names() -> list[dict[str, Any]]:
-    """The names of the rows at the left, in every line that a row takes."""
-    return [
-        {
-            "data": {"name": "rows"},
-            "transform": [{"filter": "datum.fold < folds"}],
-            "mark": {
-                "type": "text",
-                "color": GREY,
-                "tooltip": None,
-                "fontSize": 11,
-                "angle": 270,
-                "limit": {"expr": "step"},
-            },
-            "encoding": {
-                **_at("6", "(datum.fold * rows + datum.line + 0.5) * step"),
-                "text": {"field": "name", "type": "nominal"},
-            },
-        },
-    ]
-
-
-def _matrix() -> list[dict[str, Any]]:
+def _matrix() -> dict[str, Any]:
     """Overlaps, and the bias at their right; the nearer to 0, the more the page shows through."""
-    strength = f"abs(datum.value) / {OVERLAP} * ({ANY} && !({LIT}) ? 0.15 : 1)"
-    return [
-        {
-            "data": {"name": "cells"},
-            "transform": [{"filter": "isValid(datum.value)"}],
-            "mark": {
-                "type": "rect",
-                "tooltip": None,
-                "fill": {"expr": f"datum.value < 0 ? '{BLUE}' : '{VERMILLION}'"},
-                "fillOpacity": {"expr": strength},
-                "width": {"expr": "cell"},
-                "height": {"expr": "cell"},
-            },
-            "encoding": _at(
-                f"{X0} + cell * (datum.j + 0.5 + (datum.j == n ? 0.6 : 0))", f"{Y0} + cell * (datum.i + 0.5)"
-            ),
-        }
-    ]
+    fill = {"expr": f"datum.value < 0 ? '{BLUE}' : '{VERMILLION}'"}
+    strength = {"expr": f"abs(datum.value) / {OVERLAP} * {brightness(FAINT)}"}
+    x, y = f"{X0} + cell * (datum.j + 0.5 + (datum.j == n ? 0.6 : 0))", f"{Y0} + cell * (datum.i + 0.5)"
+    cell = _sized("rect", "cell", "cell", fill=fill, fillOpacity=strength)
+    return layer("cells", cell, "isValid(datum.value)", **computed(x=x, y=y))
 
 
 def _lengths() -> list[dict[str, Any]]:
     """A bar a feature, coloured by its superposition, and the line after feature m."""
-    top = f"{FLOOR} - (bars - 5) * datum.length / {TALLEST}"
-    colour = {
-        "field": "shade",
-        "type": "quantitative",
-        "scale": {"domain": [0, SHARED / 2, SHARED], "range": list(SHARES), "interpolate": "rgb", "clamp": True},
-        "legend": None,
-    }
-    frames: dict[str, Any] = {"data": {"name": "frames"}, "transform": [{"filter": "datum.trained"}]}
-    rule = {"type": "rule", "color": GREY, "tooltip": None, "opacity": 0.7}
-    after = f"{X0} + cell * {META}.after"
+    scale = {"domain": [0, SHARED / 2, SHARED], "range": list(SHARES), "interpolate": "rgb", "clamp": True}
+    seen = {"expr": f"{brightness(FAINT)} * (datum.length > 0.1 ? 1 : 0.4)"}
+    bar = mark("rule", strokeWidth={"expr": "max(1, 0.84 * cell)"}, opacity=seen)
+    at = computed(
+        x=f"{X0} + cell * (datum.k + 0.5)", y=BARS_FOOT, y2=f"{BARS_FOOT} - (bars - 5) * datum.length / {TALLEST}"
+    )
+    rule, after = grey("rule", opacity=0.7), computed(x=f"{X0} + cell * {META}.after", y=BARS_FOOT, y2=BARS_TOP)
+    foot = computed(x=X0, y=BARS_FOOT, x2=f"{X0} + side")
     return [
-        {
-            "data": {"name": "bars"},
-            "transform": [{"filter": "isValid(datum.length)"}],
-            "mark": {
-                "type": "rule",
-                "strokeWidth": {"expr": "max(1, 0.84 * cell)"},
-                "tooltip": None,
-                "opacity": {"expr": f"({ANY} && !({LIT}) ? 0.15 : 1) * (datum.length > 0.1 ? 1 : 0.4)"},
-            },
-            "encoding": {
-                **_at(f"{X0} + cell * (datum.k + 0.5)", FLOOR, y2=top),
-                "color": colour,
-            },
-        },
-        {**frames, "mark": rule, "encoding": _at(X0, FLOOR, x2=f"{X0} + side")},
-        {
-            **frames,
-            "transform": [*frames["transform"], {"filter": f"{META}.after > 0"}],
-            "mark": {**rule, "strokeDash": [3, 2]},
-            "encoding": _at(after, FLOOR, y2=TOP),
-        },
+        layer("bars", bar, "isValid(datum.length)", **at, color=quantity("shade", scale=scale, legend=None)),
+        layer("frames", rule, "datum.trained", **foot),
+        layer("frames", {**rule, "strokeDash": [3, 2]}, "datum.trained", f"{META}.after > 0", **after),
     ]
 
 
-def _columns() -> list[dict[str, Any]]:
+def _rays() -> list[dict[str, Any]]:
     """The columns of W1 in the plane, as rays from the origin."""
-    x, y, half = f"({X0} + side / 2)", f"({FLOOR} + side * {PLANE} / 2 + 3)", f"side * {PLANE} * 0.46"
-    end = {"x": f"{x} + datum.u * {half}", "y": f"{y} - datum.v * {half}"}
-    rays: dict[str, Any] = {"data": {"name": "rays"}, "transform": [{"filter": "isValid(datum.u)"}]}
-    seen = {"expr": f"{ANY} && !({LIT}) ? 0.1 : 1"}
+    x, y, half = f"({X0} + side / 2)", f"({BARS_FOOT} + side * {PLANE} / 2 + 3)", f"side * {PLANE} * 0.46"
+    x2, y2, there = f"{x} + datum.u * {half}", f"{y} - datum.v * {half}", "isValid(datum.u)"
+    seen = {"expr": brightness(0.1)}
+    line = mark("rule", color=BLUE, strokeWidth=1.2, opacity=seen)
     return [
-        {
-            **rays,
-            "mark": {"type": "rule", "color": BLUE, "strokeWidth": 1.2, "opacity": seen, "tooltip": None},
-            "encoding": _at(x, y, end["x"], end["y"]),
-        },
-        {
-            **rays,
-            "mark": {"type": "point", "filled": True, "color": BLUE, "size": 16, "opacity": seen, "tooltip": None},
-            "encoding": _at(end["x"], end["y"]),
-        },
+        layer("rays", line, there, **computed(x=x, y=y, x2=x2, y2=y2)),
+        layer("rays", mark("point", filled=True, color=BLUE, size=16, opacity=seen), there, **computed(x=x2, y=y2)),
     ]
 
 
 def _legends() -> list[dict[str, Any]]:
     """Both scales with their ends, in one line above the portraits."""
-    overlaps = [(0.0, BLUE, 1.0), (0.5, BLUE, 0.0), (0.5, VERMILLION, 0.0), (1.0, VERMILLION, 1.0)]
-    shares = [(k / (len(SHARES) - 1), colour, 1.0) for k, colour in enumerate(SHARES)]
     return [
-        *_legend(0, "overlap and bias", f"−{OVERLAP:g}", f"{OVERLAP:g}", overlaps),
-        *_legend(190, "superposition", "0", f"{SHARED:g}+", shares),
+        *_legend(0, "overlap and bias", f"−{OVERLAP:g}", f"{OVERLAP:g}", (BLUE, None, VERMILLION)),
+        *_legend(190, "superposition", "0", f"{SHARED:g}+", SHARES),
     ]
 
 
-def _legend(left: int, name: str, low: str, high: str, stops: list[tuple[float, str, float]]) -> list[dict[str, Any]]:
+def _legend(left: int, name: str, low: str, high: str, colours: Sequence[str | None]) -> list[dict[str, Any]]:
     shrink = "min(1, width / 400)"
     start = left + 5.2 * len(name) + 6 + 6 * len(low)
 
-    def text(x: float, words: str) -> dict[str, Any]:
-        mark = {"type": "text", "color": GREY, "fontSize": {"expr": f"max(8, 11 * {shrink})"}, "align": "left"}
-        return {
-            "data": {"name": "meta"},
-            "mark": {**mark, "baseline": "middle", "tooltip": None, "text": words},
-            "encoding": _at(f"{x:.0f} * {shrink}", "-9"),
-        }
+    def words(x: float, text: str) -> dict[str, Any]:
+        written = grey("text", fontSize={"expr": f"max(8, 11 * {shrink})"}, align="left", baseline="middle", text=text)
+        return layer("meta", written, **computed(x=f"{x:.0f} * {shrink}", y="-9"))
 
-    gradient = {
-        "gradient": "linear",
-        **{"x1": 0, "x2": 1, "y1": 0, "y2": 0},
-        "stops": [{"offset": offset, "color": _faded(colour, alpha)} for offset, colour, alpha in stops],
-    }
-    bar = {
-        "data": {"name": "meta"},
-        "mark": {"type": "rect", "color": gradient, "height": 9, "tooltip": None},
-        "encoding": _at(f"{start + 3:.0f} * {shrink}", "-9", x2=f"{start + 43:.0f} * {shrink}"),
-    }
-    return [text(left, f"{name} {low}"), bar, text(start + 47, high)]
-
-
-def _faded(colour: str, alpha: float) -> str:
-    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
-    return f"rgba({red},{green},{blue},{alpha:g})"
+    ends = computed(x=f"{start + 3:.0f} * {shrink}", y="-9", x2=f"{start + 43:.0f} * {shrink}")
+    bar = layer("meta", mark("rect", color=ramp(colours), height=9), **ends)
+    return [words(left, f"{name} {low}"), bar, words(start + 47, high)]

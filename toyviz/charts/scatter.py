@@ -10,9 +10,22 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.chart import AMBER, BLUE, GREEN, GREY, PURPLE, VERMILLION, Chart, named, records, stretched
-from toyviz.charts.clock import heading, meta, targets
-from toyviz.charts.sizes import filled
+from toyviz.charts.chart import (
+    AMBER,
+    BLUE,
+    GREEN,
+    GREY,
+    PURPLE,
+    VERMILLION,
+    Chart,
+    expressions_read,
+    filled,
+    named,
+    records,
+    stretched,
+)
+from toyviz.charts.clock import pickable
+from toyviz.charts.layers import META, heading, meta
 
 KINDS = ("fitted", "kept from the fit")
 IMPORTANCES = ("decreasing importance", "uniform importance")
@@ -107,7 +120,7 @@ def _axis(values: Sequence[float], **more: Any) -> alt.Axis:
 
 def _between() -> alt.Scale:
     """A logarithmic scale whose ends are data."""
-    ends = alt.ExprRef("[data('meta')[0].low, data('meta')[0].high]")
+    ends = alt.ExprRef(f"[{META}.low, {META}.high]")
     return alt.Scale(type="log", nice=False, padding=8, domain=ends)
 
 
@@ -121,11 +134,6 @@ def _legend(columns: int, offset: int = OFFSET) -> alt.Legend:
         "offset": offset,
     }
     return alt.Legend(orient="top", columns=columns, labelLimit=300, **small)
-
-
-def _unseen(*names: str) -> list[alt.Chart]:
-    """A layer that draws nothing for each of these data sets, so that expressions can read them."""
-    return [alt.Chart(named(name)).mark_point(opacity=0, tooltip=None) for name in names]
 
 
 @cache
@@ -142,7 +150,7 @@ def _predictions() -> dict[str, Any]:
     )
     shape = alt.Shape("kind:N", title=None, scale=alt.Scale(domain=list(KINDS), range=["circle", "diamond"]))
     layers = alt.layer(
-        *_unseen("meta"),
+        *expressions_read("meta"),
         alt.Chart(named("diagonal")).mark_line(color=GREY, strokeDash=[4, 3], tooltip=None).encode(x=x, y=y),
         alt.Chart(named("cells"))
         .transform_filter("isValid(datum.measured)")
@@ -172,7 +180,7 @@ def _residuals(field: str, title: str) -> dict[str, Any]:
         "importance:N", title=None, scale=alt.Scale(domain=list(IMPORTANCES), range=["diamond", "circle"])
     )
     layers = alt.layer(
-        *_unseen("meta", "across"),
+        *expressions_read("meta", "across"),
         alt.Chart(named("exact")).mark_rule(color=GREY, strokeDash=[4, 3], tooltip=None).encode(y=y),
         alt.Chart(named("cells"))
         .transform_filter("isValid(datum.ratio)")
@@ -222,7 +230,7 @@ def _factors(kinds: tuple[str, ...]) -> dict[str, Any]:
     ]
     rules = alt.Chart(named("rules")).transform_filter("isValid(datum.value)")
     layers = alt.layer(
-        *_unseen("meta", "up"),
+        *expressions_read("meta", "up"),
         alt.Chart(named("selected"))
         .mark_rule(color=GREY, opacity=0.3, strokeWidth=14, strokeCap="round", tooltip=None)
         .encode(y=y),
@@ -236,9 +244,4 @@ def _factors(kinds: tuple[str, ...]) -> dict[str, Any]:
         .encode(x=x, y=y, color=color, shape=shape, tooltip=tooltip)
         .properties(name="pickable"),
     )
-    spec = stretched(layers, "", 260)
-    pickable = targets("law", "kept", linked=False)
-    layer = next(each for each in spec["layer"] if each.get("name") == "pickable")
-    layer["transform"] = [*layer["transform"], *pickable["transform"]]
-    layer["params"] = pickable["params"]
-    return spec | {"title": heading(4)}
+    return pickable(stretched(layers, "", 260), "law", "kept", linked=False) | {"title": heading(4)}

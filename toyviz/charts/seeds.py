@@ -9,9 +9,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.chart import GREY, VERMILLION, Chart
-from toyviz.charts.clock import LIVELY, POINTED_AT, SCHEMA, heading, meta, pointed_in, targets, unseen
-from toyviz.charts.sizes import filled
+from toyviz.charts.chart import VERMILLION, Chart, filled
+from toyviz.charts.clock import POINTED_AT, kin_of, pointed_in, targets
+from toyviz.charts.layers import (
+    META,
+    between,
+    computed,
+    grey,
+    heading,
+    in_order_of,
+    layer,
+    mark,
+    meta,
+    nominal,
+    quantity,
+    specification,
+)
 from toyviz.charts.ticks import PLAIN, log_axis, log_range
 
 
@@ -41,7 +54,7 @@ def by_seed(
             "value": values.clip(lower=low),
             "note": rows["note"].astype(object),
             "told": [f"seed {s}: {v:.4g}, {n}" for s, v, n in zip(rows["seed"], values, rows["note"], strict=True)],
-            "kin": [f"seed={seed}" for seed in rows["seed"]],
+            "kin": [kin_of("seed", seed) for seed in rows["seed"]],
         }
     ).reset_index(drop=True)
     data = {
@@ -64,61 +77,23 @@ def by_seed(
 
 @cache
 def _by_seed() -> dict[str, Any]:
-    x = {
-        "field": "value",
-        "type": "quantitative",
-        "title": None,
-        "scale": {
-            "type": "log",
-            "nice": False,
-            "domain": {"expr": "[data('meta')[0].low, data('meta')[0].high]"},
-            "range": [8, {"expr": "max(20, width - 44)"}],
-        },
-        "axis": log_axis(orient="bottom", grid=True)
-        | {"labelExpr": f"(data('meta')[0].clipped && datum.value <= data('meta')[0].low ? '≤ ' : '') + ({PLAIN})"},
-    }
-    y = {
-        "field": "seed",
-        "type": "ordinal",
-        "title": "seed",
-        "scale": {"domain": {"expr": "pluck(data('seeds'), 'value')"}},
-        "axis": {"ticks": False, "domain": False, "labelOverlap": True, "labelFontSize": 11, "titleFontSize": 11},
-    }
-    mark: dict[str, Any] = {"type": "point", "filled": True, "color": VERMILLION, "opacity": 1, "tooltip": None}
-    small: dict[str, Any] = {"type": "text", "color": GREY, "fontSize": 10, "baseline": "middle", "tooltip": None}
-    points: dict[str, Any] = {"data": {"name": "points"}, "transform": [{"filter": "isValid(datum.value)"}]}
-    band = {"expr": "0.86 * height / data('meta')[0].count"}
-    row = {"type": "bar", "height": band, "color": GREY, "opacity": 0.25, "tooltip": None}
-    whole = {"x": {"value": 0}, "x2": {"value": {"expr": "width"}}, "y": y}
-    target = targets("seed", linked=True, nearest=False)
-    layers: list[dict[str, Any]] = [
-        {**points, "transform": [*points["transform"], {"filter": "datum.seed == data('meta')[0].selected"}],
-         "mark": row, "encoding": whole},
-        {**points, "transform": [*points["transform"], {"filter": POINTED_AT}], "mark": row, "encoding": whole},
-        {
-            "data": {"name": "meta"},
-            "mark": {**small, "align": "right"},
-            "encoding": {
-                "x": {"value": {"expr": "width - 2"}},
-                "y": {"value": -6},
-                "text": {"field": "note_title", "type": "nominal"},
-            },
-        },
-        {**points, "mark": {**mark, "size": 60}, "encoding": {"x": x, "y": y}},
-        {**points, "mark": {**small, "align": "right"},
-         "encoding": {"x": {"value": {"expr": "width - 2"}}, "y": y, "text": {"field": "note", "type": "nominal"}}},
-        {
-            **points,
-            "transform": [*points["transform"], *target["transform"]],
-            "params": target["params"],
-            "mark": {**row, "color": "transparent", "opacity": 1, "cursor": "pointer"},
-            "encoding": {**whole, "tooltip": {"field": "told", "type": "nominal"}},
-        },
+    clipped = f"({META}.clipped && datum.value <= {META}.low ? '≤ ' : '') + ({PLAIN})"
+    scale = between(type="log", range=[8, {"expr": "max(20, width - 44)"}])
+    x = quantity("value", title=None, scale=scale, axis=log_axis(orient="bottom", grid=True) | {"labelExpr": clipped})
+    axis = {"ticks": False, "domain": False, "labelOverlap": True, "labelFontSize": 11, "titleFontSize": 11}
+    y = {"field": "seed", "type": "ordinal", "title": "seed", "scale": in_order_of("seeds"), "axis": axis}
+    small = grey("text", fontSize=10, baseline="middle", align="right")
+    row = grey("bar", height={"expr": f"0.86 * height / {META}.count"}, opacity=0.25)
+    target = {**row, "color": "transparent", "opacity": 1, "cursor": "pointer"}
+    whole, there = {**computed(x=0, x2="width"), "y": y}, "isValid(datum.value)"
+    right = computed(x="width - 2")
+    layers = [
+        layer("points", row, there, f"datum.seed == {META}.selected", **whole),
+        layer("points", row, there, POINTED_AT, **whole),
+        layer("meta", small, **right, y={"value": -6}, text=nominal("note_title")),
+        layer("points", mark("point", filled=True, color=VERMILLION, opacity=1, size=60), there, x=x, y=y),
+        layer("points", small, there, **right, y=y, text=nominal("note")),
+        layer("points", target, there, picks=targets("seed", linked=True, nearest=False), **whole,
+              tooltip=nominal("told")),
     ]  # fmt: skip
-    return {
-        "$schema": SCHEMA,
-        "title": heading(14),
-        "params": pointed_in(True),
-        "layer": [*unseen("meta", "ticks", "seeds"), *layers],
-        **LIVELY,
-    }
+    return specification(layers, heading(14), pointed_in(True), "ticks", "seeds")

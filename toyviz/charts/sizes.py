@@ -5,32 +5,57 @@ The pictures are drawn in the same chart as the curve, in pixels, so that each s
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.chart import BLUE, GREEN, GREY, VERMILLION, Chart, records, stacked, stands_alone
-from toyviz.charts.clock import LIVELY, POINTED_AT, SCHEMA, Kind, meta, pointed_in, targets, unseen
+from toyviz.charts.chart import BLUE, GREEN, GREY, VERMILLION, Chart, filled, records, stacked
+from toyviz.charts.clock import kin_of, pointed_in, targets
+from toyviz.charts.columns import (
+    CENTRE,
+    COLUMNS,
+    LABELS,
+    baseline_rules,
+    close_rules,
+    columns_of,
+    labelled,
+    pointed_column,
+    selected_column,
+    size_labels,
+    x_of_places,
+)
 from toyviz.charts.geometry import CLASSES, FEATURES, SAMPLES, limit
-from toyviz.charts.loss import FLOOR, SETS
+from toyviz.charts.layers import (
+    META,
+    Kind,
+    between,
+    by,
+    calculated,
+    computed,
+    grey,
+    heading,
+    layer,
+    mark,
+    meta,
+    nominal,
+    quantity,
+    specification,
+)
+from toyviz.charts.loss import FLOOR, SETS, means_of, points_of
 
 DRAWN = 120  # vectors in a small picture, at most
 FINE = 127  # of the whole numbers that they are sent as: half a pixel
 TOP = 10.0  # of the axis of the loss, unless a loss is higher
 NEAR = 2  # columns on each side of the peak that its label may reach over
-CLOSE = 1.8  # rules that are closer than this ratio share one label
-TEXTS = {"label", "short", "name", "told", "set", "kind", "scale", "kin", "text", "precise", "line"}  # columns of text
 ON_COLUMN, ON_POINT = -2, -1  # where a target is that is in neither row of pictures, 0 or 1
 AIM = 14  # pixels: how far across a point can be clicked
 BELOW = 4  # times a rule over what is closely below it
+POINT_COLUMNS = ["place", "n_samples", "seed", "set", "loss", "shown"]
 BORDERED = ("start", "end", "name", "left_width", "left_letters", "right_width", "right_letters")
-SET_COLOURS = {"test": GREEN, "train": VERMILLION}
-SET_SHAPES = {"test": "circle", "train": "square"}
-SET_DASHES: dict[str, list[int]] = {"test": [], "train": [5, 3]}
-
+SET_COLOURS, SET_SHAPES, SET_DASHES = (GREEN, VERMILLION), ("circle", "square"), ([1, 0], [5, 3])
 
 COLUMNS_AND_HIDDEN = (Kind(FEATURES, BLUE, rays=True), Kind(SAMPLES, VERMILLION))  # the rows of pictures
 ALL_THREE = (Kind(FEATURES, BLUE), Kind(SAMPLES, VERMILLION), Kind(CLASSES, GREEN))
@@ -69,7 +94,6 @@ def over_sizes(
     floor: Mapping[int, float] | None = None,
     top: float = TOP,
     linked: bool = False,
-    height: int | None = None,
     kinds: Sequence[Kind] = COLUMNS_AND_HIDDEN,
     what: str = "Loss",
 ) -> Chart:
@@ -79,30 +103,25 @@ def over_sizes(
     low, high (in T), name; none while the sweep is unfinished. sizes: every T of the sweep, trained or not. pictures:
     by T, each on its own scale; a T without one has an empty frame. peak: the T of the highest mean test loss, and that
     loss. floor: T -> the least train loss there can be. top: the upper end of the axis, which no result moves unless it
-    is higher. linked: whether the page has a clock, so that pointing at a T marks it in every chart. height: in pixels,
-    where no stage gives it its room. kinds: the rows of pictures, from the top, with rays or as dots; of dots those
-    that the training has not seen are grey crosses. what: what the loss is called. Clicking a point picks its n_samples
-    and seed, clicking elsewhere in a column its n_samples alone.
+    is higher. linked: whether the page has a clock, so that pointing at a T marks it in every chart. kinds: the rows of
+    pictures, from the top, with rays or as dots; of dots those that the training has not seen are grey crosses. what:
+    what the loss is called. A click on a point picks its n_samples and seed, elsewhere in a column its n_samples alone.
     """
     sizes = sorted({*sizes})
     place = {T: k for k, T in enumerate(sizes)}
-    runs = runs[runs["n_samples"].isin(place)]
     pictures = {T: picture for T, picture in (pictures or {}).items() if T in place}
-    points = _points(runs, place)
-    mean = _means(points)
-    highest = float(points["shown"].max()) if len(points) else 0.0
+    points = _placed(points_of(runs), place)
+    mean = _placed(means_of(points), place)
     bordered = _bordered(regimes, sizes)
     data = {
         "meta": meta(
             title=f"{what} over the number of training samples T",
             small=f"{what} over T",
-            count=max(len(sizes), 1),
-            selected=place.get(selected, -99) if selected is not None else -99,
             low=FLOOR,
-            top=max(top, 1.4 * highest),
-            longest=max((len(short(T)) for T in sizes), default=1),
+            top=max([top, *(1.4 * points["shown"])]),
+            **columns_of(sizes, selected),
         ),
-        "sizes": filled(labelled(sizes, pictures)),
+        "sizes": filled(labelled("n_samples", sizes).assign(trained=[T in pictures for T in sizes])),
         "points": filled(points),
         "mean": filled(mean),
         "baselines": filled(_free(close_rules(baselines), points, len(sizes))),
@@ -112,12 +131,7 @@ def over_sizes(
         "vectors": filled(_small(pictures, place, kinds)),
         "targets": filled(_targets(points, pictures, sizes, [kind.name for kind in kinds])),
     }
-    return stands_alone(Chart(_over_sizes(tuple(kinds), linked), data, _said(mean, peak, what)), height)
-
-
-def short(T: float) -> str:
-    """A size as its column is labelled: "350", "2k", "1234", "0.01"."""
-    return f"{T / 1000:g}k" if T >= 1000 and T % 100 == 0 else f"{T:.5g}"
+    return Chart(_over_sizes(tuple(kinds), linked), data, _said(mean, peak, what))
 
 
 def borders(T: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
@@ -126,53 +140,10 @@ def borders(T: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
     return np.where(sizes[0] >= T, -0.5, np.where(sizes[-1] <= T, len(sizes) - 0.5, at))
 
 
-def filled(frame: pd.DataFrame) -> pd.DataFrame:
-    """The same, with one row of nothing where it has none: a data set without rows would have the chart built anew."""
-    return frame if len(frame) else pd.DataFrame({name: ["" if name in TEXTS else np.nan] for name in frame.columns})
-
-
-def labelled(sizes: Sequence[int], trained: Collection[int] = ()) -> pd.DataFrame:
-    """The columns: each with its place, its label, what pointing at it tells other charts, and whether it is there."""
-    rows = [{"place": k, "label": short(T), "kin": kin_of(T), "trained": T in trained} for k, T in enumerate(sizes)]
-    return records(rows, "place", "label", "kin", "trained")
-
-
-def kin_of(T: int) -> str:
-    """What the pointer is on where it is on this size: "T=500"."""
-    return f"T={T}"
-
-
-def _points(runs: pd.DataFrame, place: Mapping[int, int]) -> pd.DataFrame:
-    """One row for each network and set; "shown" is the loss, but not below FLOOR."""
-    parts = []
-    for name in SETS:
-        loss = runs[f"{name}_loss"].to_numpy(float)
-        there = np.isfinite(loss)
-        size, seed, loss = runs["n_samples"].to_numpy(int)[there], runs["seed"].to_numpy(int)[there], loss[there]
-        at = np.array([place[T] for T in size], dtype=int)
-        shown = np.maximum(loss, FLOOR)
-        parts.append({"place": at, "n_samples": size, "seed": seed, "set": name, "loss": loss, "shown": shown})
-    return stacked(parts, "place", "n_samples", "seed", "set", "loss", "shown")
-
-
-def _means(points: pd.DataFrame) -> pd.DataFrame:
-    """The mean, the lowest and the highest seed at each size and set."""
-    by = points.groupby(["set", "place", "n_samples"], as_index=False)
-    mean = by.agg(loss=("loss", "mean"), low=("shown", "min"), high=("shown", "max"))
-    return mean.assign(shown=mean["loss"].clip(lower=FLOOR))
-
-
-def close_rules(baselines: Mapping[str, float]) -> pd.DataFrame:
-    """The baselines; those so close that their names would print over each other share one label."""
-    rows: list[dict[str, Any]] = []
-    for name, loss in sorted(baselines.items(), key=lambda each: -each[1]):
-        if rows and rows[-1]["loss"] < CLOSE * loss:
-            label, rows[-1]["label"] = f"{rows[-1]['label']} · {name}", ""
-        else:
-            label = name
-        rows.append({"loss": loss, "label": label})
-    found = records(rows, "loss", "label")
-    return found.assign(under=found["loss"])
+def _placed(rows: pd.DataFrame, place: Mapping[int, int]) -> pd.DataFrame:
+    """The rows of the sweep, each with the place of its column."""
+    rows = rows[rows["n_samples"].isin(place)]
+    return rows.assign(place=rows["n_samples"].map(place).astype(int))
 
 
 def _free(rules: pd.DataFrame, points: pd.DataFrame, count: int) -> pd.DataFrame:
@@ -189,11 +160,9 @@ def _bordered(regimes: pd.DataFrame, sizes: Sequence[int]) -> pd.DataFrame:
     low, high = (borders(regimes[end].to_numpy(float), sizes) for end in ("low", "high"))
     found = pd.DataFrame({"start": low, "end": high, "name": regimes["name"].to_numpy()})
     width, letters = found["end"] - found["start"], found["name"].str.len()
-    for side, by in (("left", 1), ("right", -1)):
-        found[f"{side}_width"], found[f"{side}_letters"] = (
-            width.shift(by, fill_value=0),
-            letters.shift(by, fill_value=0),
-        )
+    for side, step in (("left", 1), ("right", -1)):
+        found[f"{side}_width"] = width.shift(step, fill_value=0)
+        found[f"{side}_letters"] = letters.shift(step, fill_value=0)
     return found
 
 
@@ -273,15 +242,13 @@ def _targets(
         for row, what in enumerate(names):
             there = f", seed {pictures[T].seed}: {what}" if T in pictures else ": not trained yet"
             rows.append({**at, "row": row, "told": f"T = {T:,}{there}"})
-    for at, T, seed, name, loss, shown in points[["place", "n_samples", "seed", "set", "loss", "shown"]].itertuples(
-        index=False
-    ):
+    for at, T, seed, name, loss, shown in points[POINT_COLUMNS].itertuples(index=False):
         told = f"T = {T:,}, seed {seed}: {name} loss {loss:.4g}"
         rows.append({"place": at, "n_samples": T, "seed": seed, "shown": shown, "row": ON_POINT, "told": told})
     found = records(rows, "place", "n_samples", "seed", "shown", "row", "told").astype(
         {"shown": float, "seed": "Int64"}
     )
-    return found.assign(kin=[kin_of(T) for T in found["n_samples"]])
+    return found.assign(kin=[kin_of("n_samples", T) for T in found["n_samples"]])
 
 
 def _said(mean: pd.DataFrame, peak: tuple[int, float] | None, what: str) -> str:
@@ -297,385 +264,173 @@ def _said(mean: pd.DataFrame, peak: tuple[int, float] | None, what: str) -> str:
     )
 
 
-# Pixels. A cell is as wide as its column, but both rows of cells take no more than a share of the height.
+# Pixels. A cell is as wide as its column, but all rows of cells take no more than a share of the height.
 ROOM = 0.19  # of the height, at most, for each row of pictures, labels included
-LABELS = 20  # height of the row of labels
 HEAD = 15  # above the axis, for the name of the peak
-COLUMNS: list[dict[str, Any]] = [
-    {"name": "count", "expr": "data('meta')[0].count"},
-    {"name": "column", "expr": "width / count"},
-    # Where not every label has room, every second has, or every third, ...; that of the selected T always.
-    {"name": "every", "expr": "ceil((6.4 * data('meta')[0].longest + 7) / column)"},
-]
-CENTRE = "(datum.place + 0.5) * column"
-LABELLED = (
-    "datum.place == data('meta')[0].selected || "
-    "(datum.place % every == 0 && abs(datum.place - data('meta')[0].selected) >= every)"
-)
-
-
-def x_of_places(field: str = "place") -> dict[str, Any]:
-    """The axis that all charts over T share: evenly spaced columns."""
-    scale = {"domain": {"expr": "[-0.5, data('meta')[0].count - 0.5]"}, "nice": False, "zero": False}
-    return {"field": field, "type": "quantitative", "title": None, "axis": None, "scale": scale}
-
-
-def selected_column(height: str = "height") -> dict[str, Any]:
-    """A broad, quiet stripe through the T that is looked into."""
-    at = {"expr": "(data('meta')[0].selected + 0.5) * column"}
-    width = {"expr": "min(column, 120)"}
-    mark = {"type": "rect", "color": GREY, "opacity": 0.17, "cornerRadius": 6, "tooltip": None, "width": width}
-    mark["height"] = {"expr": height}
-    return {
-        "data": {"name": "meta"},
-        "transform": [{"filter": "datum.selected >= 0"}],  # far outside it would take its room from the plot
-        "mark": mark,
-        "encoding": {"x": {"value": at}, "y": {"value": {"expr": f"({height}) / 2"}}},
-    }
-
-
-def pointed_column(height: str = "height") -> dict[str, Any]:
-    """A fainter stripe through the T that the pointer is on, in whichever chart."""
-    mark = {"type": "rect", "color": GREY, "opacity": 0.13, "cornerRadius": 6, "tooltip": None}
-    return {
-        "data": {"name": "sizes"},
-        "transform": [{"filter": POINTED_AT}],
-        "mark": {**mark, "width": {"expr": "min(column, 120)"}, "height": {"expr": height}},
-        "encoding": {"x": {"value": {"expr": CENTRE}}, "y": {"value": {"expr": f"({height}) / 2"}}},
-    }
-
-
-def size_labels(y: str) -> dict[str, Any]:
-    """The label of each column. y: an expression in pixels."""
-    mark = {"type": "text", "color": GREY, "fontSize": 11, "baseline": "middle", "tooltip": None}
-    mark["fontWeight"] = {"expr": "datum.place == data('meta')[0].selected ? 'bold' : 'normal'"}
-    return {
-        "data": {"name": "sizes"},
-        "mark": mark,
-        "encoding": {
-            "x": {"value": {"expr": CENTRE}},
-            "y": {"value": {"expr": y}},
-            "text": {"field": "label", "type": "nominal"},
-            "opacity": {"condition": {"test": LABELLED, "value": 1}, "value": 0},
-        },
-    }
-
-
-def baseline_rules(y: dict[str, Any]) -> list[dict[str, Any]]:
-    """Dotted rules at the baselines, named at their left ends, below, where no line of a sweep runs."""
-    return [
-        {
-            "data": {"name": "baselines"},
-            "mark": {"type": "rule", "color": GREY, "tooltip": None, "strokeDash": [2, 3]},
-            "encoding": {"y": {**y, "field": "loss"}},
-        },
-        {
-            "data": {"name": "baselines"},
-            "mark": {
-                "type": "text",
-                "color": GREY,
-                "tooltip": None,
-                "fontSize": 10,
-                "align": "left",
-                "dy": {"expr": "curve - scale('y', datum.under) < 18 ? -8 : 10"},  # above, where there is no room below
-                "limit": {"expr": "width / 3"},
-            },
-            "encoding": {
-                "x": {"value": 3},
-                "y": {**y, "field": "under"},
-                "text": {"field": "label", "type": "nominal"},
-            },
-        },
-    ]
+ROW_MIDDLE = f"curve + {LABELS} + ({{}} + 0.5) * (cell + 3)"  # of the pictures of a row
+# Where a loss lies.
+LOSS_AT = f"{HEAD} + (curve - {HEAD}) * log({META}.top / max({{}}, {META}.low)) / log({META}.top / {META}.low)"
 
 
 @cache
 def _over_sizes(kinds: tuple[Kind, ...], linked: bool) -> dict[str, Any]:
-    x, rows = x_of_places(), len(kinds)
-    y = {
-        "field": "shown",
-        "type": "quantitative",
-        "title": None,
-        "scale": {
-            "type": "log",
-            "nice": False,
-            "domain": {"expr": "[data('meta')[0].low, data('meta')[0].top]"},
-            "range": [{"expr": "curve"}, HEAD],
-        },
-        "axis": {
-            "labelExpr": f"datum.value <= {FLOOR} ? '≤ ' + {FLOOR} : format(datum.value, '~r')",
-            "values": [10.0**k for k in range(-3, 7)],
-            "gridOpacity": 0.5,
-            "domain": False,
-            "ticks": False,
-            "labelFontSize": 11,
-            "labelOverlap": True,
-            "minExtent": 44,
-            "maxExtent": 44,
-        },
-    }
+    y, rows = _loss_axis(), len(kinds)
     params = [
         *pointed_in(linked),
         *COLUMNS,
         {"name": "cell", "expr": f"max(2, min(column - 3, ({ROOM * rows:g} * height - {LABELS}) / {rows} - 3))"},
         {"name": "curve", "expr": f"height - {LABELS} - {rows} * (cell + 3)"},
     ]
-    color = _by_set(SET_COLOURS)
-    shape, dash = _by_set(SET_SHAPES), _by_set({name: dashes or [1, 0] for name, dashes in SET_DASHES.items()})
-    middle = f"curve + {LABELS} + (datum.row + 0.5) * (cell + 3)"
-    drawn = {
-        "x": {"value": {"expr": f"{CENTRE} + datum.u / {FINE} * cell / 2"}},
-        "y": {"value": {"expr": f"{middle} - datum.v / {FINE} * cell / 2"}},
-    }
-    low, top = "data('meta')[0].low", "data('meta')[0].top"
-    # Where a loss lies, in pixels.
-    log = f"{HEAD} + (curve - {HEAD}) * log({top} / max({{0}}, {low})) / log({top} / {low})"
-    quiet = {"color": GREY, "tooltip": None}
-    half = "(3.4 * length(datum.label) + 5)"  # of the label of the peak, in pixels
-    peak_left, peak_right = f"(datum.left + 0.5) * column + {half}", f"(datum.right + 0.5) * column - {half}"
-    on_column, on_point = f"datum.row == {ON_COLUMN}", f"datum.row == {ON_POINT}"
     layers = [
         selected_column(),
         pointed_column(),
-        {
-            "data": {"name": "floor"},
-            "mark": {"type": "line", "color": VERMILLION, "strokeWidth": 8, "opacity": 0.25, "tooltip": None},
-            "encoding": {"x": x, "y": y},
-        },
-        {
-            "data": {"name": "floor"},
-            "transform": [{"filter": "datum.last"}],
-            "mark": {
-                "type": "text",
-                "color": VERMILLION,
-                "align": {"expr": "datum.place > count / 2 ? 'right' : 'left'"},
-                "dx": {"expr": "datum.place > count / 2 ? 0 : 7"},
-                "dy": {"expr": "datum.place > count / 2 ? 14 : 0"},
-                "baseline": "middle",
-                "fontSize": 10,
-                "tooltip": None,
-                "text": {"expr": "width < 420 ? 'rank floor' : 'rank floor of the train loss'"},
-            },
-            "encoding": {"x": x, "y": y},
-        },
-        {
-            "data": {"name": "regimes"},
-            "transform": [{"filter": "datum.start > -0.5"}],
-            "mark": {"type": "rule", **quiet, "opacity": 0.6},
-            "encoding": {
-                "x": x_of_places("start"),
-                "y": {"value": 0},
-                "y2": {"value": {"expr": "curve"}},
-            },
-        },
-        {
-            "data": {"name": "regimes"},
-            "transform": _fitted_names(),
-            "mark": {
-                "type": "text",
-                **quiet,
-                "baseline": "middle",
-                "fontSize": {"expr": "datum.font"},
-                "limit": {"expr": "datum.room"},
-            },
-            "encoding": {
-                "x": {"value": {"expr": "datum.at"}},
-                "y": {"value": -9},
-                "text": {"field": "name", "type": "nominal"},
-            },
-        },
+        *_floor_line(y),
+        *_regimes(),
         *baseline_rules(y),
-        {
-            "data": {"name": "mean"},
-            "mark": {"type": "area", "opacity": 0.12, "tooltip": None},
-            "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": color},
-        },
-        {
-            "data": {"name": "points"},
-            "mark": {"type": "line", "opacity": 0.3, "strokeWidth": 1, "tooltip": None},
-            "encoding": {
-                "x": x,
-                "y": y,
-                "color": color,
-                "strokeDash": dash,
-                "detail": {"field": "seed", "type": "nominal"},
-            },
-        },
-        {
-            "data": {"name": "mean"},
-            "mark": {"type": "line", "strokeWidth": 2.5, "tooltip": None},
-            "encoding": {"x": x, "y": y, "color": color, "strokeDash": dash},
-        },
-        {
-            "data": {"name": "points"},
-            "mark": {"type": "point", "filled": True, "opacity": 0.85, "tooltip": None},
-            "encoding": {
-                "x": x,
-                "y": y,
-                "color": color,
-                "shape": shape,
-                "size": {"value": {"expr": "clamp(column, 14, 40)"}},
-            },
-        },
-        {
-            "data": {"name": "peak"},
-            "mark": {
-                "type": "text",
-                "color": GREEN,
-                "fontSize": 12,
-                "fontWeight": "bold",
-                "tooltip": None,
-                "align": "center",
-                "baseline": "middle",
-            },
-            "encoding": {
-                "x": {"value": {"expr": f"clamp({CENTRE}, {peak_left}, {peak_right})"}},
-                "y": {"value": {"expr": f"max(6, {log.format('datum.above')} - 12)"}},
-                "text": {"field": "label", "type": "nominal"},
-            },
-        },
-        {
-            "data": {"name": "meta"},
-            "mark": {"type": "rule", "color": GREY, "opacity": 0.6},
-            "encoding": {"y": {"value": {"expr": "curve"}}},
-        },
-        size_labels(f"curve + {LABELS} / 2"),
-        *(
-            {
-                "data": {"name": "sizes"},
-                "mark": {
-                    "type": "rect",
-                    "filled": False,
-                    "color": GREY,
-                    "cornerRadius": 3,
-                    "strokeWidth": 1,
-                    "strokeDash": {"expr": "datum.trained ? [1, 0] : [2, 3]"},
-                    "tooltip": None,
-                    "width": {"expr": "cell"},
-                    "height": {"expr": "cell"},
-                },
-                "encoding": {
-                    "x": {"value": {"expr": CENTRE}},
-                    "y": {"value": {"expr": middle.replace("datum.row", str(row))}},
-                    "opacity": {"value": 0.4},
-                },
-            }
-            for row in range(rows)
-        ),
-        *(_small_vectors(row, kind, drawn) for row, kind in enumerate(kinds)),
-        *(
-            {
-                "data": {"name": "meta"},
-                "mark": {
-                    "type": "text",
-                    "color": colour,
-                    "fontSize": 10,
-                    "align": "right",
-                    "baseline": "middle",
-                    "tooltip": None,
-                    "lineBreak": "|",
-                },
-                "encoding": {
-                    "x": {"value": -4},
-                    "y": {
-                        "value": {
-                            "expr": middle.replace("datum.row", str(row))
-                            + (" + (cell < 28 ? 2 : -6)" if row == 1 else " - (cell < 28 ? 3 : 0)" if not row else "")
-                        }
-                    },
-                    "text": {"value": {"expr": name}},
-                },
-            }
-            for row, (name, colour) in enumerate((SHORT[kind.name], kind.colour) for kind in kinds)
-        ),
+        *_losses(y),
+        _peak_name(),
+        *size_labels(),
+        *(_cells(row) for row in range(rows)),
+        *(_small_vectors(row, kind) for row, kind in enumerate(kinds)),
+        *(_row_name(row, kind) for row, kind in enumerate(kinds)),
         *_set_names(),
-        {
-            "data": {"name": "targets"},
-            **targets("n_samples", "seed", linked=linked, nearest=False),
-            "mark": {
-                "type": "rect",
-                "opacity": 0,
-                "width": {"expr": f"{on_column} ? column : {on_point} ? min(column, {AIM}) : cell"},
-                "height": {"expr": f"{on_column} ? height : {on_point} ? {AIM} : cell"},
-            },
-            "encoding": {
-                "x": {"value": {"expr": CENTRE}},
-                "y": {
-                    "value": {"expr": f"{on_column} ? height / 2 : {on_point} ? {log.format('datum.shown')} : {middle}"}
-                },
-                "tooltip": {"field": "told", "type": "nominal"},
-            },
-        },
+        _target(linked),
     ]
-    title = {"expr": "width < 400 ? data('meta')[0].small : data('meta')[0].title"}
-    return {
-        "$schema": SCHEMA,
-        "title": {"text": title, "anchor": "start", "frame": "group", "fontSize": 13, "offset": -11},
-        "params": params,
-        "layer": [*unseen("meta"), *layers],
-        **LIVELY,
+    return specification(layers, heading(-11, narrow=400), params)
+
+
+def _loss_axis() -> dict[str, Any]:
+    axis = {
+        "labelExpr": f"datum.value <= {FLOOR} ? '≤ ' + {FLOOR} : format(datum.value, '~r')",
+        "values": [10.0**k for k in range(-3, 7)],
+        "gridOpacity": 0.5,
+        "domain": False,
+        "ticks": False,
+        "labelFontSize": 11,
+        "labelOverlap": True,
+        "minExtent": 44,
+        "maxExtent": 44,
     }
+    scale = between(high=f"{META}.top", type="log", range=[{"expr": "curve"}, HEAD])
+    return quantity("shown", title=None, scale=scale, axis=axis)
 
 
-def _small_vectors(row: int, kind: Kind, drawn: dict[str, Any]) -> dict[str, Any]:
-    """One row of pictures: the path of the rays, or dots and grey crosses."""
-    of_row: dict[str, Any] = {"data": {"name": "vectors"}, "transform": [{"filter": f"datum.row == {row}"}]}
-    if kind.rays:
-        width = {"expr": "clamp(cell / 60, 0.5, 1)"}
-        mark = {"type": "line", "color": kind.colour, "strokeWidth": width, "strokeJoin": "round", "opacity": 0.7}
-        detail = {"field": "place", "type": "nominal"}
-        order = {"field": "order", "type": "quantitative"}
-        return {**of_row, "mark": {**mark, "tooltip": None}, "encoding": {**drawn, "detail": detail, "order": order}}
-    return {
-        **of_row,
-        "mark": {"type": "point", "filled": True, "opacity": 0.8, "tooltip": None},
-        "encoding": {
-            **drawn,
-            "color": {"condition": {"test": "datum.seen", "value": kind.colour}, "value": GREY},
-            "shape": {"condition": {"test": "datum.seen", "value": "circle"}, "value": "cross"},
-            "size": {"value": {"expr": "clamp(cell / 5, 3, 14)"}},
-        },
-    }
+def _floor_line(y: dict[str, Any]) -> list[dict[str, Any]]:
+    """The least train loss there can be, with its name at the largest size."""
+    right = "datum.place > count / 2"
+    sides = {"align": f"{right} ? 'right' : 'left'", "dx": f"{right} ? 0 : 7", "dy": f"{right} ? 14 : 0"}
+    sides["text"] = "width < 420 ? 'rank floor' : 'rank floor of the train loss'"
+    name = {"baseline": "middle", "fontSize": 10, **{side: {"expr": value} for side, value in sides.items()}}
+    at = {"x": x_of_places(), "y": y}
+    return [
+        layer("floor", mark("line", color=VERMILLION, strokeWidth=8, opacity=0.25), **at),
+        layer("floor", mark("text", color=VERMILLION, **name), "datum.last", **at),
+    ]
 
 
-def _fitted_names() -> list[dict[str, Any]]:
-    """Where the name of each regime stands, how large, and where it is cut.
+def _regimes() -> list[dict[str, Any]]:
+    """A line at each border between two regimes, and their names above.
 
     A name that is wider than its regime reaches into the room that its neighbours' names leave, and gets smaller.
     """
     letter = 5.4  # pixels
     spare = f"max(0, (datum.{{0}}_width * column - {letter} * datum.{{0}}_letters) / 2 - 6)"
+    fitted = {
+        "wanted": f"{letter} * length(datum.name)",
+        "from": f"(datum.start + 0.5) * column - {spare.format('left')}",
+        "to": f"(datum.end + 0.5) * column + {spare.format('right')}",
+        "room": "datum.to - datum.from",
+        "font": "clamp(11 * datum.room / datum.wanted, 9, 11)",
+        "half": "min(datum.wanted * datum.font / 11, datum.room) / 2",
+        "at": "clamp((datum.start + datum.end + 1) / 2 * column, datum.from + datum.half, datum.to - datum.half)",
+    }
+    name = grey("text", baseline="middle", fontSize={"expr": "datum.font"}, limit={"expr": "datum.room"})
+    border = {"x": x_of_places("start"), **computed(y=0, y2="curve")}
     return [
-        {"calculate": f"{letter} * length(datum.name)", "as": "wanted"},
-        {"calculate": f"(datum.start + 0.5) * column - {spare.format('left')}", "as": "from"},
-        {"calculate": f"(datum.end + 0.5) * column + {spare.format('right')}", "as": "to"},
-        {"calculate": "datum.to - datum.from", "as": "room"},
-        {"calculate": "clamp(11 * datum.room / datum.wanted, 9, 11)", "as": "font"},
-        {"calculate": "min(datum.wanted * datum.font / 11, datum.room) / 2", "as": "half"},
-        {
-            "calculate": "clamp((datum.start + datum.end + 1) / 2 * column, datum.from + datum.half, "
-            "datum.to - datum.half)",
-            "as": "at",
-        },
+        layer("regimes", grey("rule", opacity=0.6), "datum.start > -0.5", **border),
+        layer("regimes", name, *calculated(**fitted), **computed(x="datum.at", y=-9), text=nominal("name")),
     ]
 
 
-def _by_set(values: Mapping[str, Any]) -> dict[str, Any]:
-    scale = {"domain": list(values), "range": list(values.values())}
-    return {"field": "set", "type": "nominal", "scale": scale, "legend": None}
+def _losses(y: dict[str, Any]) -> list[dict[str, Any]]:
+    """Of each set the range of all seeds, a faint line a seed, their mean, and their points."""
+    x, color, dash = x_of_places(), by("set", SETS, SET_COLOURS), by("set", SETS, SET_DASHES)
+    spread = {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}}
+    size = computed(size="clamp(column, 14, 40)")
+    line = {"x": x, "y": y, "color": color, "strokeDash": dash}
+    return [
+        layer("mean", mark("area", opacity=0.12), **spread, color=color),
+        layer("points", mark("line", opacity=0.3, strokeWidth=1), **line, detail=nominal("seed")),
+        layer("mean", mark("line", strokeWidth=2.5), **line),
+        layer("points", mark("point", filled=True, opacity=0.85), x=x, y=y, color=color,
+              shape=by("set", SETS, SET_SHAPES), **size),
+    ]  # fmt: skip
+
+
+def _peak_name() -> dict[str, Any]:
+    half = "(3.4 * length(datum.label) + 5)"  # of its width
+    left, right = f"(datum.left + 0.5) * column + {half}", f"(datum.right + 0.5) * column - {half}"
+    at = computed(x=f"clamp({CENTRE}, {left}, {right})", y=f"max(6, {LOSS_AT.format('datum.above')} - 12)")
+    text = mark("text", color=GREEN, fontSize=12, fontWeight="bold", align="center", baseline="middle")
+    return layer("peak", text, **at, text=nominal("label"))
+
+
+def _cells(row: int) -> dict[str, Any]:
+    """The outlines of one row of pictures, dashed where there is none yet."""
+    sides = {name: {"expr": "cell"} for name in ("width", "height")}
+    dashes = {"expr": "datum.trained ? [1, 0] : [2, 3]"}
+    outline = grey("rect", filled=False, cornerRadius=3, strokeWidth=1, strokeDash=dashes, **sides)
+    return layer("sizes", outline, **computed(x=CENTRE, y=ROW_MIDDLE.format(row), opacity=0.4))
+
+
+def _small_vectors(row: int, kind: Kind) -> dict[str, Any]:
+    """One row of pictures: the path of the rays, or dots and grey crosses."""
+    x, y = f"{CENTRE} + datum.u / {FINE} * cell / 2", f"{ROW_MIDDLE.format('datum.row')} - datum.v / {FINE} * cell / 2"
+    of_row, at = f"datum.row == {row}", computed(x=x, y=y)
+    if kind.rays:
+        width = {"expr": "clamp(cell / 60, 0.5, 1)"}
+        line = mark("line", color=kind.colour, strokeWidth=width, strokeJoin="round", opacity=0.7)
+        return layer("vectors", line, of_row, **at, detail=nominal("place"), order=quantity("order"))
+    size = computed(size="clamp(cell / 5, 3, 14)")
+    return layer("vectors", mark("point", filled=True, opacity=0.8), of_row, **at, **seen_or_cross(kind), **size)
+
+
+def seen_or_cross(kind: Kind) -> dict[str, Any]:
+    """Colour and shape of vectors of a kind: those that the training has not seen are grey crosses."""
+    return {
+        "color": {"condition": {"test": "datum.seen", "value": kind.colour}, "value": GREY},
+        "shape": {"condition": {"test": "datum.seen", "value": kind.shape}, "value": "cross"},
+    }
+
+
+def _row_name(row: int, kind: Kind) -> dict[str, Any]:
+    """What one row of pictures shows, at its left."""
+    lifted = (" - (cell < 28 ? 3 : 0)", " + (cell < 28 ? 2 : -6)")[row : row + 1]
+    text = mark("text", color=kind.colour, fontSize=10, align="right", baseline="middle", lineBreak="|")
+    return layer("meta", text, **computed(x=-4, y="".join([ROW_MIDDLE.format(row), *lifted]), text=SHORT[kind.name]))
 
 
 def _set_names() -> list[dict[str, Any]]:
     """The names of both lines with a piece of each, at the right of the title, where nothing can print over them."""
     layers: list[dict[str, Any]] = []
-    for name, left in (("test", 112), ("train", 54)):
-        at = {"y": {"value": -29}, "x": {"value": {"expr": f"width - {left}"}}}
-        rule = {"type": "rule", "color": SET_COLOURS[name], "strokeWidth": 2, "strokeDash": SET_DASHES[name]}
-        ends = {**at, "x2": {"value": {"expr": f"width - {left - 18}"}}}
-        point = {"type": "point", "filled": True, "color": SET_COLOURS[name], "shape": SET_SHAPES[name], "opacity": 1}
-        middle = {**at, "x": {"value": {"expr": f"width - {left - 9}"}}}
-        text = {"type": "text", "color": SET_COLOURS[name], "align": "left", "fontSize": 12, "fontWeight": "bold"}
-        after = {**at, "x": {"value": {"expr": f"width - {left - 23}"}}, "text": {"value": name}}
-        for mark, encoding in ((rule, ends), ({**point, "size": 42}, middle), ({**text, "baseline": "middle"}, after)):
-            layers.append({"data": {"name": "meta"}, "mark": {**mark, "tooltip": None}, "encoding": encoding})
+    for name, left, color, shape, dash in zip(SETS, (112, 54), SET_COLOURS, SET_SHAPES, SET_DASHES, strict=True):
+        x, x2, middle, after = (f"width - {left - gap}" for gap in (0, 18, 9, 23))
+        text = mark("text", color=color, align="left", fontSize=12, fontWeight="bold", baseline="middle")
+        layers += [
+            layer("meta", mark("rule", color=color, strokeWidth=2, strokeDash=dash), **computed(x=x, x2=x2, y=-29)),
+            layer("meta", mark("point", filled=True, color=color, shape=shape, opacity=1, size=42),
+                  **computed(x=middle, y=-29)),
+            layer("meta", text, **computed(x=after, y=-29), text={"value": name}),
+        ]  # fmt: skip
     return layers
+
+
+def _target(linked: bool) -> dict[str, Any]:
+    """What can be pointed at and clicked: columns, pictures, points."""
+    column, point = f"datum.row == {ON_COLUMN}", f"datum.row == {ON_POINT}"
+    width = {"expr": f"{column} ? column : {point} ? min(column, {AIM}) : cell"}
+    height = {"expr": f"{column} ? height : {point} ? {AIM} : cell"}
+    y = f"{column} ? height / 2 : {point} ? {LOSS_AT.format('datum.shown')} : {ROW_MIDDLE.format('datum.row')}"
+    picks = targets("n_samples", "seed", linked=linked, nearest=False)
+    area = mark("rect", opacity=0, width=width, height=height)
+    return layer("targets", area, picks=picks, **computed(x=CENTRE, y=y), tooltip=nominal("told"))

@@ -10,36 +10,28 @@ import numpy as np
 import pandas as pd
 
 from toyviz.charts.chart import AMBER, BLUE, GREY, Chart, stacked
-from toyviz.charts.clock import (
-    ANY,
-    DIMMED,
-    LIT,
-    LIVELY,
-    LOOKED_AT,
-    NOW,
-    OWN_SCALE,
-    POINT,
-    POINTED_AT,
-    POSITIONS,
-    SCHEMA,
+from toyviz.charts.clock import LOOKED_AT, NOW, POINT, POSITIONS, lit, own_or_all, targets, together
+from toyviz.charts.layers import (
+    META,
+    between,
+    calculated,
+    computed,
+    grey,
     heading,
+    layer,
+    mark,
     meta,
+    nominal,
     plain_rule,
-    targets,
-    together,
-    unseen,
+    quantity,
+    specification,
 )
+from toyviz.charts.panels import COLUMN_WIDTH, along, column_names, ground, ramp
+from toyviz.charts.ticks import SIGNED, number_axis
 
 DRAWN = 0.02  # a weight smaller than this is no block: it would be a sliver
 WIDTH = 0.84  # of a neuron's place that its stack takes
 MARGIN = 0.04  # of a panel, on either side
-REACH: list[dict[str, Any]] = [  # the ends of the axis: of the frame of now where the visitor asks for that
-    {"name": "own", "bind": {"element": OWN_SCALE, "event": "input"}},
-    {
-        "name": "reach",
-        "expr": "isValid(own) && own != '' ? data('scales')[min(frame, length(data('scales')) - 1)] : data('meta')[0]",
-    },
-]
 BLOCK = ("place", "neuron", "feature", "left", "right", "kin")
 UNDER, ABOVE = 15, 16  # pixels of the plot: below for the names of the neurons, above for the titles of the panels
 
@@ -59,7 +51,6 @@ def stacks(
     panels: Sequence[Stack],
     title: str,
     *,
-    shade_title: str = "superposition",
     selected: int | None = None,
     pick: Sequence[str] = (),
 ) -> Chart:
@@ -79,20 +70,18 @@ def stacks(
     about = {name: [panel.about.get(name) for panel in panels] or [np.nan] for name in pick}
     titles = [panel.title for panel in panels] or [""]
     place = np.arange(len(titles))
+    panels_drawn = {
+        "place": place,
+        "left": place + 0.0,
+        "right": place + 1.0,
+        "title": titles,
+        "kin": [panel.kin for panel in panels] or [""],
+        "selected": place == (-1 if selected is None else selected),
+    }
     data = {
         "blocks": blocks.join(pd.DataFrame(about), on="place") if pick else blocks,
         "names": _names(panels, frames),
-        "panels": pd.DataFrame(
-            {
-                "place": place,
-                "left": place + 0.0,
-                "right": place + 1.0,
-                "title": titles,
-                "kin": [panel.kin for panel in panels] or [""],
-                "selected": place == (-1 if selected is None else selected),
-                **about,
-            }
-        ),
+        "panels": pd.DataFrame(panels_drawn | about),
         "meta": meta(
             title=title,
             last=frames - 1,
@@ -104,7 +93,7 @@ def stacks(
         "scales": pd.DataFrame([_reach(*ends) for ends in zip(low, high, strict=True)], columns=["low", "high"]),
     }
     said = "".join(f" {panel.title or title}: {', '.join(panel.names[-1])}." for panel in panels if panel.history.any())
-    return Chart(_stacks(shade_title, tuple(pick)), data, f"{title}, as stacks.{said}")
+    return Chart(_stacks(tuple(pick)), data, f"{title}, as stacks.{said}")
 
 
 def heaps(history: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -172,167 +161,64 @@ def _names(panels: Sequence[Stack], frames: int) -> pd.DataFrame:
 
 
 @cache
-def _stacks(shade_title: str, pick: tuple[str, ...]) -> dict[str, Any]:
-    across = {"domain": {"expr": "[0, data('meta')[0].count]"}, "nice": False, "zero": False}
-    up = {
-        "domain": {"expr": "[reach.low, reach.high]"},
-        "range": [{"expr": f"height - {UNDER}"}, ABOVE],
-        "nice": False,
-        "zero": False,
-    }
-    axis = {
-        "title": None,
-        "gridOpacity": 0.4,
-        "domain": False,
-        "ticks": False,
-        "labelFontSize": 10,
-        "labelColor": GREY,
-        "labelExpr": "replace(format(datum.value, '~r'), '-', '−')",
-        "tickCount": {"expr": "clamp(floor(height / 40), 2, 6)"},
-        "minExtent": 34,
-        "maxExtent": 34,
-    }
-
-    def along(name: str) -> dict[str, Any]:
-        return {"field": name, "type": "quantitative", "scale": across, "axis": None}
-
-    def weight(name: str) -> dict[str, Any]:
-        return {"field": name, "type": "quantitative", "scale": up, "axis": axis}
-
-    color = {
-        "field": "shade",
-        "type": "quantitative",
-        "scale": {"domain": [0, 1], "range": [BLUE, AMBER], "clamp": True, "interpolate": "rgb"},
-        "legend": None,
-    }
-    lit = {"condition": [{"test": LIT, "value": 1}, {"test": ANY, "value": DIMMED}], "value": 1}
-    picked = targets(*pick, linked=False, nearest=False)
-    timed = picked["transform"] if pick else []
-    tooltip = [
-        *({"field": name, "type": "quantitative"} for name in ("neuron", "feature")),
-        {"field": "weight", "type": "quantitative", "format": ".3f"},
-        {"field": "shade", "type": "quantitative", "format": ".3f", "title": shade_title},
+def _stacks(pick: tuple[str, ...]) -> dict[str, Any]:
+    picks = targets(*pick, linked=False, nearest=False)
+    shown = calculated(**{"from": "datum['s' + frame]", "to": "datum['e' + frame]", "shade": "datum['c' + frame]",
+                          "weight": "datum.to - datum.from"})  # fmt: skip
+    shades = {"domain": [0, 1], "range": [BLUE, AMBER], "clamp": True, "interpolate": "rgb"}
+    tooltip = [*map(quantity, ("neuron", "feature")), *(quantity(name, format=".3f") for name in ("weight", "shade"))]
+    tooltip[-1]["title"] = "superposition"
+    stack = f"({COLUMN_WIDTH} / {META}.stacks)"
+    block = layer(
+        "blocks",
+        mark("rect", stroke=GREY, strokeWidth={"expr": f"clamp({stack} / 25, 0.3, 0.8)"}),
+        *(*shown, "datum.from != datum.to"),
+        picks={"transform": picks["transform"], "params": [POINT]},
+        x=along("left"),
+        x2={"field": "right"},
+        y=_weight(),
+        y2={"field": "to"},
+        color=quantity("shade", scale=shades, legend=None),
+        opacity=lit(1),
+        tooltip=tooltip,
+    )
+    size = {"expr": f"clamp({stack} / (0.68 * length(datum.name)), 7, 12)"}
+    seen = {"expr": f"{stack} < 4 * length(datum.name) ? 0 : 1"}
+    name = layer(
+        "names",
+        grey("text", baseline="bottom", fontSize=size, opacity=seen),
+        *(*calculated(name="datum['n' + frame]"), "datum.name != ''"),
+        x=along("at"),
+        **computed(y="height - 1"),
+        text=nominal("name"),
+    )
+    layers = [
+        ground("panels", picks),
+        plain_rule(y={"datum": 0}),
+        block,
+        name,
+        column_names("panels", "title", ABOVE - 3),
+        *_legend("superposition"),
     ]
-    room = "(width / data('meta')[0].count)"
-    stack = f"({room} / data('meta')[0].stacks)"
-    panel = {
-        "data": {"name": "panels"},
-        "transform": timed,
-        **({"params": picked["params"]} if pick else {}),
-        "mark": {
-            "type": "rect",
-            "fill": GREY,
-            "cornerRadius": 4,
-            "fillOpacity": {"expr": f"datum.selected ? 0.17 : {POINTED_AT} ? 0.1 : 0.001"},
-            "tooltip": None,
-        },
-        "encoding": {
-            "x": along("left"),
-            "x2": {"field": "right"},
-            "y": {"value": 0},
-            "y2": {"value": {"expr": "height"}},
-        },
-    }
-    block = {
-        "data": {"name": "blocks"},
-        "transform": [
-            *({"calculate": f"datum['{of}' + frame]", "as": name} for of, name in (("s", "from"), ("e", "to"))),
-            {"calculate": "datum['c' + frame]", "as": "shade"},
-            {"calculate": "datum.to - datum.from", "as": "weight"},
-            {"filter": "datum.from != datum.to"},
-            *timed,
-        ],
-        "params": [POINT],
-        "mark": {"type": "rect", "stroke": GREY, "strokeWidth": {"expr": f"clamp({stack} / 25, 0.3, 0.8)"}},
-        "encoding": {
-            "x": along("left"),
-            "x2": {"field": "right"},
-            "y": weight("from"),
-            "y2": {"field": "to"},
-            "color": color,
-            "opacity": lit,
-            "tooltip": tooltip,
-        },
-    }
-    quiet = {"type": "text", "color": GREY, "tooltip": None}
-    name = {
-        "data": {"name": "names"},
-        "transform": [{"calculate": "datum['n' + frame]", "as": "name"}, {"filter": "datum.name != ''"}],
-        "mark": {
-            **quiet,
-            "baseline": "bottom",
-            "fontSize": {"expr": f"clamp({stack} / (0.68 * length(datum.name)), 7, 12)"},
-            "opacity": {"expr": f"{stack} < 4 * length(datum.name) ? 0 : 1"},
-        },
-        "encoding": {
-            "x": along("at"),
-            "y": {"value": {"expr": "height - 1"}},
-            "text": {"field": "name", "type": "nominal"},
-        },
-    }
-    label = {
-        "data": {"name": "panels"},
-        "transform": [{"calculate": "(datum.left + datum.right) / 2", "as": "middle"}],
-        "mark": {
-            **quiet,
-            "fontSize": 11,
-            "baseline": "bottom",
-            "limit": {"expr": f"{room} - 2"},
-            "fontWeight": {"expr": "datum.selected ? 'bold' : 'normal'"},
-        },
-        "encoding": {
-            "x": along("middle"),
-            "y": {"value": ABOVE - 3},
-            "text": {"field": "title", "type": "nominal"},
-        },
-    }
-    return {
-        "$schema": SCHEMA,
-        "title": heading(4),
-        "params": [*NOW, LOOKED_AT, *REACH],
-        "layer": [
-            *unseen("meta", "scales"),
-            panel,
-            plain_rule(y={"datum": 0}),
-            block,
-            name,
-            label,
-            *_legend(shade_title),
-        ],
-        **LIVELY,
-    }
+    return specification(layers, heading(4), [*NOW, LOOKED_AT, *own_or_all("low", "high")], "scales")
+
+
+def _weight() -> dict[str, Any]:
+    """The axis of the weights."""
+    room = {"minExtent": 34, "maxExtent": 34}
+    axis = number_axis("height", 40, 2, 6, title=None, gridOpacity=0.4, labelExpr=SIGNED, **room)
+    scale = between("low", "high", range=[{"expr": f"height - {UNDER}"}, ABOVE], zero=False)
+    return quantity("from", scale=scale, axis=axis)
 
 
 def _legend(title: str) -> list[dict[str, Any]]:
     """The colours of the shade from 0 to 1, at the right of the title, where the room is wide enough."""
-    seen = {"expr": f"width < {110 + 6 * len(title)} + 7.5 * length(data('meta')[0].title) ? 0 : 1"}
-    stops = [{"offset": 0, "color": BLUE}, {"offset": 1, "color": AMBER}]
+    seen = {"expr": f"width < {110 + 6 * len(title)} + 7.5 * length({META}.title) ? 0 : 1"}
 
-    def at(left: float, words: str, align: str) -> dict[str, Any]:
-        mark = {"type": "text", "color": GREY, "fontSize": 11, "align": align, "baseline": "middle", "tooltip": None}
-        return {
-            "data": {"name": "meta"},
-            "mark": {**mark, "opacity": seen},
-            "encoding": {
-                "x": {"value": {"expr": f"width - {left}"}},
-                "y": {"value": -10},
-                "text": {"value": words},
-            },
-        }
+    def words(left: float, text: str, align: str) -> dict[str, Any]:
+        written = grey("text", fontSize=11, align=align, baseline="middle", opacity=seen)
+        return layer("meta", written, **computed(x=f"width - {left}", y=-10), text={"value": text})
 
-    bar = {
-        "data": {"name": "meta"},
-        "mark": {
-            "type": "rect",
-            "height": 8,
-            "tooltip": None,
-            "opacity": seen,
-            "color": {"gradient": "linear", "x1": 0, "x2": 1, "y1": 0, "y2": 0, "stops": stops},
-        },
-        "encoding": {
-            "x": {"value": {"expr": "width - 76"}},
-            "x2": {"value": {"expr": "width - 20"}},
-            "y": {"value": -10},
-        },
-    }
-    return [at(80, f"{title} 0", "right"), bar, at(16, "1", "left")]
+    bar = mark("rect", height=8, opacity=seen, color=ramp((BLUE, AMBER)))
+    colours = layer("meta", bar, **computed(x="width - 76", x2="width - 20", y=-10))
+    return [words(80, f"{title} 0", "right"), colours, words(16, "1", "left")]

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.chart import GREEN, GREY, VERMILLION, Chart
-from toyviz.charts.clock import LIVELY, POINTED_AT, SCHEMA, heading, meta, pointed_in, targets, unseen
-from toyviz.charts.sizes import filled
-from toyviz.charts.ticks import log_axis, log_range
+from toyviz.charts.chart import GREEN, GREY, VERMILLION, Chart, filled
+from toyviz.charts.clock import kin_of, pointed_in, targets
+from toyviz.charts.layers import between, heading, layer, mark, meta, nominal, quantity, specification
+from toyviz.charts.panels import COLUMN_WIDTH, along, column_names, ground
+from toyviz.charts.ticks import linear_range, log_axis, log_range
 
 UNDER = 15  # pixels of the plot, for the labels of the columns
 
@@ -42,53 +43,28 @@ def strips(
     """
     place = {value: k for k, value in enumerate(columns)}
     rows = rows[rows[field].isin(place) & np.isfinite(rows["value"].astype(float))]
-    values = rows["value"].astype(float)
-    low, high, ticks = _axis([*values, *(ends or ())], logarithmic)
-    names = [
-        str(each) for each in labels or [f"{value:g}" if not isinstance(value, str) else value for value in columns]
-    ]
-    marks = pd.DataFrame(
-        {
-            "place": rows[field].map(place).astype(float) + 0.5,
-            "value": values,
-            field: rows[field],
-            "seed": rows["seed"],
-            "best": rows["best"].astype(bool),
-            "open": (rows[field] == selected) & (rows["seed"] == seed),
-            "kin": [kin(field, value) for value in rows[field]],
-            "told": [
-                f"{names[place[x]]}, {noun} {s}: {v:.4g}"
-                for x, s, v in zip(rows[field], rows["seed"], values, strict=True)
-            ],
-        }
+    names = [str(each) for each in labels or (x if isinstance(x, str) else f"{x:g}" for x in columns)]
+    rows = rows.assign(value=rows["value"].astype(float), label=[names[place[x]] for x in rows[field]])
+    low, high, ticks = _axis([*rows["value"], *(ends or ())], logarithmic)
+    marks = rows[["value", field, "seed"]].assign(
+        place=rows[field].map(place).astype(float) + 0.5,
+        best=rows["best"].astype(bool),
+        open=(rows[field] == selected) & (rows["seed"] == seed),
+        kin=[kin_of(field, x) for x in rows[field]],
+        told=[f"{r.label}, {noun} {r.seed}: {r.value:.4g}" for r in rows.itertuples()],
     )
+    left = np.arange(float(len(names)))
+    grounds = {"left": left, "right": left + 1, "label": names, "kin": [kin_of(field, value) for value in columns]}
     data = {
         "marks": filled(marks.sort_values(["best", "place"]).reset_index(drop=True)),
-        "columns": filled(
-            pd.DataFrame(
-                {
-                    "left": np.arange(float(len(names))),
-                    "right": np.arange(float(len(names))) + 1,
-                    "label": names,
-                    "kin": [kin(field, value) for value in columns],
-                    "selected": [value == selected for value in columns],
-                }
-            )
-        ),
+        "columns": filled(pd.DataFrame(grounds | {"selected": [value == selected for value in columns]})),
         "ticks": pd.DataFrame({"value": ticks}),
         "meta": meta(title=title, count=max(len(names), 1), low=low, high=high),
     }
-    said = f"{title}: no network yet."
-    if len(rows):
-        middle = rows.assign(value=values).groupby(field)["value"].median()
-        told = [f"{names[place[x]]}: {middle[x]:.3g}" for x in columns if x in middle]
-        said = f"{title}, medians: {'; '.join(told)}."
+    medians = rows.groupby("label", sort=False)["value"].median()
+    told = [f"{name}: {medians[name]:.3g}" for name in names if name in medians]
+    said = f"{title}, medians: {'; '.join(told)}." if told else f"{title}: no network yet."
     return Chart(_strips(field, colour, joined, logarithmic, linked), data, said)
-
-
-def kin(field: str, value: Any) -> str:
-    """What pointing at a column marks in other charts: "density=0.1"."""
-    return f"{field}={value:g}" if not isinstance(value, str) else f"{field}={value}"
 
 
 def _axis(values: Sequence[float], logarithmic: bool) -> tuple[float, float, np.ndarray]:
@@ -97,127 +73,29 @@ def _axis(values: Sequence[float], logarithmic: bool) -> tuple[float, float, np.
         positive = [value for value in values if value > 0] or [0.1, 1.0]
         return log_range(min(positive), max(positive))
     low, high = min([0.0, *values]), max(values, default=1.0)
-    high = high if high > low else low + 1
-    power = 10.0 ** np.floor(np.log10(high - low))
-    step = next(m * power for m in (0.2, 0.5, 1, 2) if (high - low) / (m * power) <= 6)
-    end = float(np.ceil(high / step - 1e-9) * step)
-    return low, end, np.arange(np.ceil(low / step - 1e-9), round(end / step) + 1) * step
+    return linear_range(low, high if high > low else low + 1)
 
 
 @cache
 def _strips(field: str, colour: str, joined: bool, logarithmic: bool, linked: bool) -> dict[str, Any]:
-    across = {"domain": {"expr": "[0, data('meta')[0].count]"}, "nice": False, "zero": False}
-    y = {
-        "field": "value",
-        "type": "quantitative",
-        "title": None,
-        "scale": {
-            "type": "log" if logarithmic else "linear",
-            "domain": {"expr": "[data('meta')[0].low, data('meta')[0].high]"},
-            "range": [{"expr": f"height - {UNDER} - 4"}, 4],
-            "nice": False,
-            **({} if logarithmic else {"zero": False}),
-        },
-        "axis": log_axis(minExtent=34, maxExtent=34, labelColor=GREY),
-    }
-
-    def along(name: str) -> dict[str, Any]:
-        return {"field": name, "type": "quantitative", "scale": across, "axis": None}
-
-    column = "(width / data('meta')[0].count)"
-    here = {"data": {"name": "marks"}, "transform": [{"filter": "isValid(datum.value)"}]}
-    best = {**here, "transform": [*here["transform"], {"filter": "datum.best"}]}
-    at = {"x": along("place"), "y": y}
-    picked = targets(field, "seed", linked=linked, nearest=False)
+    kind = {"type": "log"} if logarithmic else {"type": "linear", "zero": False}
+    scale = between(range=[{"expr": f"height - {UNDER} - 4"}, 4], **kind)
+    plain = {} if logarithmic else {"labelExpr": "format(datum.value, '~r')"}  # 0 too
+    y = quantity("value", title=None, scale=scale, axis=log_axis(minExtent=34, maxExtent=34, labelColor=GREY, **plain))
+    at, there = {"x": along("place"), "y": y}, "isValid(datum.value)"
+    tick = mark("rect", color=colour, opacity=0.45, height=1.5, width={"expr": f"min(0.6 * {COLUMN_WIDTH}, 26)"})
+    line = layer("marks", mark("line", color=colour, strokeWidth=1.5), there, "datum.best", **at)
+    dot = mark("point", filled=True, color=colour, size=50, opacity=1)
+    ring = mark("point", shape="circle", filled=False, color=VERMILLION, size=150, strokeWidth=2, opacity=1)
+    target = mark("rect", opacity=0, height=7, width={"expr": f"min(0.8 * {COLUMN_WIDTH}, 40)"})
+    picks = targets(field, "seed", linked=linked, nearest=False)
     layers = [
-        {
-            "data": {"name": "columns"},
-            "mark": {
-                "type": "rect",
-                "fill": GREY,
-                "cornerRadius": 4,
-                "fillOpacity": {"expr": f"datum.selected ? 0.17 : {POINTED_AT} ? 0.1 : 0"},
-                "tooltip": None,
-            },
-            "encoding": {
-                "x": along("left"),
-                "x2": {"field": "right"},
-                "y": {"value": 0},
-                "y2": {"value": {"expr": "height"}},
-            },
-        },
-        {
-            **here,
-            "mark": {
-                "type": "rect",
-                "color": colour,
-                "opacity": 0.45,
-                "tooltip": None,
-                "height": 1.5,
-                "width": {"expr": f"min(0.6 * {column}, 26)"},
-            },
-            "encoding": at,
-        },
-        *(
-            [{**best, "mark": {"type": "line", "color": colour, "strokeWidth": 1.5, "tooltip": None}, "encoding": at}]
-            if joined
-            else []
-        ),
-        {
-            **best,
-            "mark": {"type": "point", "filled": True, "color": colour, "size": 50, "opacity": 1, "tooltip": None},
-            "encoding": at,
-        },
-        {
-            **here,
-            "transform": [*here["transform"], {"filter": "datum.open"}],
-            "mark": {
-                "type": "point",
-                "shape": "circle",
-                "filled": False,
-                "color": VERMILLION,
-                "size": 150,
-                "strokeWidth": 2,
-                "opacity": 1,
-                "tooltip": None,
-            },
-            "encoding": at,
-        },
-        {
-            "data": {"name": "columns"},
-            "transform": [{"calculate": "(datum.left + datum.right) / 2", "as": "middle"}],
-            "mark": {
-                "type": "text",
-                "color": GREY,
-                "fontSize": 11,
-                "baseline": "bottom",
-                "tooltip": None,
-                "limit": {"expr": f"{column} - 2"},
-                "fontWeight": {"expr": "datum.selected ? 'bold' : 'normal'"},
-            },
-            "encoding": {
-                "x": along("middle"),
-                "y": {"value": {"expr": "height"}},
-                "text": {"field": "label", "type": "nominal"},
-            },
-        },
-        {
-            **here,
-            **picked,
-            "transform": [*here["transform"], *picked["transform"]],
-            "mark": {
-                "type": "rect",
-                "opacity": 0,
-                "height": 7,
-                "width": {"expr": f"min(0.8 * {column}, 40)"},
-            },
-            "encoding": {**at, "tooltip": {"field": "told", "type": "nominal"}},
-        },
+        ground("columns"),
+        layer("marks", tick, there, **at),
+        *([line] if joined else []),
+        layer("marks", dot, there, "datum.best", **at),
+        layer("marks", ring, there, "datum.open", **at),
+        column_names("columns", "label", "height"),
+        layer("marks", target, there, picks=picks, **at, tooltip=nominal("told")),
     ]
-    return {
-        "$schema": SCHEMA,
-        "title": heading(8),
-        "params": pointed_in(linked),
-        "layer": [*unseen("meta", "ticks"), *layers],
-        **LIVELY,
-    }
+    return specification(layers, heading(8), pointed_in(linked), "ticks")

@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from toyviz.charts.chart import GREY
+
 WIDE = 3.0  # ratio of the ends from which an axis is marked at 1, 2 and 5 times powers of ten
 MOST = 6  # labelled ticks
 # 0.001 and 1,000 as they are, what is smaller as a power: "1e-5", never "1e+1".
 PLAIN = "datum.value < 1e-3 ? format(datum.value, '.0e') : format(datum.value, datum.value < 1e4 ? '~r' : '~s')"
+SIGNED = "replace(format(datum.value, '~r'), '-', '−')"
 
 
 def log_range(low: float, high: float) -> tuple[float, float, np.ndarray]:
@@ -51,6 +54,18 @@ def linear_range(low: float, high: float) -> tuple[float, float, np.ndarray]:
     start, end = floor(low / step + 1e-9), ceil(high / step - 1e-9)
     ticks = np.round(np.arange(start, end + 1) * step, 12) + 0.0
     return float(ticks[0]), float(ticks[-1]), ticks
+
+
+def number_axis(length: str, apart: int, least: int, most: int, **options: Any) -> dict[str, Any]:
+    """A quiet axis with its numbers alone, about so many pixels apart. length: of the axis, "width" or "height"."""
+    return {
+        "domain": False,
+        "ticks": False,
+        "labelColor": GREY,
+        "labelFontSize": 10,
+        "tickCount": {"expr": f"clamp(floor({length} / {apart}), {least}, {most})"},
+        **options,
+    }
 
 
 def log_axis(ticks: str = "ticks", **options: Any) -> dict[str, Any]:

@@ -9,30 +9,29 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from toyviz.charts.chart import GREY, RAYS, Chart, count
-from toyviz.charts.clock import (
-    ANY,
-    DIMMED,
-    LIT,
-    LIVELY,
-    LOOKED_AT,
-    NOW,
-    POINT,
-    SCALED,
-    SCHEMA,
+from toyviz.charts.chart import RAYS, Chart, count, filled
+from toyviz.charts.clock import LIT, LOOKED_AT, NOW, lit, own_or_all, packed, targets
+from toyviz.charts.layers import (
+    META,
     Kind,
+    by,
+    calculated,
+    grey,
     heading,
+    layer,
     legend,
+    mark,
     meta,
-    packed,
+    nominal,
     plain_rule,
-    targets,
-    unseen,
+    quantity,
+    specification,
 )
+from toyviz.charts.ticks import SIGNED, number_axis
 
 MARGIN = 1.18  # a plane is this much wider than what it holds
 NAMED = 8  # vectors that carry their number, at most,
-OWN = 0.15  # if they have more of a dimension to themselves
+ALONE = 0.15  # if they have more of a dimension to themselves
 
 
 class Group(NamedTuple):
@@ -118,13 +117,11 @@ def planes_of_kinds(
     )
     told = tuple(dict.fromkeys(name for group in groups for name in group.about))
     for place, name in enumerate(told):
-        unknown = {group.name: np.full(len(group.numbers), np.nan) for group in groups}
-        dots[f"about{place}"] = np.concatenate([group.about.get(name, unknown[group.name]) for group in groups])
-    if dots.empty:  # a data set without rows would have the chart built anew when there are some
-        dots = pd.DataFrame({name: [np.nan] for name in dots}).assign(group=groups[0].name, kin="", label="", ray=False)
+        values = [group.about.get(name, np.full(len(group.numbers), np.nan)) for group in groups]
+        dots[f"about{place}"] = np.concatenate(values)
     x, y = (all_low + all_high) / 2
     data = {
-        "dots": dots,
+        "dots": dots if len(dots) else filled(dots).assign(group=groups[0].name, ray=False),
         "scales": pd.DataFrame({"unit": units, "half": halves, "x": middle[:, 0], "y": middle[:, 1]}),
         "meta": meta(title=title, last=len(history) - 1, half=half, x=x, y=y),
     }
@@ -139,7 +136,7 @@ def outstanding(dimensionality: np.ndarray) -> np.ndarray:
     """Which vectors have so much of a dimension to themselves that they carry their number: (k,) bool."""
     best = np.argsort(-dimensionality, kind="stable")[:NAMED]
     chosen = np.zeros(len(dimensionality), dtype=bool)
-    chosen[best] = dimensionality[best] >= OWN
+    chosen[best] = dimensionality[best] >= ALONE
     return chosen
 
 
@@ -173,158 +170,107 @@ def _labels(group: Group) -> np.ndarray:
     return np.where(shown, np.asarray(group.numbers).astype(str), "")
 
 
-def _axis(name: str, length: str, other: str) -> dict[str, Any]:
+def _plane_axis(name: str, length: str, other: str) -> dict[str, Any]:
     """An axis as long as the other, times how much wider its side is."""
-    middle = f"(isValid(own) && own != '' ? scale.{name} : data('meta')[0].{name})"
+    middle = f"(own_scale ? scale.{name} : {META}.{name})"
     reach = f"half * max(1, {length} / {other})"
     domain = {"expr": f"[{middle} - {reach}, {middle} + {reach}]"}
-    axis = {
-        "title": None,
-        "grid": False,
-        "domain": False,
-        "ticks": False,
-        "labelColor": GREY,
-        "labelFontSize": 10,
-        "labelPadding": 3,
-        "labelOverlap": True,
-        "labelBound": True,
-        "labelExpr": "replace(format(datum.value, '~r'), '-', '−')",
-        "tickCount": {"expr": f"clamp(floor({length} / 60), 3, 6)"},
-    }
+    labels = {"labelPadding": 3, "labelOverlap": True, "labelBound": True, "labelExpr": SIGNED}
+    axis = number_axis(length, 60, 3, 6, title=None, grid=False, **labels)
     if name == "y":
         axis |= {"minExtent": 28, "maxExtent": 28}
-    scale = {"domain": domain, "nice": False, "zero": False}
-    return {"field": name, "type": "quantitative", "scale": scale, "axis": axis}
+    return quantity(name, scale={"domain": domain, "nice": False, "zero": False}, axis=axis)
 
 
-def _joined(kind: str, x: dict[str, Any], y: dict[str, Any]) -> dict[str, Any]:
+def _joined(kind: str, **at: Any) -> dict[str, Any]:
     """A dotted line from each vector of this kind to the next."""
-    return {
-        "transform": [{"filter": f"datum.group == '{kind}'"}],
-        "mark": {"type": "line", "color": GREY, "strokeDash": [2, 3], "strokeWidth": 1.2, "tooltip": None},
-        "encoding": {"x": x, "y": y, "order": {"field": "number", "type": "quantitative"}},
-    }
+    line = grey("line", strokeDash=[2, 3], strokeWidth=1.2)
+    return layer("", line, f"datum.group == '{kind}'", **at, order=quantity("number"))
 
 
-def _equal_sums(kind: str, x: dict[str, Any], y: dict[str, Any]) -> dict[str, Any]:
+def _equal_sums(kind: str, **at: Any) -> dict[str, Any]:
     """A dashed line through the vector of this kind, from corner to corner: x + y is the same all along it."""
     away = "4 * half * max(width / height, height / width)"
-    ends = {"right": "datum.x + {}", "below": "datum.y - {}", "x": "datum.x - {}", "y": "datum.y + {}"}  # in this order
-    return {
-        "transform": [
-            {"filter": f"datum.group == '{kind}'"},
-            *({"calculate": end.format(away), "as": name} for name, end in ends.items()),
-        ],
-        "mark": {"type": "rule", "clip": True, "color": GREY, "strokeDash": [4, 3], "tooltip": None},
-        "encoding": {"x": x, "y": y, "x2": {"field": "right"}, "y2": {"field": "below"}},
+    ends = {
+        "right": f"datum.x + {away}",
+        "below": f"datum.y - {away}",
+        "x": f"datum.x - {away}",
+        "y": f"datum.y + {away}",
     }
+    rule = grey("rule", clip=True, strokeDash=[4, 3])
+    at |= {"x2": {"field": "right"}, "y2": {"field": "below"}}
+    return layer("", rule, f"datum.group == '{kind}'", *calculated(**ends), **at)
 
 
-def _within(offset: str, axis: str, length: str, margin: int) -> str:
+def _kept_inside(offset: str, axis: str, length: str, margin: int) -> dict[str, str]:
     """The offset of a mark, in pixels, so that it stays so far within the plot."""
     at = f"scale('{axis}', datum.{axis})"
-    return f"clamp({offset}, {margin} - {at}, {length} - {margin} - {at})"
+    return {"expr": f"clamp({offset}, {margin} - {at}, {length} - {margin} - {at})"}
+
+
+def _label(**at: Any) -> dict[str, Any]:
+    """The numbers of those that carry it, further out than their dots."""
+    away = "12 * {} / max(1e-12, sqrt(datum.x * datum.x + datum.y * datum.y))"
+    dx, dy = away.format("datum.x"), f"-{away.format('datum.y')}"
+    # What reaches beyond the plot would push the title off the chart.
+    inside = {"clip": True, "dx": _kept_inside(dx, "x", "width", 13), "dy": _kept_inside(dy, "y", "height", 8)}
+    text = grey("text", fontSize=11, fontWeight="bold", **inside)
+    return layer("", text, "datum.label != ''", **at, text=nominal("label"), opacity=lit(1))
+
+
+def _dot(kinds: Sequence[Kind], tooltip: list[dict[str, Any]], joined: str, picks: bool, **at: Any) -> dict[str, Any]:
+    """A mark at each vector; those with rays, among other kinds, are drawn in full."""
+
+    def by_kind(values: Sequence[str]) -> dict[str, Any]:
+        return by("group", [kind.name for kind in kinds], values)
+
+    rayed = [kind.name for kind in kinds if kind.rays and len(kinds) > 1]
+    sizes = {kind.name: kind.size for kind in kinds if kind.size != 1}
+    small = "clamp(min(width, height) / 9, 14, 34)"
+    small += "".join(f" * (datum.group == '{name}' ? {size:g} : 1)" for name, size in sizes.items())
+    return layer(
+        "",
+        mark("point", clip=True, strokeWidth=1),
+        *([f"datum.group != '{joined}'"] if joined else []),
+        picks=targets(*(["number"] if picks else []), linked=True),
+        **at,
+        stroke=by_kind([kind.colour if kind.ring else "transparent" for kind in kinds]),
+        fill=by_kind(["transparent" if kind.ring else kind.colour for kind in kinds]),
+        shape=by_kind([kind.shape for kind in kinds]),
+        opacity=lit({"expr": f"indexof({rayed}, datum.group) >= 0 ? 1 : 0.75"}),
+        size={"condition": {"test": LIT, "value": 110}, "value": {"expr": small}},
+        tooltip=tooltip,
+    )
 
 
 @cache
 def _plane(
     kinds: tuple[Kind, ...], told: tuple[str, ...], noun: str, joined: str, equal_sums: str, picks: bool
 ) -> dict[str, Any]:
-    x, y, zero = _axis("x", "width", "height"), _axis("y", "height", "width"), {"datum": 0}
-    dimmed = {"test": ANY, "value": DIMMED}
-    lit = {"test": LIT, "value": 1}
-    names, several = [kind.name for kind in kinds], len(kinds) > 1
-
-    def by_kind(values: Sequence[Any]) -> dict[str, Any]:
-        scale = {"domain": names, "range": list(values)}
-        return {"field": "group", "type": "nominal", "scale": scale, "legend": None}
-
-    color, shape = by_kind([kind.colour for kind in kinds]), by_kind([kind.shape for kind in kinds])
-    outline = by_kind([kind.colour if kind.ring else "transparent" for kind in kinds])
-    fill = by_kind(["transparent" if kind.ring else kind.colour for kind in kinds])
+    at, zero = {"x": _plane_axis("x", "width", "height"), "y": _plane_axis("y", "height", "width")}, {"datum": 0}
+    several = len(kinds) > 1
     tooltip = [
-        *([{"field": "group", "type": "nominal", "title": " "}] if len(kinds) > 1 else []),
-        {"field": "number", "type": "quantitative", "title": noun},
-        {"field": "x", "type": "quantitative", "format": ".3f"},
-        {"field": "y", "type": "quantitative", "format": ".3f"},
-        *({"field": f"about{k}", "type": "quantitative", "title": t, "format": ".3~g"} for k, t in enumerate(told)),
+        *([nominal("group", title=" ")] if several else []),
+        quantity("number", title=noun),
+        *(quantity(axis, format=".3f") for axis in "xy"),
+        *(quantity(f"about{k}", title=name, format=".3~g") for k, name in enumerate(told)),
     ]
-    ray = {
-        "transform": [{"filter": "datum.ray"}],
-        "mark": {"type": "rule", "clip": True, "tooltip": None, "strokeWidth": 1.5 if several else 1},
-        "encoding": {
-            "x": x,
-            "y": y,
-            "x2": zero,
-            "y2": zero,
-            "color": color,
-            "opacity": {"condition": [lit, dimmed], "value": 0.8 if several else 0.35},
-        },
-    }
-    side = "min(width, height)"
-    rayed = [kind.name for kind in kinds if kind.rays and several]
-    sizes = {kind.name: kind.size for kind in kinds if kind.size != 1}
-    small = f"clamp({side} / 9, 14, 34)" + "".join(f" * (datum.group == '{n}' ? {k:g} : 1)" for n, k in sizes.items())
-    marked = targets("number", linked=True) if picks else {"params": [POINT], "transform": []}
-    marked["transform"] = [*marked["transform"], *([{"filter": f"datum.group != '{joined}'"}] if joined else [])]
-    dot = {
-        **marked,
-        "mark": {"type": "point", "clip": True, "strokeWidth": 1},
-        "encoding": {
-            "x": x,
-            "y": y,
-            "stroke": outline,
-            "fill": fill,
-            "shape": shape,
-            "opacity": {
-                "condition": [lit, dimmed],
-                "value": {"expr": f"indexof({rayed}, datum.group) >= 0 ? 1 : 0.75"},
-            },
-            "size": {"condition": {"test": LIT, "value": 110}, "value": {"expr": small}},
-            "tooltip": tooltip,
-        },
-    }
-    away = "{} / max(1e-12, sqrt(datum.x * datum.x + datum.y * datum.y))"
-    label = {
-        "transform": [{"filter": "datum.label != ''"}],
-        "mark": {
-            "type": "text",
-            "clip": True,  # what reaches beyond the plot would push the title off the chart
-            "color": GREY,
-            "fontSize": 11,
-            "fontWeight": "bold",
-            "tooltip": None,
-            "dx": {"expr": _within(f"12 * {away.format('datum.x')}", "x", "width", 13)},
-            "dy": {"expr": _within(f"-12 * {away.format('datum.y')}", "y", "height", 8)},
-        },
-        "encoding": {
-            "x": x,
-            "y": y,
-            "text": {"field": "label", "type": "nominal"},
-            "opacity": {"condition": [lit, dimmed], "value": 1},
-        },
-    }
+    dot, label = _dot(kinds, tooltip, joined, picks, **at), _label(**at)
+    line = mark("rule", clip=True, strokeWidth=1.5 if several else 1)
+    color = by("group", [kind.name for kind in kinds], [kind.colour for kind in kinds])
+    ray = layer("", line, "datum.ray", **at, x2=zero, y2=zero, color=color, opacity=lit(0.8 if several else 0.35))
     rays = [ray] if any(kind.rays for kind in kinds) else []
-    lines = [_joined(joined, x, y)] if joined else []
-    lines += [_equal_sums(equal_sums, x, y)] if equal_sums else []
-    return {
-        "$schema": SCHEMA,
-        "title": heading(6),
-        "params": [*NOW, LOOKED_AT, *SCALED],
-        "layer": [
-            *unseen("meta", "scales"),
-            plain_rule(x=zero),
-            plain_rule(y=zero),
-            {
-                "data": {"name": "dots"},
-                "transform": [
-                    {"filter": "isValid(datum.number)"},
-                    *({"calculate": f"datum['{axis}' + frame] * scale.unit", "as": axis} for axis in "xy"),
-                ],
-                # Among other kinds the few with rays would be lost below their dots.
-                "layer": [*lines, *([dot, *rays, label] if several else [*rays, dot, label])],
-            },
-            *(legend([kind for kind in kinds if kind.name != joined]) if several else []),
+    lines = [_joined(joined, **at)] if joined else []
+    lines += [_equal_sums(equal_sums, **at)] if equal_sums else []
+    vectors = {
+        "data": {"name": "dots"},
+        "transform": [
+            {"filter": "isValid(datum.number)"},
+            *calculated(**{axis: f"datum['{axis}' + frame] * scale.unit" for axis in "xy"}),
         ],
-        **LIVELY,
+        # Among other kinds the few with rays would be lost below their dots.
+        "layer": [*lines, *([dot, *rays, label] if several else [*rays, dot, label])],
     }
+    named = legend([kind for kind in kinds if kind.name != joined]) if several else []
+    layers = [plain_rule(x=zero), plain_rule(y=zero), vectors, *named]
+    return specification(layers, heading(6), [*NOW, LOOKED_AT, *own_or_all("half")], "scales")

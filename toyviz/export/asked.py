@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from toyviz import cost, studies
 from toyviz.control import quotable
@@ -33,10 +33,6 @@ class Asked:
     scale: float = 2.0  # pixels of a PNG for one of its figure
     take: str = "network"  # or "sweep": one network, or all of the view
     server: str = ""  # before the link: "http://127.0.0.1:8501"
-
-    def of_figure(self, id: str) -> Asked:
-        """The same, of one figure."""
-        return replace(self, figure=id)
 
 
 def read(

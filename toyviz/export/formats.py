@@ -65,7 +65,7 @@ def export(asked: Asked, store: Trained) -> Exported:
     if row.of != "view":
         what = asked.format if asked.format not in ("npz", "safetensors", "torch", "json") else asked.take
     one = row.of != "view" and asked.take == "network"
-    return Exported(file_name(asked, what, row.suffix, network=one), row.media_type, content)
+    return Exported(file_name(found.asked, what, row.suffix, network=one), row.media_type, content)
 
 
 def contents(asked: Asked, store: Trained) -> dict[str, Any]:

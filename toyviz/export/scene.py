@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 from urllib.parse import urlencode
@@ -40,11 +40,11 @@ class Scene:
 
     @classmethod
     def of(cls, asked: Asked, store: Trained) -> Scene:
-        """The request with what is trained of it."""
-        plan = asked.plan
+        """The request with what is trained of it, the best of its rivals opened as on the stage."""
+        plan = asked.plan.settled(store.get)
         there = Sweep([result for each in plan.experiments if (result := store.get(each))], plan.experiments)
         known = [store.whole(each) for each in plan.opened]
-        return cls(asked, there, tuple(each for each in known if each) if all(known) else ())
+        return cls(replace(asked, plan=plan), there, tuple(each for each in known if each) if all(known) else ())
 
     @cached_property
     def blocks(self) -> list[Block]:

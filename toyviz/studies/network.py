@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -11,6 +11,8 @@ import numpy as np
 from toyviz import charts, data, metrics, tables
 from toyviz.experiment import Experiment
 from toyviz.result import Result
+from toyviz.studies.shared_texts import NOT_YET, TOO_LARGE, shortened
+from toyviz.sweep import Sweep
 from toyviz.view import Block, Figure, Text
 
 DRAWN = 1000  # columns, and samples, drawn at most
@@ -20,7 +22,7 @@ FEW = 400  # in a picture that is no instrument
 def columns(result: Result, id: str = "columns", title: str = "") -> Figure:
     """The columns of W1, which are the features; under how many are drawn, or under another title."""
     W1 = result.frames["W1"]  # (f, m, n)
-    chosen = _longest(W1, DRAWN)
+    chosen = longest(W1, DRAWN)
     shares = metrics.dimensionality(W1[-1].T)[chosen]
     group = charts.Group(
         charts.FEATURES,
@@ -92,10 +94,41 @@ def _drawn(experiment: Experiment) -> Drawn:
     return Drawn(rows, kin, samples.inputs[rows] if few else samples.inputs)
 
 
-def curve(result: Result, id: str = "curve") -> Figure:
+def overlaps(
+    title: str, products: np.ndarray, bias: np.ndarray, features: np.ndarray, sides: tuple[str, str]
+) -> charts.Matrix:
+    """W1'W1 of some features, with b2 as one more column at the right.
+
+    products: (f, k, k); bias: (f, k); features: their numbers, (k,); sides: what a row is, and a column.
+    """
+    names, kin = [str(i) for i in features], [f",{i}," for i in features]
+    return charts.Matrix(
+        title,
+        np.concatenate([products, bias[:, :, None]], axis=2),  # (f, k, k + 1)
+        *sides,
+        row_names=names,
+        column_names=[*names, "b2"],
+        row_kin=kin,
+        column_kin=[*kin, ""],
+        gap_before=len(names),
+    )
+
+
+def curve(result: Result) -> Figure:
     """The training loss over the steps, with the step that one looks at."""
-    losses = {"": (result.loss_steps, result.losses)}
-    return Figure(id, charts.clock_curve(losses, result.frame_steps, result.experiment.steps, "Training loss"))
+    return curves({"": result})
+
+
+def curves(results: Mapping[str, Result]) -> Figure:
+    """The training losses of several networks over the steps, with the step that one looks at in the first."""
+    first = next(iter(results.values()))
+    losses = {name: (result.loss_steps, result.losses) for name, result in results.items()}
+    return Figure("curve", charts.clock_curve(losses, first.frame_steps, first.experiment.steps, "Training loss"))
+
+
+def pictured(sweep: Sweep, seed: int) -> Result | None:
+    """Of the networks of one setting the one that is pictured: that of the opened seed, else of the first."""
+    return next(iter(sweep.at(seed=seed)), None) or min(sweep, key=lambda each: each.experiment.seed, default=None)
 
 
 def growing(results: Sequence[Result]) -> tuple[Figure, Figure]:
@@ -105,7 +138,7 @@ def growing(results: Sequence[Result]) -> tuple[Figure, Figure]:
     """
     columns, hidden = [], []
     for result in results:
-        chosen = _longest(result.W1[None], FEW)
+        chosen = longest(result.W1[None], FEW)
         columns.append(_at_reach_1(result.W1.T[chosen]))
         vectors = hidden_history(replace(result, frames={"W1": result.W1[None]}), "pre")[0]
         hidden.append(_at_reach_1(vectors[np.arange(FEW) % len(vectors)]))
@@ -146,14 +179,19 @@ def is_too_large(result: Result) -> bool:
     return len(result.frame_steps) == 0
 
 
+def loss_alone(result: Result, id: str = "network") -> Iterator[Block]:
+    """Its loss, and that nothing else is shown of a network that is too large for that while it trains."""
+    yield curve(result)
+    yield Text(id, TOO_LARGE)
+
+
 def without_frames(result: Result) -> Iterator[Block]:
     """What is shown of a network that is too large to be shown while it trains."""
     drawn = (("columns", charts.FEATURES, charts.BLUE, True), ("hidden", charts.SAMPLES, charts.VERMILLION, False))
     for id, what, colour, rays in drawn:
         none = charts.Group(what, np.empty((1, 0, 2)), np.empty(0, int), [], colour, rays=rays)
         yield Figure(id, charts.planes_of_kinds([none], f"{what}: too large"))
-    yield curve(result)
-    yield Text("network", "This network is too large to be shown while it trains: its loss alone.")
+    yield from loss_alone(result)
 
 
 def network(result: Result, stage: str = "pre") -> Iterator[Block]:
@@ -180,26 +218,20 @@ def at_the_end(result: Result) -> Text:
     elif e.n_hidden == 1:
         width = " The hidden layer has one value only: it is drawn along the horizontal axis."
     if not result.finished:
-        return Text("network", f"{which} Not trained to the end yet.{width}")
+        return Text("network", f"{which} {NOT_YET}{width}")
     floor, big = tables.rank_floor(result), int((metrics.dimensionality(result.W1.T) >= tables.BIG).sum())
     limit = f" (rank floor {floor:.3g})" if floor else ""
-    few = ""
-    if result.shortened:
-        few = (
-            f" Of its history {len(result.frame_steps)} frames are shipped, of which only the last is measured: "
-            "training it again here shows all of it."
-        )
     return Text(
         "network",
         f"{which} At the end the train loss is {found['train_loss']:.3g}{limit}, the test loss "
         f"{found['test_loss']:.4g}; accuracy {found['train_accuracy']:.1%} on the training set, "
         f"{found['test_accuracy']:.2%} on new samples. {big} feature{'' if big == 1 else 's'} can be told apart: at "
-        f"least {tables.BIG} of a dimension each.{width}{few}",
+        f"least {tables.BIG} of a dimension each.{width}{shortened(result)}",
     )
 
 
-def _longest(W1: np.ndarray, at_most: int) -> np.ndarray:
+def longest(W1: np.ndarray, at_most: int) -> np.ndarray:
     """The features whose columns get longest in any frame, at most so many, in order. W1: (f, m, n)."""
     lengths = np.linalg.norm(W1, axis=1).max(axis=0)
-    longest: np.ndarray = np.sort(np.argsort(-lengths, kind="stable")[:at_most])
-    return longest
+    found: np.ndarray = np.sort(np.argsort(-lengths, kind="stable")[:at_most])
+    return found

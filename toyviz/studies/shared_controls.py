@@ -1,4 +1,4 @@
-"""What views of several pages are asked with: how networks are trained, and which seeds."""
+"""What views of several pages are asked with: how networks are trained, on which samples, and which seeds."""
 
 from __future__ import annotations
 
@@ -42,9 +42,43 @@ def seeds(default: int) -> Control:
     )
 
 
+def n_samples(default: tuple[int, ...], help: str = "") -> Control:
+    """The sizes of the training set that a view sweeps over."""
+    return numbers(
+        "n_samples",
+        "Training samples T",
+        (*settings.SAMPLE_SIZES, 5000),
+        default,
+        help=help or "The sizes of the training set. Each is a network of its own, trained on T fixed samples.",
+        several=True,
+    )
+
+
+def T(default: int) -> Control:
+    """The size of the training set of the network that is looked into."""
+    return numbers("T", "T", (*settings.SAMPLE_SIZES, 5000), default, field="n_samples")
+
+
 SEEDS = seeds(4)
 FIRST_SEED = numbers("first_seed", "From seed", (0, 4, 10, 100), 0, field="seed", help="The first of the seeds.")
+SEEDS_A_CELL = numbers(
+    "seeds", "Seeds a cell", (1, 2, 4), 1, help="How many networks each cell of the maps is the mean of.",
+    bounds=(1, 64),
+)  # fmt: skip
+BEST = "best"  # the name, in an address, of the best of the seeds
+SEED_OR_BEST = numbers("seed", "seed", tuple(range(8)), None, own=BEST, labels={BEST: "best"})
 SEED = numbers("seed", "seed", tuple(range(8)), None, own="first", labels={"first": "first"})
+SPARSITY = numbers(
+    "sparsity",
+    "Sparsity S",
+    (0.9, 0.95, 0.98, 0.99, 0.995, 0.998),
+    0.99,
+    help="The chance that a feature is zero in a sample.",
+    bounds=(0.0, 0.99999),
+)
+N_FEATURES = numbers(
+    "n_features", "Features n", (100, 200, 500, 1000, 2000), 1000, help="The length of every sample x."
+)
 RECIPE = Control(
     "recipe",
     "Recipe",
@@ -107,7 +141,9 @@ NORMALIZE = Control(
     more=True,
     labels={"true": "1", "false": "as drawn"},
 )
-TRAINING = (LR, STEPS, WARMUP, WEIGHT_DECAY, OPTIMIZER, INIT, NORMALIZE)  # the schedule aside
+UNSCHEDULED = (LR, STEPS, WARMUP, WEIGHT_DECAY, OPTIMIZER, INIT, NORMALIZE)  # where a view sweeps over the schedule
+TRAINING = (*UNSCHEDULED, SCHEDULE)
+TRAINING_AS_DRAWN = tuple(each for each in TRAINING if each is not NORMALIZE)  # where samples have no set length
 
 
 def trained_as(choice: Choice, own: Experiment) -> Experiment:

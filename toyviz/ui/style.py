@@ -117,7 +117,6 @@ def of(view: View, *, pinned: bool, presents: bool) -> str:
     """The rules for a view, as an element of its page; whether A is pinned, and whether it is shown to a room."""
     shares = f"--own: {view.width}; --inside: {1 - view.width:.3g}; --figures: {len(ids(view.stage))}"
     high = "[data-testid=stLayoutWrapper]:has(> .st-key-at-{}) {{flex-basis: {:.0%} !important}}"
-    taller = " ".join(high.format(id, times) for id, times in view.taller.items())
-    return (
-        f"<style>{STAGE}:root {{{shares}}} {taller} {COMPARED if pinned else ''}{PRESENTED if presents else ''}</style>"
-    )
+    heights = " ".join(high.format(id, height) for id, height in view.heights.items())
+    of_state = f"{COMPARED if pinned else ''}{PRESENTED if presents else ''}"
+    return f"<style>{STAGE}:root {{{shares}}} {heights} {of_state}</style>"

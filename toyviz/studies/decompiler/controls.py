@@ -5,6 +5,7 @@ from __future__ import annotations
 from toyviz import settings
 from toyviz.control import Alias, Choice, Control, numbers
 from toyviz.experiment import Experiment
+from toyviz.studies import first_addresses
 from toyviz.studies import shared_controls as shared
 
 NEURONS = (2, 3, 4, 6, 8, 10, 16, 32)
@@ -47,25 +48,23 @@ COUNTS_FROM = numbers(
     "1: all of them add up what they switch on.",
 )  # fmt: skip
 M = numbers("m", "m", NEURONS, 10, field="n_hidden")
-TRAINING = (*(each for each in shared.TRAINING if each is not shared.NORMALIZE), shared.SCHEDULE)
 CONTROLS = (
-    TASK, WIDTHS, N_FEATURES, shared.SEEDS, shared.FIRST_SEED, READ_LEVELS, ACTIVE, NOISE, COUNTS_FROM, *TRAINING,
+    TASK, WIDTHS, N_FEATURES, shared.SEEDS, shared.FIRST_SEED, READ_LEVELS, ACTIVE, NOISE, COUNTS_FROM,
+    *shared.TRAINING_AS_DRAWN,
 )  # fmt: skip
 
 # Addresses without a version: what they called things, and what they meant by saying nothing. Never to be changed.
 ALIASES = {
-    "task": Alias("task", {"squared error": "autoencode", "cross-entropy": "classify_hard"}),
+    "task": Alias("task", first_addresses.TASKS),
     "one_hots": Alias("n_features"),
     "counts_from": Alias(
         "counts_from", {"the strongest alone": "1", "those at least half as strong": "0.5", "all": "0"}
     ),
     "look": Alias("seed"),
 }
-FIRST_DEFAULTS = {
+FIRST_DEFAULTS = first_addresses.TRAINING | {
     "task": "classify_hard", "n_features": "20", "widths": "2,3,4,6,8,10,16,32", "seeds": "4", "first_seed": "0",
-    "levels": "2", "active": "1", "noise": "0", "counts_from": "1", "m": "10", "seed": "0", "lr": shared.OWN,
-    "steps": shared.OWN, "warmup": shared.OWN, "weight_decay": shared.OWN, "optimizer": shared.OWN, "init": shared.OWN,
-    "schedule": shared.OWN,
+    "levels": "2", "active": "1", "noise": "0", "counts_from": "1", "m": "10", "seed": "0",
 }  # fmt: skip
 
 

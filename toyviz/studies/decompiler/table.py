@@ -15,6 +15,7 @@ from toyviz.result import Result
 from toyviz.studies import network
 from toyviz.studies import shared_controls as shared
 from toyviz.studies.decompiler import controls as c
+from toyviz.studies.shared_texts import NOT_YET, notes, shortened
 from toyviz.sweep import Sweep
 from toyviz.view import Block, Figure, Plan, Text, View
 from toyviz.view import Table as Rows
@@ -54,8 +55,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
         "noise, each stored input is tried once.",
     )
     yield Text("what", WHAT)
-    yield Text("look_for", LOOK_FOR, ("n_hidden=10", "n_hidden=2", ""))
-    yield Text("not_shown", NOT_SHOWN)
+    yield from notes(LOOK_FOR, NOT_SHOWN, ("n_hidden=10", "n_hidden=2", ""))
     here = known.at(n_hidden=choice.m)
     noises = sorted({*c.NOISES, choice.noise})
     rows = [_row(r, "noise", x, fidelity(choice, r, noise=x)) for r in here for x in noises]
@@ -72,9 +72,8 @@ def inside(choice: Choice, opened: Result) -> Iterator[Block]:
     if network.is_too_large(opened):
         for id, title in (("weights", "Weights: too large"), ("codes", f"{TABLE}: too large")):
             yield Figure(id, charts.matrices([charts.Matrix("", np.zeros((1, 1, 1)))], title))
-        yield network.curve(opened)
         yield _fidelities(opened, np.empty((0, len(LINES))))
-        yield Text("network", "This network is too large to be shown while it trains: its loss alone.")
+        yield from network.loss_alone(opened)
         return
     frames = [
         replace(opened, parameters={name: values[f] for name, values in opened.frames.items()})
@@ -87,20 +86,18 @@ def inside(choice: Choice, opened: Result) -> Iterator[Block]:
     e = opened.experiment
     which = f"**m = {e.n_hidden}, seed {e.seed}.**"
     if not opened.finished:
-        yield Text("network", f"{which} Not trained to the end yet.")
+        yield Text("network", f"{which} {NOT_YET}")
         return
     table, tried = decompiler.read(e, opened.parameters, choice.levels), decompiler.trials(e)
     different = len({tuple(code) for code in table.codes.tolist()})
-    few = ""
-    if opened.shortened:
-        few = f" Of its history {len(frames)} frames are shipped: training it again here shows all of it."
     yield Text(
         "network",
         f"{which} {different} different patterns for {len(table.keys)} inputs. On the stored inputs the table answers "
         f"as the network in **{decompiler.fidelity(opened, table, tried).network:.0%}** of the cases. On the stage the "
         "table is read anew at each frame: a row a stored input, a column a neuron, and the fuller the colour, the "
-        "higher its level. In the last column, whether both answer alike to that input: orange yes, blue no."
-        f"{few}",
+        "higher its level. In the last column, whether both answer alike to that input: "
+        f"{charts.COLOUR_WORDS[charts.VERMILLION]} yes, {charts.COLOUR_WORDS[charts.BLUE]} no."
+        f"{shortened(opened)}",
     )
     yield Rows("entries", entries(table, tried.truth))
     yield Text("columns", COLUMNS)
@@ -213,7 +210,6 @@ WHAT = (
     "answers as the network does."
 )
 LOOK_FOR = (
-    "**What to look for**\n\n"
     "- **With enough neurons** on and off is all there is to know: the table answers as the network on every stored "
     "input, though it holds no number but the margins.\n"
     "- **With few neurons** many inputs switch on the same ones, and two levels cannot tell them apart. Read more "
@@ -223,7 +219,6 @@ LOOK_FOR = (
     "them."
 )
 NOT_SHOWN = (
-    "**What this does not show**\n\n"
     "- How to find the stored inputs of a network whose training set is unknown: here they are given.\n"
     "- That the network works like the table inside. The fidelity says that it answers alike, on inputs of this kind."
 )

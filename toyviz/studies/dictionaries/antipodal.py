@@ -9,12 +9,12 @@ import numpy as np
 
 from toyviz import charts
 from toyviz.control import Choice
-from toyviz.experiment import sweep
 from toyviz.result import Result
 from toyviz.studies import network
 from toyviz.studies import shared_controls as shared
 from toyviz.studies.dictionaries import controls as c
 from toyviz.studies.dictionaries import flow
+from toyviz.studies.shared_texts import NOT_YET, notes
 from toyviz.sweep import Sweep
 from toyviz.view import Block, Figure, Plan, PostFigure, Text, View
 
@@ -23,8 +23,7 @@ NAME = "dictionary_antipodal"
 
 def plan(choice: Choice) -> Plan:
     """A network for each seed; the best is opened."""
-    base = c.base(choice, NAME)
-    return c.best_of_seeds(choice, sweep(base, seed=shared.seeds_of(choice)), base.with_(seed=shared.seed_of(choice)))
+    return Plan.over(c.base(choice, NAME), {"seed": shared.seeds_of(choice)}, seed=choice.seed)
 
 
 def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
@@ -44,9 +43,9 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
         "inputs of a pair W1 x has opposite signs, so the neurons that one switches on are off for the other; what the "
         f"bias lifts is on in both.{told}",
     )
-    yield from flow.notes(
-        "- **Two halves.** Row by row, where h of +e is orange, h of −e is empty, and the fourth matrix, what is on in "
-        "both, is empty all over. Move the clock to see them part.\n"
+    yield from notes(
+        f"- **Two halves.** Row by row, where h of +e is {charts.COLOUR_WORDS[charts.VERMILLION]}, h of −e is empty, "
+        "and the fourth matrix, what is on in both, is empty all over. Move the clock to see them part.\n"
         "- **Less weight decay**: the bias grows, lifts both halves above 0, and they begin to overlap.",
         "- Which half is whose: a neuron can be on for any set of inputs that has no pair in it.",
     )
@@ -90,7 +89,7 @@ def _network(result: Result) -> str:
     """What the opened network came to."""
     told = flow.which(result.experiment)
     if not result.finished:
-        return f"{told} {flow.NOT_YET}"
+        return f"{told} {NOT_YET}"
     return (
         f"{told} What is on in both is {on_in_both(result):.1%} of what is on in either. Accuracy "
         f"{result.metrics['train_accuracy']:.0%}. Weights and activations have one scale, the logits their own."

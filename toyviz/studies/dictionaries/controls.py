@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 from toyviz import settings
 from toyviz.control import Alias, Choice, Control, numbers
 from toyviz.experiment import Experiment
+from toyviz.studies import first_addresses
 from toyviz.studies import shared_controls as shared
-from toyviz.view import Plan
 
 DECAYS = (0.0, 0.01, 0.1, 1.0)
 LOSSES = {"mse": "squared", "cross_entropy": "entropy"}
@@ -85,7 +84,7 @@ OPTIMIZER = Control(
 )
 LIFT = bias(UNIFORM)
 LOSS = Control("loss", "loss", {name: name for name in LOSSES}, "mse", labels=LOSSES)
-SEED = numbers("seed", "seed", tuple(range(8)), None, own="best", labels={"best": "best"})
+SEED = shared.SEED_OR_BEST
 TRAINING = (START, shared.STEPS, shared.SCHEDULE, shared.WARMUP)  # beside the learning rate
 
 # Addresses without a version: what they called things, and what they meant by saying nothing. Never to be changed.
@@ -97,7 +96,6 @@ FIRST_NETWORKS = {
     "ReLU in the middle and on the output": "mlp_relu_output",
     "ReLU on the output (the bottleneck)": "relu_output",
 }
-FIRST_OPTIMIZERS = {"AdamW": "adamw", "SGD": "sgd"}
 FIRST_PARAMETERS = (
     *("squared_one_hots", "squared_neurons", "squared_weight_decay", "squared_bias", "squared_seeds"),
     *("entropy_one_hots", "entropy_neurons", "entropy_optimizer", "entropy_lift", "entropy_weight_decay"),
@@ -107,10 +105,10 @@ FIRST_PARAMETERS = (
     *("list_network", "look"),
 )
 _FIRST_IDS = {"one_hots": "n_features", "neurons": "n_hidden", "lift": "bias"}
-_FIRST_NAMES = {"bias": FIRST_BIASES, "lift": FIRST_LIFTS, "optimizer": FIRST_OPTIMIZERS}
+_FIRST_NAMES = {"bias": FIRST_BIASES, "lift": FIRST_LIFTS, "optimizer": first_addresses.OPTIMIZERS}
 FIRST_DEFAULTS: dict[str, str] = {
     "first_seed": "0", "start": "linear_uniform", "lr": shared.OWN, "steps": shared.OWN, "schedule": shared.OWN,
-    "warmup": shared.OWN, "seed": "best",
+    "warmup": shared.OWN, "seed": shared.BEST,
 }  # fmt: skip
 
 
@@ -118,7 +116,7 @@ def aliases(tab: str) -> dict[str, Alias]:
     """What the first addresses of a view called its controls; those of the other tabs have no bearing on it."""
     own = {name: name.removeprefix(f"{tab}_") for name in FIRST_PARAMETERS if name.startswith(f"{tab}_")}
     found = {name: Alias(_FIRST_IDS.get(word, word), _FIRST_NAMES.get(word, {})) for name, word in own.items()}
-    return {name: Alias("") for name in FIRST_PARAMETERS} | found | {"look": Alias("seed")}
+    return first_addresses.passed_over(*FIRST_PARAMETERS) | found | {"look": Alias("seed")}
 
 
 def named(name: str) -> Experiment:
@@ -141,10 +139,3 @@ def started(choice: Choice, own: Experiment) -> Experiment:
     return own.with_(
         init=choice.start, bias_init=choice.bias if drawn else "zeros", bias_offset=0.0 if drawn else choice.bias
     )
-
-
-def best_of_seeds(choice: Choice, experiments: Iterable[Experiment], opened: Experiment) -> Plan:
-    """These networks, with the best of all seeds of the opened one opened, unless a seed is chosen."""
-    every = sorted(experiments, key=lambda each: each.with_(seed=opened.seed) != opened)
-    seeds = shared.seeds_of(choice) if choice.seed is None else ()
-    return Plan(every, [opened], [[opened.with_(seed=seed) for seed in seeds]])

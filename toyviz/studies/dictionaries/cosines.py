@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from toyviz.studies import network
 from toyviz.studies import shared_controls as shared
 from toyviz.studies.dictionaries import controls as c
 from toyviz.studies.dictionaries import flow
+from toyviz.studies.shared_texts import NONE_YET, NOT_YET, notes
 from toyviz.sweep import Sweep
 from toyviz.view import Block, Figure, Plan, PostFigure, Text, View
 
@@ -66,13 +68,15 @@ def _entropy(choice: Choice) -> Experiment:
 
 def plan(choice: Choice) -> Plan:
     """A network for each n, m and seed, and for each decay and seed; the best of what is opened is opened."""
-    seeds, squared, entropy = shared.seeds_of(choice), _squared(choice), _entropy(choice)
-    every = sweep(squared, n_features=choice.sizes, n_hidden=choice.widths, seed=seeds)
-    every += sweep(entropy, weight_decay=choice.decays, seed=seeds)
-    opened = entropy.with_(weight_decay=choice.decay)
-    if choice.loss == "mse":
-        opened = squared.with_(n_features=choice.n, n_hidden=choice.m)
-    return c.best_of_seeds(choice, every, opened.with_(seed=shared.seed_of(choice)))
+    seeds, base = shared.seeds_of(choice), {"mse": _squared(choice), "cross_entropy": _entropy(choice)}
+    fields: dict[str, dict[str, Any]] = {
+        "mse": {"n_features": choice.sizes, "n_hidden": choice.widths, "seed": seeds},
+        "cross_entropy": {"weight_decay": choice.decays, "seed": seeds},
+    }
+    opened = {"n_features": choice.n, "n_hidden": choice.m} if choice.loss == "mse" else {"weight_decay": choice.decay}
+    here = Plan.over(base[choice.loss], fields[choice.loss], **opened, seed=choice.seed)
+    rest = [each for loss in c.LOSSES if loss != choice.loss for each in sweep(base[loss], **fields[loss])]
+    return replace(here, experiments=(*here.experiments, *rest))
 
 
 def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
@@ -101,7 +105,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     yield Figure("entropy", entropy, {"weight_decay": "decay"}, {"loss": "cross_entropy"})
     yield Text("squared_told", _spreads(squares))
     yield Text("entropy_told", _means(crosses, choice.decays))
-    yield from flow.notes(
+    yield from notes(
         "- **Squared error, from left to right:** the more neurons, the closer together the cosines.\n"
         "- **Cross-entropy, from left to right:** the more weight decay, the more the vectors differ, if at all.\n"
         "- **Biases that start at 10** lift all vectors along one direction; a decay of 1 takes the lift away.",
@@ -138,7 +142,7 @@ def _spreads(results: Sweep) -> str:
         columns=["m", "spread"],
     )
     if spreads.empty:
-        return f"{text} {flow.NONE_YET}"
+        return f"{text} {NONE_YET}"
     by_width = spreads.groupby("m")["spread"].agg(["min", "max"])
     few, many = (
         f"{by_width['min'][m]:.2f} to {by_width['max'][m]:.2f} at m = {m}"
@@ -158,7 +162,7 @@ def _means(results: Sweep, decays: tuple[float, ...]) -> str:
     means = ", ".join(f"{values.mean():.2f} at decay {decay:g}" for decay, values in known.items())
     return (
         "**Cross-entropy, over weight decay.** The post finds these cosines at 1 unless the weight decay is high. "
-        + (f"Here their mean is {means}, from the start that was chosen. " if known else f"{flow.NONE_YET} ")
+        + (f"Here their mean is {means}, from the start that was chosen. " if known else f"{NONE_YET} ")
         + "From the usual one, as nn.Linear, it stays far below 1, at every decay that was tried, with AdamW, Adam and "
         "SGD, batches of 1, 4 and 20, and rates from 0.001 to 1. Choose 10 as the initial biases: biases that start "
         "far above 0 lift all vectors along one direction, and what the post describes is there, for a decay of 1 "
@@ -172,7 +176,7 @@ def _network(result: Result) -> str:
     e = result.experiment
     told = flow.which(e) + (f" Weight decay {e.weight_decay:g}." if e.task_row.loss == "cross_entropy" else "")
     if not result.finished:
-        return f"{told} {flow.NOT_YET}"
+        return f"{told} {NOT_YET}"
     cosines = flow.pairs(flow.at_end(result).hidden)
     return (
         f"{told} The cosines have the mean {cosines.mean():.2f} and the standard deviation {cosines.std():.3f}. "

@@ -9,12 +9,12 @@ import pandas as pd
 
 from toyviz import charts
 from toyviz.control import Choice, numbers
-from toyviz.experiment import sweep
 from toyviz.result import Result
 from toyviz.studies import network
 from toyviz.studies import shared_controls as shared
 from toyviz.studies.dictionaries import controls as c
 from toyviz.studies.dictionaries import flow
+from toyviz.studies.shared_texts import NOT_YET, notes
 from toyviz.sweep import Sweep
 from toyviz.view import Block, Figure, Plan, PostFigure, Text, View
 
@@ -35,9 +35,8 @@ LINES = ("mean cosine", "−mean W2", "max |W|")
 
 def plan(choice: Choice) -> Plan:
     """A network for each decay and seed; the best of the opened decay is opened."""
-    base = c.base(choice, NAME)
-    every = sweep(base, weight_decay=sorted({*choice.decays, choice.decay}), seed=shared.seeds_of(choice))
-    return c.best_of_seeds(choice, every, base.with_(weight_decay=choice.decay, seed=shared.seed_of(choice)))
+    fields = {"weight_decay": {*choice.decays, choice.decay}, "seed": shared.seeds_of(choice)}
+    return Plan.over(c.base(choice, NAME), fields, weight_decay=choice.decay, seed=choice.seed)
 
 
 def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
@@ -76,7 +75,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
         "long run weights end near 1/decay or below: at a decay of 1 near 1. With less decay they are still growing "
         "when the training ends.",
     )
-    yield from flow.notes(
+    yield from notes(
         "- **Decay 1** pulls the largest weights down to about 1. W2 is less negative, and the entries are more "
         "alike in size: easier to read.\n- The dictionary is there at every decay. Click a matrix to open its network.",
         "- That decay is what makes the vectors differ: their mean cosine moves little.",
@@ -119,7 +118,7 @@ def _network(result: Result) -> str:
     """What the opened network came to."""
     told = f"{flow.which(result.experiment)} Weight decay {result.experiment.weight_decay:g}."
     if not result.finished:
-        return f"{told} {flow.NOT_YET}"
+        return f"{told} {NOT_YET}"
     cosine, mean, largest = _numbers(result)
     return (
         f"{told} Accuracy {result.metrics['train_accuracy']:.0%}, loss {result.metrics['train_loss']:.2g}, mean cosine "

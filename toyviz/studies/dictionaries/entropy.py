@@ -9,12 +9,13 @@ import pandas as pd
 
 from toyviz import charts
 from toyviz.control import Choice, numbers
-from toyviz.experiment import Experiment, sweep
+from toyviz.experiment import Experiment
 from toyviz.result import Result
 from toyviz.studies import network
 from toyviz.studies import shared_controls as shared
 from toyviz.studies.dictionaries import controls as c
 from toyviz.studies.dictionaries import flow
+from toyviz.studies.shared_texts import NOT_YET, notes
 from toyviz.sweep import Sweep
 from toyviz.view import Block, Figure, Plan, PostFigure, Text, View
 
@@ -45,9 +46,8 @@ def base(choice: Choice) -> Experiment:
 
 def plan(choice: Choice) -> Plan:
     """A network for each length and seed; the best of the opened length is opened."""
-    own = base(choice)
-    every = sweep(own, steps=sorted({*choice.epochs, choice.length}), seed=shared.seeds_of(choice))
-    return c.best_of_seeds(choice, every, own.with_(steps=choice.length, seed=shared.seed_of(choice)))
+    fields = {"steps": {*choice.epochs, choice.length}, "seed": shared.seeds_of(choice)}
+    return Plan.over(base(choice), fields, steps=choice.length, seed=choice.seed)
 
 
 def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
@@ -74,7 +74,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
         "With cross-entropy nothing tells the network to stop: a right answer can always be given with more "
         "confidence, so activations and weights go on growing.",
     )
-    yield from flow.notes(
+    yield from notes(
         "- **Readable.** Each input has its own mix of active neurons, and its class looks for just these.\n"
         "- **Growth** from 1,000 to 3,000 epochs: the pattern stays, the scale grows. Move the clock to see it in one "
         "network.\n"
@@ -124,7 +124,7 @@ def _network(result: Result) -> str:
     """What the opened network came to."""
     told = f"{flow.which(result.experiment)} {result.experiment.steps:,} epochs."
     if not result.finished:
-        return f"{told} {flow.NOT_YET}"
+        return f"{told} {NOT_YET}"
     found = measured(result)
     return (
         f"{told} Accuracy {result.metrics['train_accuracy']:.0%}, loss {result.metrics['train_loss']:.2g}, mean of W2 "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -15,10 +14,8 @@ from toyviz.experiment import Experiment
 from toyviz.model import forward
 from toyviz.result import Result
 from toyviz.sweep import Sweep
-from toyviz.view import Figure, Plan, Text
+from toyviz.view import Figure, Plan
 
-NONE_YET = "Nothing is trained yet."
-NOT_YET = "Not trained to the end yet."
 BELOW = 280  # pixels
 LEAST = 1e-4  # of the lowest loss: what is closer to it is at it
 
@@ -142,12 +139,6 @@ def axes(output: str, last: str = "") -> str:
 def below(id: str, chart: charts.Chart) -> Figure:
     """A figure that stands below the stage, where nothing gives it a height."""
     return Figure(id, stands_alone(chart, BELOW))
-
-
-def notes(look_for: str, not_shown: str, marks: tuple[str, ...] = ()) -> Iterator[Text]:
-    """What to look for in a view, what each item of that speaks of, and what the view does not show."""
-    yield Text("look_for", f"**What to look for**\n\n{look_for}", marks)
-    yield Text("not_shown", f"**What this does not show**\n\n{not_shown}")
 
 
 def seeds(sweep: Sweep, plan: Plan, lowest: float = 0.0) -> Figure:

@@ -8,12 +8,12 @@ import numpy as np
 
 from toyviz import charts, metrics
 from toyviz.control import Choice
-from toyviz.experiment import sweep
 from toyviz.result import Result
 from toyviz.studies import network
 from toyviz.studies import shared_controls as shared
 from toyviz.studies.dictionaries import controls as c
 from toyviz.studies.dictionaries import flow
+from toyviz.studies.shared_texts import NOT_YET, notes
 from toyviz.sweep import Sweep
 from toyviz.view import Block, Figure, Plan, PostFigure, Text, View
 
@@ -22,8 +22,7 @@ NAME = "dictionary_64"
 
 def plan(choice: Choice) -> Plan:
     """A network of two neurons for each seed; the best is opened."""
-    base = c.base(choice, NAME)
-    return c.best_of_seeds(choice, sweep(base, seed=shared.seeds_of(choice)), base.with_(seed=shared.seed_of(choice)))
+    return Plan.over(c.base(choice, NAME), {"seed": shared.seeds_of(choice)}, seed=choice.seed)
 
 
 def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
@@ -35,7 +34,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
         f"{plan.opened[0].n_features} inputs through two numbers. "
         + (f"{sum(share == 1 for share in right)} of {len(right)} seeds have every input right." if right else ""),
     )
-    yield from flow.notes(
+    yield from notes(
         "- **A fan, not a circle**: after the ReLU all vectors lie in one quarter of the plane.\n"
         "- **The training**: move the clock, and see the fan unfold. The columns of W1 point everywhere (triangles); "
         "b1 carries them to where both values are positive (squares, then rings).\n"
@@ -74,7 +73,7 @@ def _network(result: Result) -> str:
     """What the opened network does with its list, in numbers."""
     told = flow.which(result.experiment)
     if not result.finished:
-        return f"{told} {flow.NOT_YET}"
+        return f"{told} {NOT_YET}"
     found = flow.at_end(result)
     angles = np.degrees(np.arctan2(found.hidden[:, 1], found.hidden[:, 0]))
     without, with_b2 = (float((flow.leads(logits) > 0).mean()) for logits in (found.without_b2, found.output))

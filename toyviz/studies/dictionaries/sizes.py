@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -16,6 +17,7 @@ from toyviz.studies import network
 from toyviz.studies import shared_controls as shared
 from toyviz.studies.dictionaries import controls as c
 from toyviz.studies.dictionaries import flow
+from toyviz.studies.shared_texts import NOT_YET, notes
 from toyviz.sweep import Sweep
 from toyviz.view import Block, Figure, Plan, PostFigure, Table, Text, View
 
@@ -73,14 +75,11 @@ def compared(choice: Choice) -> list[Experiment]:
 
 def plan(choice: Choice) -> Plan:
     """A network for each loss, n, m and seed, and those whose ReLUs are compared; the best of the cell is opened."""
-    bases, seeds = _bases(choice), shared.seeds_of(choice)
-    every = [
-        each
-        for base in bases.values()
-        for each in sweep(base, n_features=choice.sizes, n_hidden=choice.widths, seed=seeds)
-    ]
-    opened = bases[choice.loss].with_(n_features=choice.n, n_hidden=choice.m, seed=shared.seed_of(choice))
-    return c.best_of_seeds(choice, [*every, *compared(choice)], opened)
+    bases = _bases(choice)
+    fields = {"n_features": choice.sizes, "n_hidden": choice.widths, "seed": shared.seeds_of(choice)}
+    here = Plan.over(bases.pop(choice.loss), fields, n_features=choice.n, n_hidden=choice.m, seed=choice.seed)
+    rest = [each for base in bases.values() for each in sweep(base, **fields)]
+    return replace(here, experiments=(*here.experiments, *rest, *compared(choice)))
 
 
 def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
@@ -111,7 +110,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
         "is linear in the hidden values the loss cannot be below "
         f"{flow.lowest_loss(INPUTS, NEURONS) / INPUTS:.5f}, whatever the ReLU before.",
     )
-    yield from flow.notes(
+    yield from notes(
         "- **Squared error** fails for few neurons and many inputs; **cross-entropy** hardly minds: two neurons hold "
         "64 classes.\n"
         "- **Which ReLU?** The post blames the ReLU in the middle. Choose the network without any ReLU: the same "
@@ -204,7 +203,7 @@ def _network(result: Result) -> str:
     """What the opened network came to."""
     told = flow.which(result.experiment)
     if not result.finished:
-        return f"{told} {flow.NOT_YET}"
+        return f"{told} {NOT_YET}"
     return (
         f"{told} Train loss {result.metrics['train_loss']:.3g}, accuracy {result.metrics['train_accuracy']:.0%}. "
         "Weights and activations have one scale, the output one of its own."

@@ -8,12 +8,13 @@ import numpy as np
 
 from toyviz import charts
 from toyviz.control import Choice
-from toyviz.experiment import Experiment, sweep
+from toyviz.experiment import Experiment
 from toyviz.result import Result
 from toyviz.studies import network
 from toyviz.studies import shared_controls as shared
 from toyviz.studies.dictionaries import controls as c
 from toyviz.studies.dictionaries import flow
+from toyviz.studies.shared_texts import NONE_YET, NOT_YET, notes
 from toyviz.sweep import Sweep
 from toyviz.view import Block, Figure, Plan, PostFigure, Text, View
 
@@ -24,8 +25,7 @@ FEW = 4  # seeds whose b2 are set beside each other
 
 def plan(choice: Choice) -> Plan:
     """A network for each seed; the best is opened."""
-    base = c.base(choice, NAME)
-    return c.best_of_seeds(choice, sweep(base, seed=shared.seeds_of(choice)), base.with_(seed=shared.seed_of(choice)))
+    return Plan.over(c.base(choice, NAME), {"seed": shared.seeds_of(choice)}, seed=choice.seed)
 
 
 def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
@@ -34,7 +34,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     yield flow.seeds(sweep, plan, flow.lowest_loss(opened.n_features, opened.n_hidden))
     yield Text("list", flow.LIST)
     yield Text("told", _outcome(chosen, opened))
-    yield from flow.notes(
+    yield from notes(
         "- **The dictionary.** Each input switches on its own mix of neurons; nothing else of the input is kept. "
         "Column $k$ of the first matrix is the key of neuron $k$, row $k$ of $W_1$; column $k$ of the fourth is its "
         "value, column $k$ of $W_2$. Move the clock: keys and values are noise at first, and come to line up.\n"
@@ -78,7 +78,7 @@ def _outcome(results: Sweep, opened: Experiment) -> str:
     """How close the best seed comes to the lowest loss, and how many end higher."""
     best, n, floor = results.best("train_loss"), opened.n_features, flow.lowest_loss(opened.n_features, opened.n_hidden)
     if best is None:
-        return flow.NONE_YET
+        return NONE_YET
     losses = [float(result.metrics["train_loss"] or np.nan) for result in results]
     if floor <= 0:
         return (
@@ -98,7 +98,7 @@ def _network(result: Result) -> str:
     """What the opened network came to."""
     told = flow.which(result.experiment)
     if not result.finished:
-        return f"{told} {flow.NOT_YET}"
+        return f"{told} {NOT_YET}"
     return (
         f"{told} Train loss {result.metrics['train_loss']:.4g}, accuracy {result.metrics['train_accuracy']:.0%}. A row "
         "is an input, or for W2 an output; a column is a neuron, or for the output an output. All of it has one scale."

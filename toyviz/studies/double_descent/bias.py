@@ -12,11 +12,12 @@ from toyviz.result import FRAME_METRICS, Result
 from toyviz.studies import network
 from toyviz.studies import shared_controls as shared
 from toyviz.studies.double_descent import controls as c
+from toyviz.studies.shared_texts import NOT_YET, notes
 from toyviz.sweep import Sweep
 from toyviz.view import Block, Figure, Plan, PostFigure, Text, View
 
 NETWORK = c.network("mlp_relu_output", "mlp", default="mlp_relu_output")
-N_SAMPLES = c.n_samples(settings.SAMPLE_SIZES)
+N_SAMPLES = shared.n_samples(settings.SAMPLE_SIZES)
 STAGES = {"W1 x": "bare", "W1 x + b1": "pre", "after the ReLU": "after"}  # of a hidden vector -> of tables.STAGES
 BIAS = "b1"
 ALONG_THE_AXES = {  # the bias, by network
@@ -42,18 +43,12 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
         panels, charts.LIFT_KINDS, "Hidden vectors, before and after the bias", selected=choice.T, linked=True
     )
     yield Figure("horseshoes", pictures, {"n_samples": "T"})
-    yield Text(
-        "look_for",
-        "**What to look for**\n\n"
+    yield from notes(
         "- **W1 x** (triangles): the hidden vectors without the bias, around the origin, in all directions.\n"
         "- **b1** (the diamond at the end of a line from the origin): the bias, by which each triangle is moved to "
         f"its square. {ALONG_THE_AXES[choice.network]}\n"
         "- **W1 x + b1** (squares) and **after the ReLU** (rings): with the bias, and what the ReLU makes of it. Where "
         "a square lies in its ring, the ReLU has done nothing.",
-    )
-    yield Text(
-        "not_shown",
-        "**What this does not show**\n\n"
         "- That the bias must be positive: a hidden unit that is negative on all samples gets no gradient, and stays "
         "as it started. From nn.Linear's own start this happens often.",
     )
@@ -76,7 +71,7 @@ def inside(choice: Choice, opened: Result) -> Iterator[Block]:
     yield Figure("horseshoe", charts.planes_of_kinds(groups, "Hidden vectors", centred=False))
     yield network.columns(opened)
     yield network.curve(opened)
-    yield Text("lifted", _lifted(opened, histories) if opened.finished else "Not trained to the end yet.")
+    yield Text("lifted", _lifted(opened, histories) if opened.finished else NOT_YET)
 
 
 def vectors(result: Result) -> dict[str, np.ndarray]:
@@ -107,13 +102,12 @@ VIEW = View(
         NETWORK,
         N_SAMPLES,
         c.N_HIDDEN,
-        c.N_FEATURES,
-        c.SPARSITY,
+        shared.N_FEATURES,
+        shared.SPARSITY,
         shared.RECIPE,
         *shared.TRAINING,
-        shared.SCHEDULE,
     ),
-    opens=(c.T(100), shared.SEED),
+    opens=(shared.T(100), shared.SEED),
     plan=plan,
     show=show,
     inside=inside,

@@ -7,10 +7,9 @@ from typing import Any
 from toyviz import settings
 from toyviz.control import Alias, Choice, Control, numbers
 from toyviz.experiment import Experiment
-from toyviz.studies.shared_controls import (
-    OWN,
-    trained_as,
-)
+from toyviz.studies import first_addresses
+from toyviz.studies import shared_controls as shared
+from toyviz.studies.shared_controls import trained_as
 
 NETWORKS = {
     "relu_output": "bottleneck, one matrix",
@@ -33,42 +32,14 @@ def network(*names: str, default: str) -> Control:
     )
 
 
-def n_samples(default: tuple[int, ...], help: str = "") -> Control:
-    """The sizes of the training set that a view sweeps over."""
-    return numbers(
-        "n_samples",
-        "Training samples T",
-        (*settings.SAMPLE_SIZES, 5000),
-        default,
-        help=help or "The sizes of the training set. Each is a network of its own, trained on T fixed samples.",
-        several=True,
-    )
-
-
-def T(default: int) -> Control:
-    """The size of the training set of the network that is looked into."""
-    return numbers("T", "T", (*settings.SAMPLE_SIZES, 5000), default, field="n_samples")
-
-
 NETWORK = network(*NETWORKS, default="relu_output")
-N_SAMPLES = n_samples(settings.SAMPLE_SIZES)
+N_SAMPLES = shared.n_samples(settings.SAMPLE_SIZES)
 N_HIDDEN = numbers(
     "n_hidden",
     "Hidden width m",
     (2, 3, 4, 8, 16),
     2,
     help="The width of the bottleneck. Other than 2, the geometry is a projection.",
-)
-SPARSITY = numbers(
-    "sparsity",
-    "Sparsity S",
-    (0.9, 0.95, 0.98, 0.99, 0.995, 0.998),
-    0.99,
-    help="The chance that a feature is zero in a sample.",
-    bounds=(0.0, 0.99999),
-)
-N_FEATURES = numbers(
-    "n_features", "Features n", (100, 200, 500, 1000, 2000), 1000, help="The length of every sample x."
 )
 STAGE = Control(
     "stage",
@@ -80,7 +51,6 @@ STAGE = Control(
     labels={"pre": "W1 x + b1", "bare": "W1 x", "after": "after the ReLU"},
     when={"network": ("mlp", "mlp_relu_output")},
 )
-DATA = (SPARSITY, N_FEATURES)
 
 # Addresses without a version: what they called things, and what they meant by saying nothing. Never to be changed.
 FIRST_NETWORKS = {
@@ -89,14 +59,6 @@ FIRST_NETWORKS = {
     "MLP, as the post writes it": "mlp",
     "MLP, ReLU on the output": "mlp_relu_output",
 }
-FIRST_STARTS = {
-    "as usual for this network": OWN,
-    "Xavier, normal": "xavier_normal",
-    "Xavier, uniform": "xavier_uniform",
-    "Xavier, normal, biases at 0.1": "xavier_lifted",
-    "nn.Linear, uniform": "linear_uniform",
-    "nn.Linear, normal": "linear_normal",
-}
 FIRST_STAGES = {"W1 x + b1": "pre", "W1 x": "bare", "after the ReLU": "after"}
 
 
@@ -104,19 +66,19 @@ def aliases(network: str, **renamed: str) -> dict[str, Alias]:
     """What the first addresses of a view called its controls. network: that of the network; renamed: others."""
     return {
         network: Alias("network", FIRST_NETWORKS),
-        "start": Alias("init", FIRST_STARTS),
+        "start": Alias("init", first_addresses.STARTS),
         "schedule": Alias("schedule", {"warm-up and cosine": "warmup_cosine"}),
         "stage": Alias("stage", FIRST_STAGES),
-        "normalize": Alias("normalize", {"True": "true", "False": "false"}),
+        "normalize": Alias("normalize", first_addresses.YES_NO),
         "common_scale": Alias(""),
         **{name: Alias(id) for name, id in renamed.items()},
     }
 
 
-FIRST_DEFAULTS: dict[str, str] = {
+FIRST_DEFAULTS: dict[str, str] = first_addresses.TRAINING | {
     "n_samples": "3,5,6,8,10,15,30,50,100,200,500,1000,2000", "seeds": "4", "first_seed": "0", "n_hidden": "2",
-    "sparsity": "0.99", "n_features": "1000", "recipe": "quick", "init": OWN, "lr": OWN, "schedule": OWN, "warmup": OWN,
-    "steps": OWN, "weight_decay": "0.01", "optimizer": OWN, "normalize": "true", "stage": "pre", "seed": "0",
+    "sparsity": "0.99", "n_features": "1000", "recipe": "quick", "weight_decay": "0.01", "normalize": "true",
+    "stage": "pre", "seed": "0",
 }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from toyviz.result import FRAME_METRICS, Result
 from toyviz.studies import network
 from toyviz.studies import shared_controls as shared
 from toyviz.studies.double_descent import controls as c
+from toyviz.studies.shared_texts import NONE_YET, notes
 from toyviz.sweep import Sweep
 from toyviz.view import Block, Figure, Plan, PostFigure, Text, View
 
@@ -74,17 +75,15 @@ def plan(choice: Choice) -> Plan:
 def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     """The loss over T with a small picture of each network, and what fills the hidden dimensions."""
     opened, sizes = plan.opened[0], plan.values("n_samples")
-    seeds, chosen = (
-        shared.seeds_of(choice),
-        sweep.among(seed=shared.seeds_of(choice)),
-    )  # an opened seed beside them is no mean
+    seeds = shared.seeds_of(choice)
+    chosen = sweep.among(seed=seeds)  # an opened seed beside them is in no mean
     baselines = theory.held_out_baselines(opened.with_(n_samples=1, n_hidden=2))
     rules = {"output 0": baselines["zero"], "best constant output": baselines["constant"]}
     table = tables.runs(chosen)
     found = tables.descent(table, baselines["zero"], opened.n_hidden, sizes, seeds)
     if not opened.arch_row.output_relu:  # its rank leaves it no regimes to tell apart
         found = found._replace(regimes=found.regimes.iloc[:0])
-    seen = {T: _seen(sweep.at(n_samples=T), opened.seed) for T in sizes}
+    seen = {T: network.pictured(sweep.at(n_samples=T), opened.seed) for T in sizes}
     pictured = {T: result for T, result in seen.items() if result}
     vectors = {T: tables.vectors(result, choice.stage) for T, result in pictured.items()}
     floor = {T: value for T, result in pictured.items() if (value := tables.rank_floor(result)) is not None}
@@ -101,8 +100,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     )
     yield Figure("loss", loss, PICK)
     yield Text("told", _outcome(table, baselines["zero"]))
-    yield Text("look_for", f"**What to look for**\n\n{LOOK_FOR[choice.network]}")
-    yield Text("not_shown", f"**What this does not show**\n\n{NOT_SHOWN[choice.network]}")
+    yield from notes(LOOK_FOR[choice.network], NOT_SHOWN[choice.network])
     if not vectors:
         return
     yield Text("row", "##### The row of pictures, larger")
@@ -114,10 +112,21 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     shares = charts.dimensionality(features, samples, opened.n_hidden, opened.n_features, choice.T)
     yield Figure("dimensionality", shares)
     yield Text("shares", _shares(opened.arch_row.hidden_bias, samples, opened.n_hidden))
+    yield from _closer(choice, plan, table, rules)
+
+
+def inside(choice: Choice, opened: Result) -> Iterator[Block]:
+    """The columns of W1, the hidden vectors and the loss of one network, over its whole history."""
+    yield from network.network(opened, choice.stage)
+
+
+def _closer(choice: Choice, plan: Plan, table: pd.DataFrame, rules: Mapping[str, float]) -> Iterator[Block]:
+    """How often the networks are right, where the loss is below that of a constant, and how large weights are."""
+    sizes = plan.values("n_samples")
     yield Text("closer", "##### A closer look")
-    chance = ("chance, 1/n", 1 / opened.n_outputs)
+    chance = ("chance, 1/n", 1 / plan.opened[0].n_outputs)
     yield Figure("accuracy", charts.over_samples(table, "accuracy", chance, sizes, choice.T), PICK)
-    yield Figure("near", charts.loss_close_to_one(table, rules, sizes, choice.T))
+    yield Figure("near", charts.loss_close_to_one(table, dict(rules), sizes, choice.T))
     yield Figure("norms", charts.norms_over_samples(table, choice.T))
     yield Text(
         "closer_told",
@@ -127,20 +136,10 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     )
 
 
-def inside(choice: Choice, opened: Result) -> Iterator[Block]:
-    """The columns of W1, the hidden vectors and the loss of one network, over its whole history."""
-    yield from network.network(opened, choice.stage)
-
-
-def _seen(sweep: Sweep, seed: int) -> Result | None:
-    """Of the networks of one T the one that is pictured: that of the opened seed, else of the first."""
-    return next(iter(sweep.at(seed=seed)), None) or min(sweep, key=lambda each: each.experiment.seed, default=None)
-
-
 def _outcome(table: pd.DataFrame, zero: float) -> str:
     """What became of the smallest and of the largest training set, and the highest test loss, as means over seeds."""
     if table.empty:
-        return "Nothing is trained yet."
+        return NONE_YET
     mean = table.groupby("n_samples")[["train_loss", "test_loss", "big_features"]].mean()
     few, many, top = mean.index[0], mean.index[-1], mean["test_loss"].idxmax()
     return (
@@ -176,14 +175,13 @@ VIEW = View(
         shared.SEEDS,
         shared.FIRST_SEED,
         c.N_HIDDEN,
-        c.N_FEATURES,
-        c.SPARSITY,
+        shared.N_FEATURES,
+        shared.SPARSITY,
         shared.RECIPE,
         c.STAGE,
         *shared.TRAINING,
-        shared.SCHEDULE,
     ),
-    opens=(c.T(10), shared.SEED),
+    opens=(shared.T(10), shared.SEED),
     plan=plan,
     show=show,
     inside=inside,

@@ -13,10 +13,11 @@ from toyviz.result import FRAME_METRICS, Result
 from toyviz.studies import network
 from toyviz.studies import shared_controls as shared
 from toyviz.studies.double_descent import controls as c
+from toyviz.studies.shared_texts import notes
 from toyviz.sweep import Sweep
 from toyviz.view import Block, Figure, Plan, Text, View
 
-N_SAMPLES = c.n_samples(settings.SCHEDULE_SIZES)
+N_SAMPLES = shared.n_samples(settings.SCHEDULE_SIZES)
 WARMED = 20  # a recipe without a warm-up gets one of its steps over this
 PICK = {"n_samples": "T"}
 
@@ -39,10 +40,7 @@ def plan(choice: Choice) -> Plan:
     """A network for each rate, T and seed; the three of the opened T and seed come first, and are compared."""
     opened = {"n_samples": choice.T, "seed": shared.seed_of(choice)}
     fields = {"seed": shared.seeds_of(choice), "n_samples": {*choice.n_samples, choice.T}}
-    plans = [Plan.over(each, fields, **opened) for each in _rates(choice).values()]
-    every = [each for plan in plans for each in plan.experiments]
-    every.sort(key=lambda each: sum(getattr(each, name) != value for name, value in opened.items()))
-    return Plan(every, [each for plan in plans for each in plan.opened])
+    return Plan.beside([Plan.over(each, fields, **opened) for each in _rates(choice).values()])
 
 
 def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
@@ -80,18 +78,12 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
         "back to 0 along a cosine. It is set against two constant rates: one at the peak, and one at half of it, which "
         "moves the weights about as far in all, since the mean of the usual rate is half of its peak.",
     )
-    yield Text(
-        "look_for",
-        "**What to look for**\n\n"
+    yield from notes(
         "- **Large steps must settle.** In the bottleneck, with the quick recipe, a constant rate goes on shaking the "
         "weights to the end. The test loss has a higher peak and comes down later; at T = 1000, where the usual "
         "schedule has some five features, none stands out.\n"
         "- **Small steps settle anyway.** With the paper recipe, whose steps are ten times smaller, the constant rates "
         "end about where the usual one does.",
-    )
-    yield Text(
-        "not_shown",
-        "**What this does not show**\n\n"
         "- Whether it is the warm-up or the fall to 0 that counts: the two come together here.\n"
         "- Other schedules: each is compared only with no schedule at all.",
     )
@@ -106,8 +98,7 @@ def inside(choice: Choice, *opened: Result) -> Iterator[Block]:
     results = dict(zip(labels, opened, strict=True))
     for place, (label, result) in enumerate(results.items()):
         yield network.columns(network.at_steps(result, first.frame_steps), f"columns_{place}", label)
-    losses = {label: (result.loss_steps, result.losses) for label, result in results.items()}
-    yield Figure("curve", charts.clock_curve(losses, first.frame_steps, first.experiment.steps, "Training loss"))
+    yield network.curves(results)
     big = {label: int((metrics.dimensionality(r.W1.T) >= tables.BIG).sum()) for label, r in results.items()}
     counts = "; ".join(f"{label}: **{count}**" for label, count in big.items())
     e = first.experiment
@@ -129,12 +120,12 @@ VIEW = View(
         shared.seeds(2),
         shared.FIRST_SEED,
         c.N_HIDDEN,
-        c.N_FEATURES,
-        c.SPARSITY,
+        shared.N_FEATURES,
+        shared.SPARSITY,
         shared.RECIPE,
-        *shared.TRAINING,
+        *shared.UNSCHEDULED,
     ),
-    opens=(c.T(1000), shared.SEED),
+    opens=(shared.T(1000), shared.SEED),
     plan=plan,
     show=show,
     inside=inside,

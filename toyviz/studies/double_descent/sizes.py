@@ -12,11 +12,12 @@ from toyviz.result import FRAME_METRICS, Result
 from toyviz.studies import network
 from toyviz.studies import shared_controls as shared
 from toyviz.studies.double_descent import controls as c
+from toyviz.studies.shared_texts import notes
 from toyviz.sweep import Sweep
-from toyviz.view import Block, Figure, Plan, PostFigure, Text, View
+from toyviz.view import Block, Figure, Plan, PostFigure, View
 
 NETWORK = c.network("mlp_relu_output", "mlp", "relu_output_untied", "relu_output", default="mlp_relu_output")
-N_SAMPLES = c.n_samples(settings.MAP_COLUMNS, help="The columns of the maps. Each cell is a network of its own.")
+N_SAMPLES = shared.n_samples(settings.MAP_COLUMNS, help="The columns of the maps. Each cell is a network of its own.")
 WIDTHS = numbers(
     "widths",
     "Hidden sizes m",
@@ -26,10 +27,6 @@ WIDTHS = numbers(
     help="The rows of the maps. Wide networks with many samples take a minute each.",
     several=True,
 )
-SEEDS = numbers(
-    "seeds", "Seeds a cell", (1, 2, 4), 1, help="How many networks each cell of the maps is the mean of.",
-    bounds=(1, 64),
-)  # fmt: skip
 WIDTH = numbers("m", "m", (2, 3, 4, 8, 16), 2, field="n_hidden")
 PICK = {"n_samples": "T", "n_hidden": "m"}
 RIDGE = (
@@ -77,10 +74,8 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     )
     yield Figure("test_accuracy", accuracy, PICK)
     look_for = SHELF if choice.network == "mlp" else RIDGE
-    yield Text("look_for", f"**What to look for**\n\n{look_for}")
-    yield Text(
-        "not_shown",
-        "**What this does not show**\n\n"
+    yield from notes(
+        look_for,
         "- More than one seed a cell, unless you ask for it: single cells can be off.\n"
         "- Cells that you have not asked for: choose more sizes at the left. Large ones take a minute each.",
     )
@@ -103,16 +98,15 @@ VIEW = View(
         NETWORK,
         N_SAMPLES,
         WIDTHS,
-        SEEDS,
+        shared.SEEDS_A_CELL,
         shared.FIRST_SEED,
-        c.N_FEATURES,
-        c.SPARSITY,
+        shared.N_FEATURES,
+        shared.SPARSITY,
         shared.RECIPE,
         c.STAGE,
         *shared.TRAINING,
-        shared.SCHEDULE,
     ),
-    opens=(c.T(500), WIDTH, shared.SEED),
+    opens=(shared.T(500), WIDTH, shared.SEED),
     plan=plan,
     show=show,
     inside=inside,

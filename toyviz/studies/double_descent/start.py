@@ -14,13 +14,15 @@ from toyviz.result import FRAME_METRICS, Result
 from toyviz.studies import network
 from toyviz.studies import shared_controls as shared
 from toyviz.studies.double_descent import controls as c
+from toyviz.studies.shared_texts import notes
 from toyviz.sweep import Sweep
 from toyviz.view import Block, Figure, Plan, PostFigure, Table, Text, View
 
 NETWORK = c.network("mlp_relu_output", "mlp", "relu_output_untied", default="mlp_relu_output")
-N_SAMPLES = c.n_samples(settings.START_SIZES)
+N_SAMPLES = shared.n_samples(settings.START_SIZES)
 OF_FEATURES = charts.COLOUR_WORDS[charts.BLUE]
 ACTIVE, NEVER = (kind.name for kind in charts.START_KINDS)
+COLUMNS = ["start", "T", "never active", "S^T", "square", "off by"]  # of the table
 DRAWN_FROM = Control(
     "drawn_from",
     "start",
@@ -56,16 +58,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
         word, T = words[e.init], e.n_samples or 0
         vectors = {ACTIVE: left.others, NEVER: left.columns}
         squares[word, T] = charts.Panel(f"T = {T:,}", T, vectors, word, _half(result))
-        rows.append(
-            {
-                "start": word,
-                "T": f"{T:,}",
-                "never active": f"{len(left.columns) / e.n_features:.1%}",
-                "S^T": f"{theory.never_active_share(e):.1%}",
-                "square": f"{left.squareness:.3f}" if left.squareness else "too few",
-                "off by": f"{left.deviation:.0e}",
-            }
-        )
+        rows.append({"start": word, "T": f"{T:,}", **_left(result)})
     panels = [squares.get((word, T), charts.Panel(f"T = {T:,}", T, {}, word)) for word in words.values() for T in sizes]
     chart = charts.panels_over_sizes(
         panels,
@@ -77,7 +70,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
         linked=True,
     )
     yield Figure("starts", chart, {"n_samples": "T"})
-    yield Table("decay", pd.DataFrame(rows, columns=["start", "T", "never active", "S^T", "square", "off by"]))
+    yield Table("decay", pd.DataFrame(rows, columns=COLUMNS))
     factor = theory.never_active_factor(plan.opened[0])
     yield Text(
         "never_active",
@@ -87,19 +80,13 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
         "over the largest entry. Square: the squareness, 1.23 for a filled square, 1.10 for a Gaussian, 1.06 for a "
         "disc.",
     )
-    yield Text(
-        "look_for",
-        "**What to look for**\n\n"
+    yield from notes(
         f"- **In the upper row** weights start uniform: the dots of features that are never active ({OF_FEATURES}) "
         "fill a square. The dashed line is where theory puts its border.\n"
         "- **In the lower row** they start from a normal distribution: these dots make a round cloud. Large below: "
         "both at the $T$ that is looked into.\n"
         "- **From left to right** there are more samples, so fewer features are never active, $S^T$ of them, and the "
         "shape goes away.",
-    )
-    yield Text(
-        "not_shown",
-        "**What this does not show**\n\n"
         "- Learning: what looks like structure in W1 at small $T$ is the random start, and nothing else.\n"
         "- Columns that lie outside the frame: those of active features can be far longer.",
     )
@@ -123,6 +110,17 @@ def inside(choice: Choice, opened: Result) -> Iterator[Block]:
     yield network.at_the_end(opened)
 
 
+def _left(result: Result) -> dict[str, str]:
+    """What is left of the start in one network, as the table tells it."""
+    left, e = tables.never_active(result), result.experiment
+    return {
+        "never active": f"{len(left.columns) / e.n_features:.1%}",
+        "S^T": f"{theory.never_active_share(e):.1%}",
+        "square": f"{left.squareness:.3f}" if left.squareness else "too few",
+        "off by": f"{left.deviation:.0e}",
+    }
+
+
 def _half(result: Result) -> float | None:
     """Half the side of the square that theory leaves of a uniform start; None for a normal one."""
     bound = theory.start_bound(result.experiment) if result.experiment.init.endswith("uniform") else None
@@ -133,8 +131,8 @@ VIEW = View(
     id="start",
     title="The start",
     place=3,
-    controls=(NETWORK, N_SAMPLES, c.N_FEATURES, c.SPARSITY, shared.RECIPE, *shared.TRAINING, shared.SCHEDULE),
-    opens=(c.T(30), shared.SEED, DRAWN_FROM),
+    controls=(NETWORK, N_SAMPLES, shared.N_FEATURES, shared.SPARSITY, shared.RECIPE, *shared.TRAINING),
+    opens=(shared.T(30), shared.SEED, DRAWN_FROM),
     plan=plan,
     show=show,
     inside=inside,

@@ -50,12 +50,10 @@ def inside(choice: Choice, opened: Result) -> Iterator[Block]:
     """How surely each feature comes back, what the network says of one of them, its neurons, and the loss."""
     e = opened.experiment
     feature = min(choice.feature, e.n_features - 1)
-    curve = network.curve(opened)
     if network.is_too_large(opened):
         nothing = charts.bars([charts.Bars("", np.zeros((1, 0)))], "Too large to be shown while it trains")
         yield Figure("recovery", nothing)
-        yield curve
-        yield Text("network", "This network is too large to be shown while it trains: its loss alone.")
+        yield from network.loss_alone(opened)
         return
     found = alone(opened, feature)
     yield Figure("recovery", recovery(found.lead, found.asked, feature), {"feature": "feature"})
@@ -66,7 +64,7 @@ def inside(choice: Choice, opened: Result) -> Iterator[Block]:
     yield Figure("response", charts.bars([said], title, entries="output", y_title="value (orange: target)"))
     neurons = charts.Bars("", found.hidden)
     yield Figure("neurons", charts.bars([neurons], f"Neurons for feature {feature}", entries="neuron"))
-    yield curve
+    yield network.curve(opened)
     yield Text("network", _told(opened, found, feature))
 
 
@@ -86,7 +84,7 @@ def recovery(lead: np.ndarray, asked: float, feature: int) -> charts.Chart:
         kin=[f",{each}," for each in order],
         about={"feature": order},
     )
-    title = "What comes back: blue does, orange is lost"
+    title = f"What comes back: {charts.COLOUR_WORDS[BACK]} does, {charts.COLOUR_WORDS[LOST]} is lost"
     at = int(np.flatnonzero(order == feature)[0]) if feature in order else None
     return charts.bars(
         [panel],

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
 from toyviz import charts, settings, tables
 from toyviz.control import Alias, Choice, Control, numbers
 from toyviz.experiment import Experiment, sweep
+from toyviz.studies import first_addresses
 from toyviz.studies import shared_controls as shared
-from toyviz.studies.shared_controls import OWN
 from toyviz.sweep import Sweep
 from toyviz.view import Plan
 
@@ -37,9 +39,7 @@ N_HIDDEN = numbers(
     help="The rows of the maps: how many neurons there are. 512 take up to half a minute a cell.",
     several=True,
 )
-SEEDS = numbers(
-    "seeds", "Seeds a cell", (1, 2, 4), 1, help="How many networks each cell is the mean of.", bounds=(1, 64)
-)  # fmt: skip
+SEEDS = replace(shared.SEEDS_A_CELL, help="How many networks each cell is the mean of.")
 SPARSITY = numbers(
     "sparsity", "Sparsity S", (0.9, 0.97, 0.99, 0.997), 0.99, more=True, bounds=(0.0, 0.99999),
     help="The chance that a feature is zero in a sample.",
@@ -60,7 +60,7 @@ FEATURE = numbers(
     "feature", "feature", (0, 1, 2, 3), 0, bounds=(0, 16383), help="Which feature goes in alone, counted from 0."
 )
 CONTROLS = (F, N_EMBED, N_HIDDEN, shared.RECIPE, N_FEATURES, SEEDS, shared.FIRST_SEED, shared.SEED)
-MORE = (SPARSITY, N_SAMPLES, *shared.TRAINING, shared.SCHEDULE)
+MORE = (SPARSITY, N_SAMPLES, *shared.TRAINING)
 OPENS = (FISH, B, H, FEATURE)
 
 # Addresses without a version: what they called things, and what they meant by saying nothing. Never to be changed.
@@ -71,13 +71,13 @@ ALIASES = {
     "map_seeds": Alias("seeds"),
     "over_variance": Alias("measure", {"true": "share", "True": "share", "false": "mse", "False": "mse"}),
     "fish": Alias("fish", {"big fish": "big_fish", "small fish": "small_fish", "re-projector": "reproject"}),
-    "normalize": Alias("normalize", {"True": "true", "False": "false"}),
+    "normalize": Alias("normalize", first_addresses.YES_NO),
     **{name: Alias(name) for name in ("recipe", "weight_decay", "B", "H", "seed", "feature")},
 }
-FIRST_DEFAULTS = {
+FIRST_DEFAULTS = first_addresses.TRAINING | {
     "n_features": "256", "n_embed": "8,32,64,128", "n_hidden": "4,16,32,64,128,256", "seeds": "1", "first_seed": "0",
-    "recipe": "quick", "measure": "mse", "sparsity": "0.99", "n_samples": "1000", "init": OWN, "lr": OWN,
-    "schedule": OWN, "warmup": OWN, "steps": OWN, "weight_decay": "0.01", "optimizer": OWN, "normalize": "true",
+    "recipe": "quick", "measure": "mse", "sparsity": "0.99", "n_samples": "1000", "weight_decay": "0.01",
+    "normalize": "true",
     "fish": "big_fish", "F": "256", "B": "32", "H": "64", "seed": "0", "feature": "0",
 }  # fmt: skip
 FIRST_AMONG = {"F": "n_features", "B": "n_embed", "H": "n_hidden"}

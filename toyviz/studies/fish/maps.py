@@ -8,6 +8,7 @@ from toyviz import charts, tables
 from toyviz.control import Choice, Control
 from toyviz.studies.fish import cell
 from toyviz.studies.fish import controls as c
+from toyviz.studies.shared_texts import notes
 from toyviz.sweep import Sweep
 from toyviz.view import Block, Figure, Plan, PostFigure, Text, View
 
@@ -53,8 +54,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     yield Figure("maps", chart, PICK)
     yield Text("setting", SETTING)
     yield Text("measured", _measured(choice, opened.sparsity, opened.training_size or 0))
-    yield Text("look_for", _look_for(choice, sweep))
-    yield Text("not_shown", _not_shown(choice))
+    yield from notes(_look_for(choice, sweep), _not_shown(choice))
     yield Figure("components", charts.components())
     yield Text(
         "components_told",
@@ -97,7 +97,6 @@ def _measured(choice: Choice, sparsity: float, T: int) -> str:
 
 def _look_for(choice: Choice, sweep: Sweep) -> str:
     return (
-        "**What to look for**\n\n"
         "- **Big fish**: rows differ more than columns. It has to name $F$ features, and each neuron adds one "
         "dimension to what it can say. While there are few neurons the bottleneck hardly limits it; with many it does"
         f"{_big_fish_over_B(choice, sweep)}.\n"
@@ -110,7 +109,6 @@ def _look_for(choice: Choice, sweep: Sweep) -> str:
 
 def _not_shown(choice: Choice) -> str:
     return (
-        "**What this does not show**\n\n"
         "- That accuracies can be compared as they are: by chance one of $B$ outputs is right far more often than one "
         "of $F$.\n"
         f"- New samples: the error is that on the {choice.n_samples:,} fixed training samples. With many neurons these "

@@ -11,6 +11,7 @@ from toyviz.control import Choice
 from toyviz.studies import shared_controls as shared
 from toyviz.studies.fish import cell
 from toyviz.studies.fish import controls as c
+from toyviz.studies.shared_texts import notes
 from toyviz.sweep import Sweep
 from toyviz.view import Block, Figure, Plan, Text, View
 
@@ -44,17 +45,11 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     yield Text("against", _against(tables.fish(sweep)))
     if len(plan.values("n_features")) > 1:
         yield Figure("by_features", _by_features(choice, plan, sweep), {"n_hidden": "H", "line": "F", "seed": "seed"})
-    yield Text(
-        "look_for",
-        "**What to look for**\n\n"
+    yield from notes(
         "- **Big fish**: as many neurons as features, H = F, is about where nearly all of them come back.\n"
         "- **Small fish**: its floor is 0 from H = B on, and it comes near to it.\n"
         "- **Re-projector**: its floor is 0 from H = B on too, but it does not come near to it: its error falls as "
         "slowly as the big fish's.",
-    )
-    yield Text(
-        "not_shown",
-        "**What this does not show**\n\n"
         "- Accuracies that can be compared as they are: the three have different chances, and different floors.\n"
         "- What lies between two hidden sizes: lines only guide the eye.",
     )

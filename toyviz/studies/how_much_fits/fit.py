@@ -14,6 +14,7 @@ from toyviz.studies import shared_controls as shared
 from toyviz.studies.limits import controls as limits
 from toyviz.studies.limits import features
 from toyviz.studies.limits.maps import Map, coarse_to_fine
+from toyviz.studies.shared_texts import notes
 from toyviz.sweep import Sweep
 from toyviz.view import Block, Figure, Plan, Table, Text, View
 
@@ -211,8 +212,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     yield Table("groups", _groups(honest))
     yield Text("groups_told", GROUPS)
     yield Table("cells", honest[[*COLUMNS, "predicted"]].round({"predicted": 2}))
-    yield Text("look_for", f"**What to look for**\n\n{LOOK_FOR.replace('IRREGULAR', _irregular(cells))}")
-    yield Text("not_shown", f"**What this does not show**\n\n{NOT_SHOWN}")
+    yield from notes(LOOK_FOR.replace("IRREGULAR", _irregular(cells)), NOT_SHOWN)
 
 
 def _figures(

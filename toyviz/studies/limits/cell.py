@@ -11,11 +11,11 @@ from toyviz import charts, metrics, probe, tables
 from toyviz.control import Choice
 from toyviz.result import Result
 from toyviz.studies import network
+from toyviz.studies.shared_texts import NOT_YET, shortened
 from toyviz.view import Block, Figure, Text
 
 DRAWN = 64  # features of one network in its pictures: more are too small to see
 STAGE = (("overlaps", "curve"), "back")
-BIAS = "b2"
 FAINT = 0.1  # of a column that is hardly there the direction means nothing
 
 
@@ -26,7 +26,7 @@ class Drawn(NamedTuple):
     overlaps: np.ndarray  # (f, k, k): W1'W1
     bias: np.ndarray  # (f, k)
     lengths: np.ndarray  # (f, k) of the columns of W1
-    superposition: np.ndarray  # (f, k): how much the others lie along each column, from 0 to 1
+    superposition: np.ndarray  # (f, k): how much the others lie along each column, at most charts.SHARED
     margins: np.ndarray  # (f, k): output i for the one-hot e_i, less the largest other output
 
     @property
@@ -52,7 +52,7 @@ def drawn(result: Result) -> Drawn:
 
 
 def _superposition(products: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """metrics.superposition of the columns that are kept, at most 1, from their products with all. (k, n) -> (k,)"""
+    """metrics.superposition of the columns kept, at most charts.SHARED, from their products with all. (k, n) -> (k,)"""
     squared = products[np.arange(len(kept)), kept]
     along = (products**2).sum(axis=1) / np.maximum(squared, 1e-16)
     return np.clip(along - squared, 0, charts.SHARED)
@@ -75,7 +75,7 @@ def inside(choice: Choice, opened: Result) -> Iterator[Block]:
     seen = drawn(opened)
     n = opened.experiment.n_features
     few = f": {len(seen.features)} of {n}" if len(seen.features) < n else ""
-    yield Figure("overlaps", _overlaps(seen, f"W1ᵀ W1 and {BIAS}{few}"))
+    yield Figure("overlaps", _overlaps(seen, f"W1ᵀ W1 and b2{few}"))
     yield Figure("back", _bars(seen, opened.experiment.n_hidden))
     yield network.curve(opened)
     yield Text("network", at_the_end(opened))
@@ -83,19 +83,7 @@ def inside(choice: Choice, opened: Result) -> Iterator[Block]:
 
 def _overlaps(seen: Drawn, title: str) -> charts.Chart:
     """W1'W1 with the bias beside it as one more column, all as squares."""
-    names = [str(i) for i in seen.features]
-    values = np.concatenate([seen.overlaps, seen.bias[:, :, None]], axis=2)  # (f, k, k + 1)
-    panel = charts.Matrix(
-        title,
-        values,
-        rows="i",
-        columns="j",
-        row_names=names,
-        column_names=[*names, BIAS],
-        row_kin=seen.kin,
-        column_kin=[*seen.kin, ""],
-        gap_before=len(names),
-    )
+    panel = network.overlaps(title, seen.overlaps, seen.bias, seen.features, ("i", "j"))
     return charts.matrices([panel], equal=True)
 
 
@@ -124,21 +112,17 @@ def at_the_end(result: Result) -> str:
     e = result.experiment
     which = f"**n = {e.n_features:,}, m = {e.n_hidden}, seed {e.seed}.**"
     if not result.finished:
-        return f"{which} Not trained to the end yet."
+        return f"{which} {NOT_YET}"
     row, lost = tables.limits([result]).iloc[0], np.flatnonzero(~probe.one_hots_back(result))
     missing = f"; lost are {_listed(lost)}. " if 0 < len(lost) < e.n_features else ". "
-    few = ""
-    if result.shortened:
-        few = (
-            f" Of its history {len(result.frame_steps)} frames are shipped, of which only the last is measured: "
-            "training it again here shows all of it."
-        )
     return (
         f"{which} At the end the loss is {row['loss']:.3g}, {row['share']:.2g} times that of the best constant output. "
         f"{row['recovered']} of {e.n_features} one-hots come back{missing}{row['stored']} columns of $W_1$ are longer "
-        f"than {metrics.REPRESENTED}. A feature comes back where its bar is above 0. A bar is blue where the column "
-        "has its direction for itself, yellow where others lie along it; the dashed line stands after feature "
-        f"$m$.{few}"
+        f"than {metrics.REPRESENTED}. A feature comes back where its bar is above 0. A bar is "
+        f"{charts.COLOUR_WORDS[charts.BLUE]} where the column has its direction for itself, "
+        f"{charts.COLOUR_WORDS[charts.GREEN]} where another lies along it, as in a pair, "
+        f"{charts.COLOUR_WORDS[charts.AMBER]} where more do; the dashed line stands after feature $m$."
+        f"{shortened(result)}"
     )
 
 
@@ -154,5 +138,4 @@ def _too_large(result: Result) -> Iterator[Block]:
     none = Drawn(np.empty(0, int), np.empty((1, 0, 0)), nothing, nothing, nothing, nothing)
     yield Figure("overlaps", _overlaps(none, "W1ᵀ W1: too large"))
     yield Figure("back", _bars(none, result.experiment.n_hidden))
-    yield network.curve(result)
-    yield Text("network", "This network is too large to be shown while it trains: its loss alone.")
+    yield from network.loss_alone(result)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from toyviz import settings
 from toyviz.control import Alias, Control, numbers
+from toyviz.studies import first_addresses
 from toyviz.studies import shared_controls as shared
-from toyviz.studies.shared_controls import OWN
 
 ONE_HOTS = "one_hots"  # the name, in an address, of inputs without noise, where else a sparsity stands
 LARGEST = 2048  # features and hidden values: every one-hot is tried, so a cell takes n x n numbers
@@ -43,10 +43,7 @@ SPARSITIES = numbers(
     bounds=BOUNDS,
     several=True,
 )
-SEEDS = numbers(
-    "seeds", "Seeds a cell", (1, 2, 4), 1, help="How many networks each cell of the maps is the mean of.",
-    bounds=(1, 64),
-)  # fmt: skip
+SEEDS = shared.SEEDS_A_CELL
 RELATIVE = Control(
     "relative",
     "Loss over the best constant's",
@@ -59,18 +56,17 @@ RELATIVE = Control(
 N = numbers("n", "n", settings.LIMIT_SIZES, 64, field="n_features", bounds=(2, LARGEST))
 M = numbers("m", "m", settings.LIMIT_WIDTHS, 8, field="n_hidden", bounds=(1, LARGEST))
 IMPORTANCE = {"decreasing": True, "uniform": False}  # of the features in the loss -> whether it falls from 1 to 0.01
-TRAINING = (shared.LR, shared.STEPS, shared.WARMUP, shared.WEIGHT_DECAY, shared.OPTIMIZER, shared.INIT, shared.SCHEDULE)
+TRAINING = shared.TRAINING_AS_DRAWN
 
 # Addresses without a version: what they called things, and what they meant by saying nothing. Never to be changed.
 ALIASES = {
     "limit_sizes": Alias("sizes"),
     "limit_widths": Alias("widths"),
     "map_seeds": Alias("seeds"),
-    "relative": Alias("relative", {"True": "true", "False": "false"}),
+    "relative": Alias("relative", first_addresses.YES_NO),
 }
-FIRST_DEFAULTS: dict[str, str] = {
+FIRST_DEFAULTS: dict[str, str] = first_addresses.TRAINING | {
     "sizes": "8,16,32,64,128,256", "widths": "2,4,8,16,32,64", "seeds": "1", "first_seed": "0", "recipe": "quick",
-    "relative": "false", "beside": "nothing", "n": "64", "m": "8", "seed": "0", "lr": OWN, "steps": OWN, "warmup": OWN,
-    "weight_decay": "0.01", "optimizer": OWN, "init": OWN, "schedule": OWN,
+    "relative": "false", "beside": "nothing", "n": "64", "m": "8", "seed": "0", "weight_decay": "0.01",
 }  # fmt: skip
 FIRST_AMONG = {"n": "sizes", "m": "widths"}

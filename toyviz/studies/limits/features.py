@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from toyviz import settings
 from toyviz.control import Alias, Choice, Control, numbers
 from toyviz.experiment import Experiment
 from toyviz.studies import shared_controls as shared
+from toyviz.studies.limits import cell, maps
 from toyviz.studies.limits import controls as c
-from toyviz.studies.limits import maps
 from toyviz.studies.limits.maps import Map
 from toyviz.view import Plan
 
@@ -51,9 +52,15 @@ def importance(own: str) -> Control:
     )
 
 
-def controls(own: str, other: str) -> dict[str, Any]:
-    """The controls and what is opened of a view of features of this importance."""
+def common(own: str, other: str) -> dict[str, Any]:
+    """What both views of features have in common, but for their importance: what is asked, and what is opened."""
     return {
+        "plan": partial(plan, own=own),
+        "inside": cell.inside,
+        "stage": maps.STAGE,
+        "inside_stage": cell.STAGE,
+        "width": maps.SHARE,
+        "named": named,
         "controls": (
             c.SPARSITIES,
             c.SIZES,

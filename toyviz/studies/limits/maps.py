@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -100,7 +100,7 @@ def means(choice: Choice, maps: Sequence[Map], sweep: Sweep) -> pd.DataFrame:
 
 
 def show(
-    choice: Choice, plan: Plan, sweep: Sweep, maps: Sequence[Map], inputs: str, notes: Sequence[Text]
+    choice: Choice, plan: Plan, sweep: Sweep, maps: Sequence[Map], inputs: str, notes: Iterable[Text]
 ) -> Iterator[Block]:
     """The maps of the loss, and of the share of one-hots that come back; what they are, and their numbers.
 

@@ -11,8 +11,9 @@ from toyviz.studies import shared_controls as shared
 from toyviz.studies.limits import cell, maps
 from toyviz.studies.limits import controls as c
 from toyviz.studies.limits.maps import Map
+from toyviz.studies.shared_texts import notes
 from toyviz.sweep import Sweep
-from toyviz.view import Block, Plan, PostFigure, Text, View
+from toyviz.view import Block, Plan, PostFigure, View
 
 FEATURES, DECAY = "features", "decay"  # what can stand beside
 BESIDE_LABELS = {
@@ -62,7 +63,6 @@ INPUTS = (
     "feature $i$ weighs $100^{-i/(n-1)}$ in the loss, with uniform all weigh the same."
 )
 LOOK_FOR = (
-    "**What to look for**\n\n"
     "- **Uniform importance**: a handful of hidden values holds hundreds of one-hots. Only one input is active at "
     "a time, so only the angles between them count.\n"
     "- **Better than with noise**: compare with sparse features at the left. Even of the sparsest fewer come back.\n"
@@ -72,7 +72,6 @@ LOOK_FOR = (
     "hardly any."
 )
 NOT_SHOWN = (
-    "**What this does not show**\n\n"
     "- How robust the list is: there is no noise at all, and an angle of a few degrees is enough.\n"
     "- The optimum for $m = 2$: any number of points fits on a circle in exact arithmetic, but the vectors must "
     "then be as long as about $0.3\\, n$."
@@ -117,8 +116,7 @@ def plan(choice: Choice) -> Plan:
 
 def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     """The maps, and what to look for in them."""
-    notes = (Text("look_for", LOOK_FOR), Text("not_shown", NOT_SHOWN))
-    yield from maps.show(choice, plan, sweep, maps_of(choice), INPUTS, notes)
+    yield from maps.show(choice, plan, sweep, maps_of(choice), INPUTS, notes(LOOK_FOR, NOT_SHOWN))
 
 
 def named(choice: Choice) -> str:

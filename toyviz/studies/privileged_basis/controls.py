@@ -5,9 +5,9 @@ from __future__ import annotations
 from toyviz import settings
 from toyviz.control import Alias, Choice, numbers
 from toyviz.experiment import Experiment
+from toyviz.studies import first_addresses
 from toyviz.studies import shared_controls as shared
 
-BEST = "best"  # the name, in an address, of whichever start ends lowest
 ANY_DENSITY = (1e-5, 1.0)
 
 DENSITIES = numbers(
@@ -40,7 +40,7 @@ IMPORTANCE_DECAY = numbers(
 DENSITY = numbers(
     "density", "1 − S", settings.NEURON_DENSITIES, 0.35, bounds=ANY_DENSITY, help="The density that is looked into."
 )
-START = numbers("start", "start", (0, 1, 2, 3), None, field="seed", own=BEST)
+START = numbers("start", "start", (0, 1, 2, 3), None, field="seed", own=shared.BEST)
 CONTROLS = (
     DENSITIES,
     STARTS,
@@ -49,17 +49,15 @@ CONTROLS = (
     N_HIDDEN,
     IMPORTANCE_DECAY,
     shared.RECIPE,
-    *(each for each in shared.TRAINING if each is not shared.NORMALIZE),
-    shared.SCHEDULE,
+    *shared.TRAINING_AS_DRAWN,
 )
 
 # Addresses without a version: what they called things, and what they meant by saying nothing. Never to be changed.
 ALIASES = {"density": Alias("densities"), "look": Alias("density")}
-FIRST_DEFAULTS = {
+FIRST_DEFAULTS = first_addresses.TRAINING | {
     "densities": "0.01,0.02,0.06,0.1,0.15,0.35,0.75,1", "starts": "100", "first_seed": "0", "n_features": "10",
-    "n_hidden": "5", "importance_decay": "0.75", "recipe": "quick", "weight_decay": "0.01", "lr": shared.OWN,
-    "steps": shared.OWN, "warmup": shared.OWN, "optimizer": shared.OWN, "init": shared.OWN, "schedule": shared.OWN,
-    "density": "0.35", "start": BEST,
+    "n_hidden": "5", "importance_decay": "0.75", "recipe": "quick", "weight_decay": "0.01", "density": "0.35",
+    "start": shared.BEST,
 }  # fmt: skip
 
 

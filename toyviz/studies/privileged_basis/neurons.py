@@ -13,7 +13,9 @@ from toyviz.control import Choice
 from toyviz.experiment import sparsity_of
 from toyviz.result import Result
 from toyviz.studies import network
+from toyviz.studies import shared_controls as shared
 from toyviz.studies.privileged_basis import controls as c
+from toyviz.studies.shared_texts import NONE_YET, NOT_YET, notes, shortened
 from toyviz.sweep import Sweep
 from toyviz.view import Block, Figure, Plan, PostFigure, Text, View
 
@@ -30,12 +32,8 @@ def starts(choice: Choice) -> range:
 
 def plan(choice: Choice) -> Plan:
     """A network for each density and start, those of the opened density first; opened is the best of these, or one."""
-    base, seeds = c.base(choice), starts(choice)
-    opened = {"sparsity": sparsity_of(choice.density), "seed": seeds[0] if choice.start is None else choice.start}
-    sparsities = {sparsity_of(density) for density in (*choice.densities, choice.density)}
-    found = Plan.over(base, {"seed": seeds, "sparsity": sparsities}, **opened)
-    rivals = [base.with_(sparsity=opened["sparsity"], seed=seed) for seed in seeds if choice.start is None]
-    return Plan(found.experiments, found.opened, [rivals])
+    fields = {"seed": starts(choice), "sparsity": map(sparsity_of, (*choice.densities, choice.density))}
+    return Plan.over(c.base(choice), fields, sparsity=sparsity_of(choice.density), seed=choice.start)
 
 
 def facts(result: Result) -> dict[str, Any]:
@@ -80,7 +78,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     for density, result in best.items():
         seen = network.at_steps(result, here.frame_steps) if result and here else None
         history = ordered(seen.frames["W1"]) if seen else np.zeros((1, opened.n_hidden, opened.n_features))
-        about = {"density": density, "start": c.BEST}
+        about = {"density": density, "start": shared.BEST}
         weights.append(matrix(f"{density:g}", history, about))
         stacks.append(stack(f"{density:g}", history, about, counts=True))
     title, picked = "of the best start, by density 1 − S", tuple(PICK_BEST)
@@ -97,8 +95,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     )
     yield Text("told", _outcome(table, opened.n_hidden))
     yield Text("what", WHAT)
-    yield Text("look_for", LOOK_FOR, MARKS)
-    yield Text("not_shown", NOT_SHOWN)
+    yield from notes(LOOK_FOR, NOT_SHOWN, MARKS)
     yield Text("read", READ)
     rows = drawn.assign(value=drawn["polysemantic"])
     title = "Neurons that stand for several features, by density 1 − S: every start, and the best"
@@ -112,8 +109,7 @@ def inside(choice: Choice, opened: Result) -> Iterator[Block]:
         none = np.zeros((1, opened.experiment.n_hidden, opened.experiment.n_features))
         yield Figure("opened_weights", charts.matrices([matrix("", none)], "W1: too large"))
         yield Figure("opened_stacks", charts.stacks([stack("", none)], "Weights: too large"))
-        yield network.curve(opened)
-        yield Text("start", "This network is too large to be shown while it trains: its loss alone.")
+        yield from network.loss_alone(opened, "start")
         return
     history = ordered(opened.frames["W1"])
     yield Figure("opened_weights", charts.matrices([matrix("", history)], "W1", largest=FULL, show_names=True))
@@ -122,17 +118,14 @@ def inside(choice: Choice, opened: Result) -> Iterator[Block]:
     e, counts = opened.experiment, metrics.features_of_neurons(history[-1])
     which = f"**Density {e.density:g}, start {e.seed}.**"
     if not opened.finished:
-        yield Text("start", f"{which} Not trained to the end yet.")
+        yield Text("start", f"{which} {NOT_YET}")
         return
-    few = ""
-    if opened.shortened:
-        few = f" Of its history {len(opened.frame_steps)} frames are shipped: training it again here shows all of it."
     yield Text(
         "start",
         f"{which} Loss {opened.metrics['test_loss']:.4g} on 10,000 samples that are the same for all starts. Of its "
         f"{len(counts)} neurons {int((counts == 1).sum())} stand for one feature, {int((counts > 1).sum())} for "
         f"several, {int((counts == 0).sum())} for none: a neuron stands for a feature if its weight is above "
-        f"{metrics.STANDS_FOR} in size.{few}",
+        f"{metrics.STANDS_FOR} in size.{shortened(opened)}",
     )
 
 
@@ -170,7 +163,7 @@ def stack(title: str, history: np.ndarray, about: dict[str, Any] | None = None, 
 def _outcome(table: pd.DataFrame, m: int) -> str:
     """Where the neurons of the best starts turn polysemantic, and how the other starts compare, in numbers."""
     if table.empty:
-        return "Nothing is trained yet."
+        return NONE_YET
     best = table[table["best"]].sort_values("density", ascending=False)
     counts = "; ".join(f"{row.polysemantic} at {row.density:g}" for row in best.itertuples())
     middle = table.groupby("density")["ratio"].median()
@@ -187,16 +180,15 @@ WHAT = (
     "so each density is trained from many random starts; shown is the best of them."
 )
 LOOK_FOR = (
-    "**What to look for**\n\n"
     "- **Dense** (left): every neuron stands for one feature, the most important ones, and the others are given up. A "
     "feature that is always there leaves no room for a second one beside it.\n"
     "- **Sparser**: neurons take in a second and a third feature, as positive blocks on one neuron that a negative "
     "block on another tells apart.\n"
-    "- **Sparse** (right): every neuron stands for many features, and their blocks turn yellow."
+    "- **Sparse** (right): every neuron stands for many features, and their blocks turn "
+    f"{charts.COLOUR_WORDS[charts.AMBER]}."
 )
 MARKS = ("density=1", "density=0.15", "density=0.01")  # of these three
 NOT_SHOWN = (
-    "**What this does not show**\n\n"
     "- What gradient descent finds at the first go: most starts end at a higher loss, often with a neuron that is "
     "never active. The ticks show all of them.\n"
     "- A hidden bias: with one, the network could shift its neurons to where the ReLU does nothing, and no neuron "

@@ -8,6 +8,7 @@ from toyviz import settings
 from toyviz.claims.appendix import NAMING, STORED
 from toyviz.control import Alias, Choice, Control, numbers
 from toyviz.experiment import Experiment
+from toyviz.studies import first_addresses
 from toyviz.studies import shared_controls as shared
 
 DATA = Control(
@@ -54,7 +55,7 @@ TRAINING = (shared.LR, shared.STEPS, shared.WARMUP, shared.WEIGHT_DECAY, shared.
 # Addresses without a version: what they called things, and what they meant by saying nothing. Never to be changed.
 ALIASES = {
     "to_store": Alias("data", {"50 sparse samples": "sparse", "one-hots": "one_hot"}),
-    "task": Alias("task", {"squared error": "autoencode", "cross-entropy": "classify_hard"}),
+    "task": Alias("task", first_addresses.TASKS),
     "sparse_neurons": Alias("n_hidden"),
     "one_hot_neurons": Alias("n_hidden"),
 }

@@ -16,6 +16,7 @@ from toyviz.experiment import sweep
 from toyviz.result import Result
 from toyviz.studies import network
 from toyviz.studies import shared_controls as shared
+from toyviz.studies.shared_texts import NONE_YET, notes
 from toyviz.studies.starting_as_dictionary import controls as c
 from toyviz.sweep import Sweep
 from toyviz.view import Block, Figure, Plan, Text, View
@@ -63,13 +64,12 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     else:  # a cross-entropy never ends: it falls with every step
         steps, title = [steps_to_memorise(r) for r in results], "Steps until memorised"
     yield Figure("steps", strips(steps, title, charts.BLUE), PICK)
-    yield Text("told", in_words(results) if results else "Nothing is trained yet.")
+    yield Text("told", in_words(results) if results else NONE_YET)
     if results:
         yield Rows("starts", summary(results, choice.task))
         yield Text("read", READ)
     yield Text("what", WHAT)
-    yield Text("look_for", LOOK_FOR, ("init=training_points", "init=lookup_table", ""))
-    yield Text("not_shown", NOT_SHOWN)
+    yield from notes(LOOK_FOR, NOT_SHOWN, ("init=training_points", "init=lookup_table", ""))
     first = next((r for r in results if r.experiment == plan.opened[0]), None)
     steps_seen = first.frame_steps if first else np.array([0])
     total = plan.opened[0].steps
@@ -80,8 +80,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
 def inside(choice: Choice, *opened: Result) -> Iterator[Block]:
     """W1 of the five starts of one seed and their losses, at the steps of the first."""
     first, e = opened[0], opened[0].experiment
-    curves = {SHORT[r.experiment.init]: (r.loss_steps, r.losses) for r in opened}
-    curve = Figure("curve", charts.clock_curve(curves, first.frame_steps, e.steps, "Training loss"))
+    curve = network.curves({SHORT[r.experiment.init]: r for r in opened})
     title = "W1 from each start"
     if any(map(network.is_too_large, opened)):
         yield Figure("weights", charts.matrices([charts.Matrix("", np.zeros((1, 1, 1)))], f"{title}: too large"))
@@ -211,7 +210,6 @@ READ = (
     "the figures each tick is a seed, and the dots are the seed that is opened; a click opens another."
 )
 LOOK_FOR = (
-    "**What to look for**\n\n"
     "- **Keys alone** change little on sparse samples: the network is about as fast, and ends about where it would "
     "have ended anyway. On one-hots with the squared error it ends higher in most seeds.\n"
     "- **Keys and values** together, with the squared error: on sparse samples the training loss falls sooner and ends "
@@ -221,7 +219,6 @@ LOOK_FOR = (
     "many steps as a random start, since a value of 1 is a weak vote among large weights that must grow anyway."
 )
 NOT_SHOWN = (
-    "**What this does not show**\n\n"
     "- A better optimum: with random starts and an output ReLU many outputs get stuck at 0. What the table avoids is "
     "mostly that.\n"
     "- Large networks, or data in which the samples are alike."

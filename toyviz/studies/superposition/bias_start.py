@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pandas as pd
 
 from toyviz import charts, metrics, settings, tables
-from toyviz.control import Alias, Choice, Control
+from toyviz.control import Choice, Control
 from toyviz.experiment import Experiment, sparsity_of
 from toyviz.result import Result
+from toyviz.studies import first_addresses
 from toyviz.studies import shared_controls as shared
+from toyviz.studies.shared_texts import notes
 from toyviz.studies.superposition import controls as c
 from toyviz.studies.superposition import inside as of
 from toyviz.sweep import Sweep
@@ -37,7 +40,7 @@ def plan(choice: Choice) -> Plan:
     plans = {name: Plan.over(base, c.swept(choice), **opened) for name, base in _bases(choice).items()}
     here = plans.pop(START.name(choice.start))
     rest = [each for plan in plans.values() for each in plan.experiments]
-    return Plan([*here.experiments, *rest], here.opened, here.rivals)
+    return replace(here, experiments=(*here.experiments, *rest))
 
 
 def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
@@ -69,8 +72,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
         group = c.of_density(choice, groups[START.name(choice.start)], choice.density)
         yield of.compared(opened, list(group))
     marks = tuple(f"start={name} density={choice.density:g}" for name in ("-1", "1", "normal"))
-    yield Text("look_for", LOOK_FOR, marks)
-    yield Text("not_shown", NOT_SHOWN)
+    yield from notes(LOOK_FOR, NOT_SHOWN, marks)
 
 
 def inside(choice: Choice, opened: Result) -> Iterator[Block]:
@@ -114,7 +116,6 @@ ABOUT = (
     f"{of.SCALES}"
 )
 LOOK_FOR = (
-    "**What to look for**\n\n"
     "- **−1.** An output whose ReLU is off for every input gets no gradient: the feature is dead, and its bias stays "
     "near where it started. Fewer features are stored, the loss is many times higher.\n"
     "- **+1.** The ReLU does nothing at first, so the network starts as the linear one, and stores fewer features "
@@ -122,7 +123,6 @@ LOOK_FOR = (
     "- **Normal and uniform.** Some biases fall below 0 and are dead, others do not: seeds differ a lot."
 )
 NOT_SHOWN = (
-    "**What this does not show**\n\n"
     "- That 0 is the best start: it is the usual one. At some densities another start finds a lower loss.\n"
     "- A longer training: most dead outputs stay dead, since no gradient reaches them."
 )
@@ -150,7 +150,7 @@ VIEW = View(
     named=lambda choice: "superposition",
     claims=("bias_start_matters",),
     first_name="Another start",
-    aliases=c.FIRST_OF_DENSITIES | {"bias": Alias("")},
+    aliases=c.FIRST_OF_DENSITIES | first_addresses.passed_over("bias"),
     first_defaults=c.FIRST_DEFAULTS | {"start": "0"},
     first_among={"density": "-densities"},
 )

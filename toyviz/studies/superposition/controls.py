@@ -8,12 +8,12 @@ from typing import Any
 from toyviz import settings
 from toyviz.control import Alias, Choice, Control, numbers
 from toyviz.experiment import Experiment, sparsity_of
+from toyviz.studies import first_addresses
 from toyviz.studies import shared_controls as shared
 from toyviz.studies.shared_controls import OWN
 from toyviz.sweep import Sweep
 
 DENSITY_BOUNDS = (1e-5, 1.0)
-BEST = "best"  # the name, in an address, of the best of the seeds
 SAID_STARTS = {"-1": "−1", "1": "+1"}
 
 
@@ -39,7 +39,7 @@ def density(default: float, values: Iterable[float] = settings.DENSITIES) -> Con
 
 DENSITIES = densities(settings.DENSITIES)
 DENSITY = density(0.1)
-SEED = numbers("seed", "seed", tuple(range(8)), None, own=BEST, labels={BEST: "best"})
+SEED = shared.SEED_OR_BEST
 N_FEATURES = numbers("n_features", "Features n", (5, 10, 20, 40, 80), 20, help="The length of every sample x.")
 N_HIDDEN = numbers(
     "n_hidden",
@@ -65,10 +65,7 @@ BIAS = Control(
     labels={OWN: "as the recipe"} | SAID_STARTS,
 )
 SIZES = (N_HIDDEN, N_FEATURES)
-TRAINING = (
-    *(each for each in shared.TRAINING if each is not shared.NORMALIZE),
-    shared.SCHEDULE,
-)  # samples are as drawn
+TRAINING = shared.TRAINING_AS_DRAWN
 
 
 def base(choice: Choice, name: str = "superposition", **changes: Any) -> Experiment:
@@ -109,10 +106,7 @@ def label(density: float) -> str:
 
 # Addresses without a version: what they called things, and what they meant by saying nothing. Never to be changed.
 FIRST_OF_DENSITIES = {"density": Alias("densities"), "look": Alias("density")}
-FIRST_TRAINING = {
-    "recipe": "quick", "first_seed": "0", "seed": BEST, "init": OWN, "lr": OWN, "schedule": OWN, "warmup": OWN,
-    "steps": OWN, "weight_decay": OWN, "optimizer": OWN,
-}  # fmt: skip
+FIRST_TRAINING = first_addresses.TRAINING | {"recipe": "quick", "first_seed": "0", "seed": shared.BEST}
 FIRST_DEFAULTS: dict[str, str] = FIRST_TRAINING | {
     "densities": "0.001,0.003,0.01,0.03,0.1,0.3,1", "density": "0.1", "seeds": "4", "n_features": "20", "n_hidden": "5",
     "importance_decay": "0.7",

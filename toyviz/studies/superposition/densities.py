@@ -11,6 +11,7 @@ from toyviz.control import Choice
 from toyviz.experiment import sparsity_of
 from toyviz.result import Result
 from toyviz.studies import shared_controls as shared
+from toyviz.studies.shared_texts import notes
 from toyviz.studies.superposition import controls as c
 from toyviz.studies.superposition import inside as of
 from toyviz.sweep import Sweep
@@ -40,8 +41,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     yield from _summaries(choice, groups)
     seen = list(groups)
     marks = (seen[0], seen[len(seen) // 2], seen[-1])
-    yield Text("look_for", LOOK_FOR, tuple(f"density={density:g}" for density in marks))
-    yield Text("not_shown", NOT_SHOWN)
+    yield from notes(LOOK_FOR, NOT_SHOWN, tuple(f"density={density:g}" for density in marks))
 
 
 def inside(choice: Choice, opened: Result) -> Iterator[Block]:
@@ -88,7 +88,6 @@ def _summaries(choice: Choice, groups: dict[float, Sweep]) -> Iterator[Block]:
 
 
 LOOK_FOR = (
-    "**What to look for**\n\n"
     "- **Dense**: the $m$ most important features get a direction each, and the rest is given up. Its bias is the mean "
     "of the feature, a guess.\n"
     "- **Sparser**: the least important of these give way first and pair up: two features point in opposite directions "
@@ -97,7 +96,6 @@ LOOK_FOR = (
     f"{charts.COLOUR_WORDS[charts.AMBER]}, and the bias turns negative to cut off what the others leak."
 )
 NOT_SHOWN = (
-    "**What this does not show**\n\n"
     "- The one solution: another seed finds another arrangement. Shown is the best of the seeds, by the loss on 10,000 "
     "samples that are the same for all of them.\n"
     "- Another start: with a bias that does not start at 0, results look quite different. See the view “Another "

@@ -11,8 +11,9 @@ from toyviz import charts, metrics, settings, theory
 from toyviz.control import Alias, Choice, numbers
 from toyviz.experiment import DENSITY_DIGITS, Experiment, sparsity_of
 from toyviz.result import Result
-from toyviz.studies import network
+from toyviz.studies import first_addresses, network
 from toyviz.studies import shared_controls as shared
+from toyviz.studies.shared_texts import notes
 from toyviz.studies.superposition import controls as c
 from toyviz.studies.superposition import inside as of
 from toyviz.sweep import Sweep
@@ -57,14 +58,13 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
         "share: a plateau is where several densities stay close. Where none does, the line says nothing about the "
         "shape.",
     )
-    yield Text("look_for", LOOK_FOR)
-    yield Text("not_shown", NOT_SHOWN)
+    yield from notes(LOOK_FOR, NOT_SHOWN)
 
 
 def inside(choice: Choice, opened: Result) -> Iterator[Block]:
     """The overlaps of one network, how its features share the dimensions, and its loss."""
     if network.is_too_large(opened):
-        yield from of.too_large(opened)
+        yield from network.loss_alone(opened)
         return
     yield of.overlaps({of.OVERLAPS: opened}, grouped=True)
     W1 = opened.frames["W1"]
@@ -123,7 +123,6 @@ GROUPED = (
     "overlaps most with."
 )
 LOOK_FOR = (
-    "**What to look for**\n\n"
     "- **Two plateaus** of the line: at 1, and longer at 1/2, where features come in opposite pairs, two to a "
     "dimension.\n"
     "- **The dots**, features one by one: on the plateau they lie at 1/2 or at 0, stored in a pair or given up. Just "
@@ -133,7 +132,6 @@ LOOK_FOR = (
     "- **Far right**: more and more features, each with less of a dimension."
 )
 NOT_SHOWN = (
-    "**What this does not show**\n\n"
     "- That every feature gets the same: $D^*$ is a mean over those that are stored.\n"
     "- Sharp plateaus of the lower shapes: in 20 dimensions, with this training, they blur into each other. The "
     "original has 30 dimensions and 400 features."
@@ -154,7 +152,7 @@ VIEW = View(
     named=lambda choice: NAME,
     first_name="Dimensions per feature",
     aliases={
-        **{name: Alias("") for name in ("seeds", "n_hidden", "n_features")},  # those of other views were called so
+        **first_addresses.passed_over("seeds", "n_hidden", "n_features"),  # those of other views were called so
         **{"dimensions_seeds": Alias("seeds"), "dimensions_m": Alias("n_hidden"), "dimensions_n": Alias("n_features")},
     },
     first_defaults=c.FIRST_TRAINING

@@ -10,7 +10,8 @@ import numpy as np
 from toyviz import charts, metrics
 from toyviz.result import Result
 from toyviz.studies import network
-from toyviz.studies.superposition.controls import BEST, label
+from toyviz.studies import shared_controls as shared
+from toyviz.studies.superposition.controls import label
 from toyviz.view import Block, Figure, Text
 
 DRAWN, GROUPED = 40, 60  # features that are drawn, at most: the longest; and where they are grouped
@@ -29,19 +30,13 @@ SCALES = (
 def opened(result: Result) -> Iterator[Block]:
     """Overlaps and bias, the columns where there is a plane to draw them in, lengths, loss."""
     if network.is_too_large(result):
-        yield from too_large(result)
+        yield from network.loss_alone(result)
         return
     yield overlaps({OVERLAPS: result})
     if result.experiment.n_hidden == 2:
         yield network.columns(result)
     yield lengths({"": result})
     yield network.curve(result)
-
-
-def too_large(result: Result) -> Iterator[Block]:
-    """What is shown of a network that is too large to be shown while it trains."""
-    yield network.curve(result)
-    yield Text("network", "This network is too large to be shown while it trains: its loss alone.")
 
 
 def overlaps(results: Mapping[str, Result], title: str = "", grouped: bool = False) -> Figure:
@@ -51,29 +46,14 @@ def overlaps(results: Mapping[str, Result], title: str = "", grouped: bool = Fal
     """
     panels = []
     for name, result in results.items():
-        W1, chosen = result.frames["W1"], _longest(result, GROUPED if grouped else DRAWN)
+        W1 = result.frames["W1"]
+        chosen = network.longest(W1, GROUPED if grouped else DRAWN)
         if grouped and result.finished:
             chosen = _side_by_side(W1[-1], chosen)
         few = W1[:, :, chosen]  # (f, m, k)
-        history = np.concatenate(
-            [np.swapaxes(few, 1, 2) @ few, result.frames["b2"][:, chosen, None]], axis=2
-        )  # (f, k, k + 1)
-        kin = [f",{feature}," for feature in chosen]
-        numbers = [str(feature) for feature in chosen]
         of = "" if len(chosen) == W1.shape[2] else f", {len(chosen)} of {W1.shape[2]:,} features"
-        panels.append(
-            charts.Matrix(
-                f"{name}{of}",
-                history,
-                rows="feature",
-                columns="with feature",
-                row_names=numbers,
-                column_names=[*numbers, "b2"],
-                row_kin=kin,
-                column_kin=[*kin, ""],
-                gap_before=len(chosen),
-            )
-        )
+        products, bias = np.swapaxes(few, 1, 2) @ few, result.frames["b2"][:, chosen]
+        panels.append(network.overlaps(f"{name}{of}", products, bias, chosen, ("feature", "with feature")))
     chart = charts.matrices(panels, title, largest=charts.OVERLAP, equal=True, show_names=True)
     return Figure("overlaps", chart)
 
@@ -82,7 +62,8 @@ def lengths(results: Mapping[str, Result], title: str = "Lengths of columns") ->
     """The length of each feature's column, coloured by its superposition, a panel a network; of many the longest."""
     panels = []
     for name, result in results.items():
-        W1, chosen = result.frames["W1"], _longest(result)
+        W1 = result.frames["W1"]
+        chosen = network.longest(W1, DRAWN)
         shared = np.array([metrics.superposition(frame.T)[chosen] for frame in W1])  # (f, k)
         panels.append(
             charts.Bars(
@@ -108,16 +89,9 @@ def lengths(results: Mapping[str, Result], title: str = "Lengths of columns") ->
     return Figure("lengths", chart)
 
 
-def curves(results: Mapping[str, Result]) -> Figure:
-    """The training losses of networks that are compared, over the steps."""
-    first = next(iter(results.values()))
-    losses = {name: (result.loss_steps, result.losses) for name, result in results.items()}
-    return Figure("curve", charts.clock_curve(losses, first.frame_steps, first.experiment.steps, "Training loss"))
-
-
 def portrait(label: str, about: Mapping[str, Any], result: Result | None, row: str = "") -> charts.Portrait:
     """The best network of a setting as one of several small pictures; None: none is trained yet. A click opens it."""
-    about = {**about, "seed": BEST}
+    about = {**about, "seed": shared.BEST}
     if result is None:
         return charts.Portrait(label, about, row=row)
     loss = result.metrics["test_loss"]
@@ -152,13 +126,6 @@ def compared(result: Result, group: Sequence[Result]) -> Text:
     place = "the best" if better == 0 else f"number {better + 1}"
     rest = ", ".join(f"{other:.4g}" for other in others)
     return Text("opened", f"{outcome(result)[:-1]}, {place} of {len(others) + 1}; the others have {rest}.")
-
-
-def _longest(result: Result, at_most: int = DRAWN) -> np.ndarray:
-    """The features that are drawn: all, or so many that get longest in any frame, in order."""
-    lengths = np.linalg.norm(result.frames["W1"], axis=1).max(axis=0)  # (n,)
-    longest: np.ndarray = np.sort(np.argsort(-lengths, kind="stable")[:at_most])
-    return longest
 
 
 def _side_by_side(W1: np.ndarray, chosen: np.ndarray) -> np.ndarray:

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 
 from toyviz import charts, metrics
-from toyviz.control import Alias, Choice
+from toyviz.control import Choice
 from toyviz.experiment import Experiment, sparsity_of
 from toyviz.result import Result
-from toyviz.studies import network
+from toyviz.studies import first_addresses, network
 from toyviz.studies import shared_controls as shared
+from toyviz.studies.shared_texts import notes
 from toyviz.studies.superposition import controls as c
 from toyviz.studies.superposition import inside as of
 from toyviz.sweep import Sweep
@@ -71,19 +72,18 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     yield Table("closed_form", pd.DataFrame(rows, columns=list(COLUMNS)).rename(columns=COLUMNS))
     worst = max((row["off"] for row in rows), default=None)
     yield Text("closed", _closed(worst, choice))
-    yield Text("look_for", LOOK_FOR)
-    yield Text("not_shown", NOT_SHOWN)
+    yield from notes(LOOK_FOR, NOT_SHOWN)
 
 
 def inside(choice: Choice, relu: Result, linear: Result) -> Iterator[Block]:
     """Overlaps, lengths and losses of both networks of one density, at the steps of the first."""
     if network.is_too_large(relu) or network.is_too_large(linear):
-        yield from of.too_large(relu)
+        yield from network.loss_alone(relu)
         return
     results = {WITH: relu, WITHOUT: network.at_steps(linear, relu.frame_steps)}
     yield of.overlaps(results, of.OVERLAPS)
     yield of.lengths(results)
-    yield of.curves({WITH: relu, WITHOUT: linear})
+    yield network.curves({WITH: relu, WITHOUT: linear})
     yield Text("opened", f"With the ReLU: {of.outcome(relu)} Without: {of.outcome(linear)}")
 
 
@@ -131,13 +131,11 @@ def _closed(worst: float | None, choice: Choice) -> str:
 
 
 LOOK_FOR = (
-    "**What to look for**\n\n"
     "- **Without** (below): the same picture at every density. $m$ features, no superposition.\n"
     "- **With** (above): from density 0.3 on more features than dimensions, in opposite pairs at first.\n"
     "- **The losses.** They are alike where features are dense, and part where the ReLU can use their sparsity."
 )
 NOT_SHOWN = (
-    "**What this does not show**\n\n"
     "- That a linear network could not be made to overlap: it could, but at a cost, and training finds the better "
     "way.\n"
     "- Which $m$ directions: turning the hidden layer changes W1 and leaves W1ᵀ W1 as it is."
@@ -165,7 +163,7 @@ VIEW = View(
     numbers=("test_loss",),
     named=lambda choice: "superposition",
     first_name="Without the ReLU",
-    aliases=c.FIRST_OF_DENSITIES | {"bias": Alias("")},
+    aliases=c.FIRST_OF_DENSITIES | first_addresses.passed_over("bias"),
     first_defaults=c.FIRST_DEFAULTS,
     first_among={"density": "-densities"},
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,7 @@ from toyviz.control import Alias, Choice, numbers
 from toyviz.experiment import DENSITY_DIGITS, Experiment, sparsity_of
 from toyviz.result import Result
 from toyviz.studies import shared_controls as shared
+from toyviz.studies.shared_texts import notes
 from toyviz.studies.superposition import controls as c
 from toyviz.studies.superposition import inside as of
 from toyviz.sweep import Sweep
@@ -78,8 +80,7 @@ def plan(choice: Choice) -> Plan:
     decay = _opened_decay(choice)
     fields = {**c.swept(choice), "importance_decay": _decays(choice)}
     opened = {"importance_decay": decay, "sparsity": sparsity_of(choice.density), "seed": choice.seed}
-    found = Plan.over(_base(choice), fields, **opened)
-    return Plan(found.experiments, found.opened, found.rivals, tables.expected_loss)
+    return replace(Plan.over(_base(choice), fields, **opened), rank=tables.expected_loss)
 
 
 def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
@@ -108,8 +109,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     opened = sweep.get(plan.opened[0])
     if opened:
         yield from _cell(opened)
-    yield Text("look_for", LOOK_FOR)
-    yield Text("not_shown", NOT_SHOWN)
+    yield from notes(LOOK_FOR, NOT_SHOWN)
 
 
 def inside(choice: Choice, opened: Result) -> Iterator[Block]:
@@ -158,13 +158,11 @@ ABOUT = (
     "feature $i$ costs $I_i\\,(p/3 - p^2/4)$, a pair costs $p^2 (I_i + I_j)/6$, with $p = 1 - S$."
 )
 LOOK_FOR = (
-    "**What to look for**\n\n"
     "- **Three regions** that meet at sharp borders, where importance or density changes only a little: phases.\n"
     "- **Sparse** (above): a pair is cheap, since the two are seldom active at once.\n"
     "- **Dense** (below): the less important of two is given up; left of 1 that is the extra one."
 )
 NOT_SHOWN = (
-    "**What this does not show**\n\n"
     "- The very best network: on paper every column has length 1 and no bias helps. Trained networks turn both to use, "
     "so their loss is a little lower, and where two weigh about the same pairs go on to higher densities.\n"
     "- Other importances: with three features the middle one weighs the square root of the extra one, since importance "

@@ -9,8 +9,9 @@ from typing import Any
 from toyviz.control import Alias, Choice, Control
 from toyviz.experiment import Experiment
 from toyviz.settings import EXPERIMENTS
+from toyviz.studies import first_addresses
 from toyviz.studies import shared_controls as shared
-from toyviz.studies.shared_controls import OWN, trained_as
+from toyviz.studies.shared_controls import trained_as
 
 LABELS = Control(
     "labels",
@@ -43,30 +44,18 @@ TRAINING = (
 )
 
 # Addresses without a version: what they called things, and what they meant by saying nothing. Never to be changed.
-FIRST_STARTS = {
-    "Xavier, normal": "xavier_normal",
-    "Xavier, uniform": "xavier_uniform",
-    "nn.Linear, uniform": "linear_uniform",
-    "nn.Linear, normal": "linear_normal",
-}
 FIRST_NETWORKS = {"W1, W2 and b2": "unembed", "tied: W2 = W1ᵀ": "unembed_tied", "no bias": "unembed_no_bias"}
 FIRST_NAMES = {
     "labels": Alias("labels", {"Hard": "hard", "Soft": "soft"}),
     "network": Alias("network", FIRST_NETWORKS),
-    "optimizer": Alias("optimizer", {"AdamW": "adamw", "SGD": "sgd"}),
-    "init": Alias("init", FIRST_STARTS),
+    "optimizer": Alias("optimizer", first_addresses.OPTIMIZERS),
+    "init": Alias("init", first_addresses.STARTS),
 }
-FIRST_DEFAULTS: dict[str, str] = {
+FIRST_DEFAULTS: dict[str, str] = first_addresses.TRAINING | {
     "n_samples": "3,5,6,8,10,15,30,50,100,200,500,1000,2000", "seeds": "2", "first_seed": "0", "n_features": "1000",
-    "sparsity": "0.99", "recipe": "quick", "labels": "hard", "network": "unembed", "optimizer": OWN, "init": OWN,
-    "lr": OWN, "schedule": OWN, "warmup": OWN, "steps": OWN, "weight_decay": OWN, "normalize": "true", "T": "500",
+    "sparsity": "0.99", "recipe": "quick", "labels": "hard", "network": "unembed", "normalize": "true", "T": "500",
     "seed": "0",
 }  # fmt: skip
-
-
-def passed_over(*names: str) -> dict[str, Alias]:
-    """Parameters of the first addresses that have no bearing on a view any more."""
-    return {name: Alias("") for name in names}
 
 
 def named(choice: Choice) -> str:

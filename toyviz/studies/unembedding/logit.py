@@ -12,9 +12,9 @@ from toyviz import charts, data, metrics, probe, tables
 from toyviz.control import Choice, Control, numbers
 from toyviz.experiment import Experiment
 from toyviz.result import Result
-from toyviz.studies import network
+from toyviz.studies import first_addresses, network
 from toyviz.studies import shared_controls as shared
-from toyviz.studies.double_descent.controls import N_FEATURES, SPARSITY, T
+from toyviz.studies.shared_texts import notes
 from toyviz.studies.unembedding import controls as c
 from toyviz.studies.unembedding import shapes
 from toyviz.sweep import Sweep
@@ -68,9 +68,7 @@ def plan(choice: Choice) -> Plan:
 
 def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     """What to look for: all that is drawn is of the opened network."""
-    yield Text(
-        "look_for",
-        "**What to look for**\n\n"
+    yield from notes(
         "- **A weighted vote makes h.** Each active feature adds its column of W1 times its value; laid end to end "
         f"(dotted) they lead to $h$ ({charts.COLOUR_WORDS[charts.VERMILLION]}).\n"
         "- **A stretched circle.** Every row of W2, its first entry times $h_x$ and its second times $h_y$: the "
@@ -80,10 +78,6 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
         "- **The bias stands for distance.** Samples far out make large terms, and their classes have a negative bias, "
         "so that they win only there. Samples near the centre have a class with a large positive bias. Click a few "
         "hidden vectors.",
-    )
-    yield Text(
-        "not_shown",
-        "**What this does not show**\n\n"
         "- Knowledge: switch to new samples, and the same sums name a wrong class with the same confidence.\n"
         "- A sum of ten terms or a hundred: with more hidden values there are more terms, and no picture.",
     )
@@ -196,12 +190,12 @@ VIEW = View(
         c.NETWORK,
         shared.seeds(1),
         shared.FIRST_SEED,
-        N_FEATURES,
-        SPARSITY,
+        shared.N_FEATURES,
+        shared.SPARSITY,
         shared.RECIPE,
         *c.TRAINING,
     ),
-    opens=(T(500), shared.SEED, SAMPLE, SAMPLES),
+    opens=(shared.T(500), shared.SEED, SAMPLE, SAMPLES),
     plan=plan,
     show=show,
     inside=inside,
@@ -217,7 +211,7 @@ VIEW = View(
     },
     first_name="One logit",
     aliases=c.FIRST_NAMES
-    | c.passed_over("n_samples", "seeds")
+    | first_addresses.passed_over("n_samples", "seeds")
     | {"new": c.Alias("samples", {"true": "new", "True": "new", "false": "training", "False": "training"})},
     first_defaults=c.FIRST_DEFAULTS | {"seeds": "1", "sample": "0", "samples": "training"},
 )

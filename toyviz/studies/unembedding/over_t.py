@@ -12,9 +12,9 @@ from toyviz import charts, metrics, settings, tables
 from toyviz.control import Choice
 from toyviz.experiment import Experiment
 from toyviz.result import Result
-from toyviz.studies import network
+from toyviz.studies import first_addresses, network
 from toyviz.studies import shared_controls as shared
-from toyviz.studies.double_descent.controls import N_FEATURES, SPARSITY, T, n_samples
+from toyviz.studies.shared_texts import NONE_YET, NOT_YET, TOO_LARGE, notes
 from toyviz.studies.unembedding import controls as c
 from toyviz.studies.unembedding import shapes
 from toyviz.sweep import Sweep
@@ -40,7 +40,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     chosen = sweep.among(seed=shared.seeds_of(choice))  # an opened seed beside them is in no mean
     table = tables.runs(chosen)
     word, uniform = shapes.guess(opened.with_(n_samples=1))
-    seen = {size: result for size in sizes if (result := _seen(sweep.at(n_samples=size), opened.seed))}
+    seen = {size: result for size in sizes if (result := network.pictured(sweep.at(n_samples=size), opened.seed))}
     loss = charts.over_sizes(
         table,
         {f"uniform, {word}": uniform},
@@ -57,15 +57,14 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     yield Figure("accuracy", _accuracy(table, opened, sizes, choice.T), PICK)
     yield Text("told", _outcome(choice, table, word, uniform))
     top = peak(table)
-    yield Text("look_for", _look_for(choice), (f"T={top[0]}" if top else "",))
-    yield Text(
-        "not_shown",
-        "**What this does not show**\n\n"
+    yield from notes(
+        _look_for(choice),
         "- How high the bump is: longer training makes the logits larger, and a wrong guess dearer.\n"
         "- That this network generalises: with two hidden values and a thousand classes it never does well. The test "
         "accuracy is a few times chance at best.\n"
         "- Meaning: the classes lie on the circle in an order that this one training set and start made up.\n"
         "- That squares are needed: Why squares compares trainings that classify as well without one.",
+        (f"T={top[0]}" if top else "",),
     )
     yield Text("row", "##### Features, samples and classes, size by size")
     columns = [
@@ -92,7 +91,7 @@ def inside(choice: Choice, opened: Result) -> Iterator[Block]:
     yield network.curve(opened)
     yield shapes.over_the_steps(opened)
     if network.is_too_large(opened):
-        yield Text("network", "This network is too large to be shown while it trains: its loss alone.")
+        yield Text("network", TOO_LARGE)
     else:
         yield Text("network", _network(opened))
 
@@ -119,11 +118,6 @@ def peak(table: pd.DataFrame) -> tuple[int, float] | None:
     mean = table.groupby("n_samples")["test_loss"].mean()
     top = int(mean.to_numpy(float).argmax()) if len(mean) else 0
     return (int(mean.index[top]), float(mean.iloc[top])) if 0 < top < len(mean) - 1 else None
-
-
-def _seen(sweep: Sweep, seed: int) -> Result | None:
-    """Of the networks of one T the one that is pictured: that of the opened seed, else of the first."""
-    return next(iter(sweep.at(seed=seed)), None) or min(sweep, key=lambda each: each.experiment.seed, default=None)
 
 
 def _accuracy(table: pd.DataFrame, opened: Experiment, sizes: Sequence[int], selected: int) -> charts.Chart:
@@ -157,7 +151,7 @@ def _outcome(choice: Choice, table: pd.DataFrame, word: str, uniform: float) -> 
         "cross-entropy, and there is no ReLU anywhere."
     )
     if table.empty:
-        return f"{intro}\n\nNothing is trained yet."
+        return f"{intro}\n\n{NONE_YET}"
     mean = table.groupby("n_samples")[["test_loss", "train_accuracy"]].mean()
     few, last, top = mean.index[0], mean.index[-1], mean["test_loss"].idxmax()
     said = (
@@ -182,7 +176,6 @@ def _look_for(choice: Choice) -> str:
         else "- **Shapes.** Watch the columns of W1 fill a square, and the rows of W2 spread on a circle.\n"
     )
     return (
-        "**What to look for**\n\n"
         "- **The bump.** Confident and wrong costs more than not knowing: far above the dotted line. It comes down "
         "again once there are more samples than two hidden values can tell apart.\n"
         "- **Accuracy.** While the training set is learned without a miss, the test accuracy stays near chance: this "
@@ -229,7 +222,7 @@ def _network(result: Result) -> str:
         f"features on average; {seen.named.sum()} of {e.n_outputs:,} classes are ever correct."
     )
     if not result.finished:
-        return f"{which} Not trained to the end yet."
+        return f"{which} {NOT_YET}"
     word, uniform = shapes.guess(e.with_(n_samples=1, seed=0))
     columns, hidden, rows = (vectors.history[-1] for vectors in shapes.histories(result).values())
     active, read = columns[seen.active], rows[seen.named]
@@ -258,22 +251,22 @@ VIEW = View(
     controls=(
         c.LABELS,
         c.NETWORK,
-        n_samples(settings.SAMPLE_SIZES),
+        shared.n_samples(settings.SAMPLE_SIZES),
         SEEDS,
         shared.FIRST_SEED,
-        N_FEATURES,
-        SPARSITY,
+        shared.N_FEATURES,
+        shared.SPARSITY,
         shared.RECIPE,
         *c.TRAINING,
     ),
-    opens=(T(500), shared.SEED),
+    opens=(shared.T(500), shared.SEED),
     plan=plan,
     show=show,
     inside=inside,
     stage=("loss", "accuracy"),
     inside_stage=(("columns", "hidden", "rows"), ("curve", "shapes_over_steps")),
     width=0.43,
-    taller={"loss": 1.8},
+    heights={"loss": 1.8},
     named=c.named,
     claims=(
         *("unembedding_descent", "unembedding_shapes", "unembedding_lookup", "unembedding_rose_circle"),
@@ -290,7 +283,7 @@ VIEW = View(
     shipped=({"labels": "classify_soft", "seeds": 1},),
     first_name="Over T",
     also_called=("One network",),
-    aliases=c.FIRST_NAMES | c.passed_over("sample", "new"),
+    aliases=c.FIRST_NAMES | first_addresses.passed_over("sample", "new"),
     first_defaults=c.FIRST_DEFAULTS,
     first_among={"T": "n_samples"},
 )

@@ -122,9 +122,9 @@ def over_the_steps(result: Result) -> Figure:
     if not network.is_too_large(result):
         columns, hidden, rows = histories(result).values()
         for f in range(len(steps)):
-            measured[0, f] = _squareness(columns.history[f, columns.seen])
+            measured[0, f] = squareness(columns.history[f, columns.seen])
             measured[1, f] = metrics.petals(hidden.history[f])
-            measured[2, f] = _squareness(rows.history[f, rows.seen])
+            measured[2, f] = squareness(rows.history[f, rows.seen])
     at = np.maximum(steps, 1)
     named = zip(("squareness of W1", "petals of h", "squareness of W2"), charts.ALL_THREE, strict=True)
     lines = [
@@ -142,6 +142,6 @@ def over_the_steps(result: Result) -> Figure:
     return Figure("shapes_over_steps", chart)
 
 
-def _squareness(points: np.ndarray) -> float:
+def squareness(points: np.ndarray) -> float:
     """metrics.squareness, or NaN where there is no point away from 0."""
     return metrics.squareness(points) if np.any(points) else float("nan")

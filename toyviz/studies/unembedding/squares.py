@@ -13,9 +13,9 @@ from toyviz.control import Choice, Control
 from toyviz.experiment import Experiment
 from toyviz.result import Result
 from toyviz.settings import EXPERIMENTS
-from toyviz.studies import network
+from toyviz.studies import first_addresses, network
 from toyviz.studies import shared_controls as shared
-from toyviz.studies.double_descent.controls import N_FEATURES, SPARSITY, T
+from toyviz.studies.shared_texts import notes
 from toyviz.studies.unembedding import controls as c
 from toyviz.studies.unembedding import shapes
 from toyviz.sweep import Sweep
@@ -79,19 +79,10 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     reference = next(iter(trained.get(choice.closer, ())), None) or next(iter(sweep), None)
     steps = np.zeros(1, int) if reference is None else reference.frame_steps
     turned = {name: _mean_turned(results, steps) for name, results in trained.items()}  # (f, angles)
-
-    def lines(x: np.ndarray, values: Mapping[str, np.ndarray]) -> list[charts.Line]:
-        return [
-            charts.Line(t.label, x, values[name], t.colour)
-            if name in values
-            else charts.Line(t.label, np.empty(0), np.empty((1, 0)), t.colour)
-            for name, t in TRAININGS.items()
-        ]
-
     yield Figure(
         "turned",
         charts.moving_lines(
-            lines(ANGLES, turned),
+            _lines(ANGLES, turned),
             "Squareness of W1, the plane turned",
             "turned by (degrees)",
             rules=shapes.OF_SHAPES,
@@ -103,7 +94,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     yield Figure(
         "growth",
         charts.moving_lines(
-            lines(at, {name: values[None, :, 0] for name, values in turned.items()}),
+            _lines(at, {name: values[None, :, 0] for name, values in turned.items()}),
             "Squareness of W1 over the steps",
             "step",
             rules=shapes.OF_SHAPES,
@@ -122,8 +113,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
         "What has no preferred axes is flat. A start that is itself a square along the axes (nn.Linear) leaves traces; "
         "Xavier's normal start has none.",
     )
-    yield Text("look_for", LOOK_FOR)
-    yield Text("not_shown", NOT_SHOWN)
+    yield from notes(LOOK_FOR, NOT_SHOWN)
 
 
 def inside(choice: Choice, *opened: Result) -> Iterator[Block]:
@@ -176,6 +166,15 @@ def _of(choice: Choice, sweep: Sweep, name: str) -> list[Result]:
     return [result for result in found if result]
 
 
+def _lines(x: np.ndarray, values: Mapping[str, np.ndarray]) -> list[charts.Line]:
+    """A line for each of the seven; of those that are not trained yet an empty one. values: (f, len(x)) each."""
+    lines = []
+    for name, training in TRAININGS.items():
+        at, history = (x, values[name]) if name in values else (np.empty(0), np.empty((1, 0)))
+        lines.append(charts.Line(training.label, at, history, training.colour))
+    return lines
+
+
 def _mean_turned(results: list[Result], steps: np.ndarray) -> np.ndarray:
     """The squareness at each of ANGLES at these steps, the mean over networks, (f, angles)."""
     every = [turned(result)[network.nearest_frames(result.frame_steps, steps)] for result in results]
@@ -187,11 +186,9 @@ def _mean_turned(results: list[Result], steps: np.ndarray) -> np.ndarray:
 def turned(result: Result) -> np.ndarray:
     """The squareness of the columns of active features at each frame, after turning by each of ANGLES, (f, angles)."""
     columns = np.moveaxis(result.frames["W1"], 1, 2)[:, shapes.seen_in(result.experiment).active]  # (f, k, 2)
-    return np.array([[_squareness(metrics.turned(points, float(angle))) for angle in ANGLES] for points in columns])
-
-
-def _squareness(points: np.ndarray) -> float:
-    return metrics.squareness(points) if np.any(points) else float("nan")
+    return np.array(
+        [[shapes.squareness(metrics.turned(points, float(angle))) for angle in ANGLES] for points in columns]
+    )
 
 
 def _percent(results: list[Result], name: str) -> str:
@@ -209,14 +206,12 @@ HYPOTHESIS = (
     "finite place should give none."
 )
 LOOK_FOR = (
-    "**What to look for**\n\n"
     "- **SGD learns the same training set** and is about as wrong on new samples, without the square.\n"
     "- **Xavier's start is round**, and AdamW still finds the axes.\n"
     "- **Squared error** ends in a disc or rings. **Tying** W2 to W1 takes the square away as well, with the loss, "
     "data and optimiser unchanged: one matrix cannot be the square and the circle."
 )
 NOT_SHOWN = (
-    "**What this does not show**\n\n"
     "- A proof: the three tests agree with the hypothesis, as they would with others that turn on Adam's "
     "coordinate-wise steps.\n"
     "- The squared-error network's loss is of another kind: do not compare its number."
@@ -228,15 +223,15 @@ VIEW = View(
     controls=(
         shared.seeds(1),
         shared.FIRST_SEED,
-        N_FEATURES,
-        SPARSITY,
+        shared.N_FEATURES,
+        shared.SPARSITY,
         RECIPE,
         shared.STEPS,
         shared.WARMUP,
         shared.NORMALIZE,
         shared.SCHEDULE,
     ),
-    opens=(T(500), shared.SEED, CLOSER),
+    opens=(shared.T(500), shared.SEED, CLOSER),
     plan=plan,
     show=show,
     inside=inside,
@@ -249,7 +244,7 @@ VIEW = View(
         "F28": PostFigure("Squares from a Xavier start", "grid", ("unembedding_xavier",), {"closer": "adamw_xavier"}),
     },
     first_name="Why squares",
-    aliases=c.passed_over(
+    aliases=first_addresses.passed_over(
         "n_samples", "seeds", "labels", "network", "optimizer", "init", "weight_decay", "sample", "new"
     ),
     first_defaults=c.FIRST_DEFAULTS | {"seeds": "1", "closer": "adamw"},
