@@ -424,6 +424,15 @@ def _double_descent(arch: str, suffix: str, which: str) -> tuple[Claim, ...]:
             choice=network,
             note=FEW if literal else "",
         ),
+        *_bias_start_and_widths(arch, suffix, which),
+    )
+
+
+def _bias_start_and_widths(arch: str, suffix: str, which: str) -> tuple[Claim, ...]:
+    """The same, about what the bias does, what is left of the start, and other widths."""
+    page, literal, again = "double_descent", arch == LITERAL, (62,) if arch == WITH_RELU else ()
+    network = {"network": arch}
+    return (
         Claim(
             f"bias_lifts_the_ring{suffix}",
             f"In the MLP {which} the bias moves the hidden vectors to where the ReLU lets them pass.",

@@ -70,9 +70,34 @@ def train(
     """
     name = choose_engine(experiment, engine, device)
     _refuse_empty(experiment)
-    trainer = _trainer(experiment, name, device)
-    started = time.perf_counter()
     (count, note), wanted = frame_count(experiment), candidate_steps(experiment)
+    # The trainer is held by nobody else, so that its samples make room for those of the tests.
+    kept, losses, seconds = _all_steps(experiment, _trainer(experiment, name, device), wanted, on_frame)
+    chosen = choose_frames(wanted, losses, count)
+    frames = [kept[index] for index in chosen]
+    with np.errstate(all="ignore"):
+        measured = probe.evaluate(experiment, frames[-1])
+    if not all(value is None or np.isfinite(value) for value in measured.values()):
+        raise TrainingFailed(_blown_up(experiment, "the loss of the trained network", experiment.steps))
+    loss_steps, curve = thin(losses)
+    return Result(
+        experiment=experiment,
+        parameters=frames[-1],
+        loss_steps=loss_steps,
+        losses=curve,
+        frame_steps=wanted[chosen],
+        frames={key: np.stack([frame[key] for frame in frames]) for key in frames[0]},
+        metrics=measured,
+        frame_metrics=_measure(experiment, name, frames),
+        provenance=_provenance(name, device, seconds, note),
+    )
+
+
+def _all_steps(
+    experiment: Experiment, trainer: Trainer, wanted: np.ndarray, on_frame: Callable[[Frame], None] | None
+) -> tuple[list[Parameters], np.ndarray, float]:
+    """The parameters at the wanted steps, the loss before each step, and the seconds that the steps took."""
+    started = time.perf_counter()
     kept = [trainer.parameters()]
     if on_frame:
         on_frame(Frame(0, float("nan"), kept[0]))
@@ -93,26 +118,7 @@ def train(
             on_frame(Frame(step, float(losses[step - 1]), parameters))
     if not all(np.isfinite(values).all() for values in kept[-1].values()):
         raise TrainingFailed(_blown_up(experiment, "a weight", experiment.steps))
-    seconds = time.perf_counter() - started
-    del trainer  # its samples make room for those of the tests
-    chosen = choose_frames(wanted, losses, count)
-    frames = [kept[index] for index in chosen]
-    with np.errstate(all="ignore"):
-        measured = probe.evaluate(experiment, frames[-1])
-    if not all(value is None or np.isfinite(value) for value in measured.values()):
-        raise TrainingFailed(_blown_up(experiment, "the loss of the trained network", experiment.steps))
-    loss_steps, curve = thin(losses)
-    return Result(
-        experiment=experiment,
-        parameters=frames[-1],
-        loss_steps=loss_steps,
-        losses=curve,
-        frame_steps=wanted[chosen],
-        frames={key: np.stack([frame[key] for frame in frames]) for key in frames[0]},
-        metrics=measured,
-        frame_metrics=_measure(experiment, name, frames),
-        provenance=_provenance(name, device, seconds, note),
-    )
+    return kept, losses, time.perf_counter() - started
 
 
 def choose_engine(experiment: Experiment, engine: str = "auto", device: str = "cpu") -> str:
