@@ -29,6 +29,7 @@ SYMBOLS = {  # of fields of the record, as the pages write them
     "n_embed": "B",
     "density": "1 − S",
 }
+OF_FISH = {"n_features": "F", "n_hidden": "H"}  # where a projection lies between features and network
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -129,7 +130,8 @@ class Plan:
         varied = [name for name in FIELD_NAMES if len({getattr(each, name) for each in self.experiments}) > 1]
         if "sparsity" in varied:
             varied[varied.index("sparsity")] = "density"
-        values = ((SYMBOLS.get(name, name.replace("_", " ")), getattr(experiment, name)) for name in varied)
+        symbols = SYMBOLS | (OF_FISH if experiment.task_row.embedded else {})
+        values = ((symbols.get(name, name.replace("_", " ")), getattr(experiment, name)) for name in varied)
         return ", ".join(_with_value(symbol, value) for symbol, value in values if value is not None)
 
     @classmethod
@@ -172,9 +174,10 @@ def ids(rows: Iterable[str | tuple[str, ...]]) -> list[str]:
 
 
 def _with_value(symbol: str, value: Any) -> str:
-    """ "T = 1,000", "seed 1"."""
-    text = str(value) if isinstance(value, str) else f"{value:,.6g}"
-    return f"{symbol} {text}" if len(symbol) > 1 and " " not in symbol else f"{symbol} = {text}"
+    """ "T = 1,000", "seed 1", "big fish"."""
+    if isinstance(value, str):
+        return value.replace("_", " ")
+    return f"{symbol} {value:,.6g}" if len(symbol) > 1 and " " not in symbol else f"{symbol} = {value:,.6g}"
 
 
 class PostFigure(NamedTuple):
