@@ -14,7 +14,7 @@ from toyviz.charts.chart import COLOUR_WORDS
 from toyviz.charts.clock import LARGEST, POSITIONS, frame_at, packed, position_of
 from toyviz.charts.columns import short
 from toyviz.charts.loss import FLOOR
-from toyviz.charts.sizes import DRAWN, FINE, borders
+from toyviz.charts.sizes import DRAWN, FINE, TOP, borders
 from toyviz.charts.ticks import MOST, log_range
 
 RNG = np.random.default_rng(0)
@@ -212,7 +212,7 @@ MADE = {  # from nothing to everything, with all that may change while one looks
     "over_sizes": [
         over_sizes(()),
         over_sizes((3, 10), peak=(10, 4.0), selected=10),
-        over_sizes(SIZES, (*SIZES, 350, 5000), floor={3: 0.1, 10: 0.2}, top=100),
+        over_sizes(SIZES, (*SIZES, 350, 5000), floor={3: 0.1, 10: 0.2}),
     ],
     "clock_curve": [curve(0, 1), curve(9, 1), curve(300, 40), curve(30, 9, ("1", "0.1", "0.01"))],
     "lines_over_sizes": [rates(()), rates((3, 10)), rates(SIZES, ("a", "b", "c"))],
@@ -230,7 +230,7 @@ MADE = {  # from nothing to everything, with all that may change while one looks
     "portraits, with planes": [portraits((), planes=True), portraits(range(3), 12, planes=True, rows="ab")],
     "dimensions_per_feature": [plateaus(()), plateaus((0.1,), selected=0.1), plateaus(DENSITIES)],
     "phases": [phases(0), phases(4, selected=(1.0, 0.1)), phases(9)],
-    "bars": [bars(1), bars(1, 5), bars(40, 3, 8, 1, across=2, after=2, rules={"mean": 0.5}, faint_below=0.1)],
+    "bars": [bars(1), bars(1, 5), bars(40, 3, 8, 1, across=2, after=2, faint_below=0.1)],
     "histograms": [histograms(1), histograms(1, 1), histograms(9, 30, 2, low=-1, high=1)],
     "panels_over_sizes": [small(()), small((3,), 0), small(SIZES)],
     "over_sizes, three kinds": [pictures_of_three(()), pictures_of_three((3, 10)), pictures_of_three(SIZES)],
@@ -518,8 +518,8 @@ def test_a_point_picks_its_seed_and_the_rest_of_a_column_its_size_alone():
 
 
 def test_the_axis_of_the_loss_stands_still_until_a_loss_is_above_it():
-    tops = [over_sizes(done, top=50.0).data["meta"]["top"].item() for done in ((), (3,), SIZES)]
-    assert tops == [50.0] * 3
+    tops = [over_sizes(done).data["meta"]["top"].item() for done in ((), (3,), SIZES)]
+    assert tops == [TOP] * 3
     high = charts.over_sizes(runs(SIZES, factor=1000.0), {}, regimes(), SIZES)
     assert high.data["meta"]["top"].item() > 4000
 

@@ -883,4 +883,6 @@ def test_a_network_is_exported_and_imported_once(run, answer, tmp_path, monkeypa
     assert (again["cached"], again["metrics"]) == (True, told["metrics"])
     code, _, err = run("import", __file__)
     assert (code, "no run that was exported from here" in err) == (2, True)
-    assert run("import", tmp_path / "nothing")[0] == 1
+    for unreadable in (tmp_path / "nothing", tmp_path):
+        code, _, err = run("import", unreadable)
+        assert (code, f"{str(unreadable)!r} could not be read" in err) == (2, True)

@@ -6,6 +6,7 @@ import re
 import struct
 import threading
 import time
+import tomllib
 import xml.etree.ElementTree as ElementTree
 import zlib
 from typing import NamedTuple
@@ -32,6 +33,7 @@ from toyviz.export.theme import theme, vega_config
 from toyviz.store import GALLERY, Store
 from toyviz.ui import downloads
 from toyviz.view import EXPORTED, RESERVED, Figure, Table, Text
+from toyviz.view import link as view_link
 
 PAGES = studies.pages()
 VIEWS = {f"{home.id}-{view.id}": (home, view) for home in PAGES.values() for view in home.views}
@@ -310,7 +312,7 @@ def test_every_name_is_one_that_any_system_takes(home, view, shipped):
     for form in ("csv", "script", "json"):
         for take in ("network", "sweep"):
             try:
-                name = made_of(home, view, shipped, form, take=take).name
+                name = made_of(home, view, shipped, form, **({} if form == "csv" else {"take": take})).name
             except Refused:
                 continue
             assert re.fullmatch(r"[A-Za-z0-9._+-]{1,140}", name), name
@@ -387,6 +389,16 @@ def test_what_is_too_large_for_a_file_is_refused(shipped, monkeypatch):
         ("double_descent.png", {"figure": "loss", "width": "4000", "height": "4000"}, 413, "scale=2 is too large"),
         ("double_descent.npz", {"figure": "loss"}, 400, "which is of a network"),
         ("double_descent.torch", {"take": "sweep"}, 400, "of one network"),
+        ("double_descent.csv", {"figure": "loss", "width": "300"}, 400, "width= is not possible for csv"),
+        ("double_descent.npz", {"height": "300"}, 400, "height= is not possible for npz, which is of a network"),
+        ("double_descent.npz", {"step": "300"}, 400, "step= is not possible for npz, which is of a network"),
+        ("double_descent.script", {"step": "300"}, 400, "step= is not possible for script"),
+        ("double_descent.csv", {"take": "network"}, 400, "take= is not possible for csv, which is of a view"),
+        ("double_descent.svg", {"figure": "loss", "take": "network"}, 400, "take= is not possible for svg"),
+        ("double_descent.json", {"theme": "dark"}, 400, "theme= is not possible for json"),
+        ("double_descent.svg", {"figure": "loss", "scale": "2"}, 400, "scale= is not possible for svg"),
+        ("double_descent.pdf", {"width": "300"}, 400, "width= is not possible for pdf without figure="),
+        ("double_descent.csv", {"step": "300"}, 400, "step= is not possible for csv without figure="),
         ("double_descent.npz", {"T": "77"}, 404, "not trained yet"),
         ("double_descent.svg", {"T": "77", "figure": "columns"}, 404, "is not trained yet"),
         ("double_descent.svg", {"n_samples": "77", "T": "77"}, 404, "nothing of this is trained yet"),
@@ -397,6 +409,34 @@ def test_what_is_not_possible_is_refused_in_a_sentence(name, options, status, sa
         formats.export(formats.read(name, {**OVER_T, **options}), shipped)
     assert refusal.value.status == status
     assert said in str(refusal.value)
+
+
+def test_what_is_taken_along_of_a_comparison_says_that_it_is_b_alone(shipped):
+    beside = {"T": "5", "a.T": "10"}
+    about = json.loads(made(shipped, "json", **beside).content)
+    assert about["experiment"]["n_samples"] == 5
+    assert "this is B of a comparison, and A is not in this file" in about["caption"]
+    assert "&a.T=10&" in about["link"]
+    assert PAGES["double_descent"].read(view_link(about["link"])[1]).pinned["T"] == 10
+    head = made(shipped, "csv", figure="loss", **beside).content.decode().split("\n")
+    assert "A is not in this file" in head[0]
+    assert "&a.T=10&" in head[1]
+    assert "A is not in this file" in made(shipped, "script", **beside).content.decode()
+    assert "comparison" not in made(shipped, "script", T="5").content.decode()
+
+
+def test_a_network_of_several_opened_ones_says_that_it_is_the_first(shipped):
+    found = [(home, view) for home, view in VIEWS.values() if len(view.plan(view.default()).opened) > 1]
+    assert found
+    for home, view in found:
+        opened = view.plan(view.default()).opened
+        about = json.loads(made_of(home, view, shipped, "json").content)
+        assert f"The first of the {len(opened)} opened networks" in about["caption"]
+        assert about["key"] == opened[0].key
+    assert "The network with T = 10, seed 0. " in json.loads(made(shipped, "json").content)["caption"]
+    every = json.loads(made(shipped, "json", take="sweep").content)
+    assert {each["caption"].partition(". ")[0] for each in every} == {"Double descent · Over T"}
+    assert not any("The network" in each["caption"] for each in every)
 
 
 def test_a_script_needs_no_training(shipped):
@@ -558,6 +598,31 @@ def check_other_sites():
         assert ask(at, headers=headers).status_code == 403
     assert ask("/import", method="POST", body=b"x", headers={"Origin": "http://evil.example"}).status_code == 403
     assert ask("/import", method="POST", body=b"x", headers=followed).status_code == 403
+
+
+def test_a_list_without_a_page_says_which_there_are():
+    answer = ask("/export", params={"v": "2"})
+    assert answer.status_code == 400
+    assert answer.text.startswith("page= is missing: one of ")
+    assert "double_descent" in answer.text
+
+
+def test_nothing_is_fetched_where_a_file_is_handed_in():
+    for method in ("GET", "HEAD", "PUT", "DELETE"):
+        answer = ask("/import", method=method)
+        assert answer.status_code == 405
+        assert "POST" in answer.headers["allow"]
+
+
+def test_a_server_is_asked_by_each_of_its_own_names():
+    hosts = config.get_option("server.allowedHosts")
+    ours = tomllib.loads((ROOT / ".streamlit/config.toml").read_text(encoding="utf-8"))
+    config.set_option("server.allowedHosts", ours["server"]["allowedHosts"])
+    try:
+        for host, status in (("127.0.0.1:8501", 200), ("localhost", 200), ("[::1]:8501", 200), ("[::2]:8501", 403)):
+            assert ask("/export/double_descent.script?v=2", headers={"Host": host}).status_code == status, host
+    finally:
+        config.set_option("server.allowedHosts", hosts)
 
 
 def test_too_many_at_once_are_told_to_come_again(monkeypatch):

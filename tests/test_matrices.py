@@ -97,9 +97,9 @@ def test_bars_hold_each_vector_and_its_shades_at_every_frame():
     assert chart.data["bars"]["shaded"].tolist() == [True] * 6 + [False] * 2
 
 
-def test_one_axis_holds_0_every_bar_of_the_history_and_every_rule():
+def test_one_axis_holds_0_every_bar_of_the_history_and_every_target():
     panels = [charts.Bars("a", RNG.normal(size=(5, 6)) + 3), charts.Bars("b", np.array([[-1.0, 2.0]]))]
-    chart = charts.bars(panels, rules={"far": 20.0})
+    chart = charts.bars([*panels, charts.Bars("c", np.zeros((1, 2)), targets=np.array([np.nan, 20.0]))])
     low, high = chart.data["meta"][["low", "high"]].iloc[0]
     assert low < -1
     assert high > 20

@@ -613,8 +613,11 @@ def _import(arguments: argparse.Namespace) -> int:
     from toyviz.export import imported
     from toyviz.store import default_store
 
-    with arguments.file.open("rb") as file:
-        content = file.read(imported.LARGEST + 1)
+    try:
+        with arguments.file.open("rb") as file:
+            content = file.read(imported.LARGEST + 1)
+    except OSError as error:
+        refuse(f"{str(arguments.file)!r} could not be read: {error.strerror or error}")
     store = default_store()
     try:
         result = imported.read_run(content, arguments.file.name)

@@ -63,7 +63,6 @@ def bars(
     y_title: str = "value",
     shade_title: str = "",
     shade_end: float = 1.0,
-    rules: Mapping[str, float] | None = None,
     after: int | None = None,
     low: float | None = None,
     high: float | None = None,
@@ -75,7 +74,7 @@ def bars(
     """Vectors as bars, a panel each, on one axis, over the frames of a training.
 
     The axis holds 0 and the whole history, or the frame of now where the visitor asks for that. entries: what a bar is.
-    shade_title: what the shades are. shade_end: where their colours end. rules: name -> the height of a dashed line.
+    shade_title: what the shades are. shade_end: where their colours end.
     after: a dashed line stands after so many bars. low, high: ends of the axis. faint_below: bars less high than this
     are faint. marked: the bar that is looked into, by its place. across: panels in one row; where left out, all. pick:
     names in Bars.about that a click on a bar picks.
@@ -93,7 +92,6 @@ def bars(
         y_title=y_title,
         shade_title=shade_title,
         shade_end=shade_end,
-        rules=rules or {},
         after=after,
         ends=(low, high),
         faint_below=faint_below,
@@ -113,7 +111,6 @@ def drawn(
     y_title: str,
     shade_title: str = "",
     shade_end: float = 1.0,
-    rules: Mapping[str, float],
     after: int | None = None,
     ends: tuple[float | None, float | None] = (None, None),
     faint_below: float | None = None,
@@ -132,24 +129,22 @@ def drawn(
     parts = [_entries(panel, place, across, names[place], told) for place, panel in enumerate(panels)]
     entry = pd.concat(parts, ignore_index=True) if parts else records([], *ENTRY, *told)
     aims = _aims(panels, across)
-    lowest, highest = _ends(values, ends, [*rules.values(), *aims["target"]])
+    lowest, highest = _ends(values, ends, aims["target"])
     shown = title or (panels[0].title if len(panels) == 1 else "")
     named = bool(title_of(panels))
     frames = [_frame(panel, place, across, named, after, marked) for place, panel in enumerate(panels)]
     corners = [{name: frame[name] for name in ("column", "line")} for frame in frames]
-    lines = [{"text": name, "value": value, **corner} for name, value in rules.items() for corner in corners]
     ticks = [{**corner, "k": k} for corner in corners or [{"column": 0, "line": 0}] for k in range(TICKS)]
     data = {
         "bars": filled(pd.concat([entry, pd.DataFrame(columns | shade)], axis=1), WORDS),
         "panels": filled(records(frames, *FRAME)),
         "labels": filled(_labels(axes, across)),
         "targets": filled(aims),
-        "rules": filled(records(lines, "text", "value", "column", "line")),
         "ticks": pd.DataFrame(ticks),
         "scales": pd.DataFrame({"unit": units, "low": lowest, "high": highest}),
         "meta": meta(title=shown, last=len(values) - 1, low=lowest.min(), high=highest.max(), across=across,
                      down=-(-len(panels) // across) or 1, head=HEAD if named else 4, faint=faint_below or 0.0,
-                     axes="  ".join([f"↑ {y_title}", f"→ {entries}", *(f"┄ {name}" for name in rules)])),
+                     axes=f"↑ {y_title}  → {entries}"),
     }  # fmt: skip
     said = f"{title + ': ' if title else ''}{y_title} of each {entries} as bars: {_from_to(panels, shown) or 'none'}."
     spec = _bars(shade_end if shade else None, shade_title, entries, y_title, told, tuple(pick))
@@ -347,7 +342,6 @@ def _entry_layers(
         layer("bars", mark("rect", strokeWidth=0), *shown, **bar, color=color),
         layer("targets", mark("rule", color=VERMILLION, strokeWidth=2), "isValid(datum.target)", **aim),
         *_upright("after", strokeDash=[3, 3]),
-        layer("rules", grey("rule", strokeDash=[5, 3]), "isValid(datum.value)", **_across("datum.value")),
         layer("bars", mark("rect", opacity=0), *shown, picks=picks, **whole, tooltip=tooltip),
     ]
 

@@ -100,11 +100,11 @@ POWERS = DECADES.replace("[1, 2, 5]", "[1]")
 SAMPLE_TICKS = f"{DECADES} ? format(datum.value, '~s') : ''"
 
 
-def samples_x(field: str = "n_samples", title: str | None = "training samples T") -> alt.X:
+def samples_x(field: str = "n_samples") -> alt.X:
     """The axis that the sweeps over T share."""
     return alt.X(
         f"{field}:Q",
-        title=title,
+        title="training samples T",
         scale=alt.Scale(type="log", nice=False),
         axis=alt.Axis(grid=False, labelExpr=SAMPLE_TICKS, labelOverlap=True, tickColor=GREY, domainColor=GREY),
     )

@@ -118,7 +118,7 @@ def is_clock_curve(chart: Chart) -> bool:
     return any(chart.spec is _clock_curve(share) for share in (False, True))
 
 
-def laid_over(a: Chart, b: Chart, names: tuple[str, str] = ("A", "B")) -> Chart:
+def laid_over(a: Chart, b: Chart) -> Chart:
     """Two charts of clock_curve, of one clock, as one on shared axes: the curves of A dashed below those of B."""
     if len(a.data["frames"]) != len(b.data["frames"]):
         raise ValueError(
@@ -126,18 +126,18 @@ def laid_over(a: Chart, b: Chart, names: tuple[str, str] = ("A", "B")) -> Chart:
         )
     a, b = shared_scales(a, b)
     lines: list[tuple[str, int]] = []
-    for name, chart, first in ((names[0], a, len(LINE_COLOURS)), (names[1], b, 0)):
+    for name, chart, first in (("A", a, len(LINE_COLOURS)), ("B", b, 0)):
         lines += [(f"{name} {line}".strip(), first + k) for k, line in enumerate(chart.data["names"]["name"])]
     of_both = zip(a.data["frames"]["told"], b.data["frames"]["told"], strict=True)
     below = {name: a.data[name].assign(line=a.data[name]["line"] + len(LINE_COLOURS)) for name in ("curve", "dots")}
     data = {
         **b.data,
         **{name: pd.concat([frame, b.data[name]], ignore_index=True) for name, frame in below.items()},
-        "frames": b.data["frames"].assign(told=[f"{names[1]}, {of_b}; {names[0]}, {of_a}" for of_a, of_b in of_both]),
+        "frames": b.data["frames"].assign(told=[f"B, {of_b}; A, {of_a}" for of_a, of_b in of_both]),
         "names": _names([name for name, _ in lines]).assign(line=[float(line) for _, line in lines]),
         "meta": b.data["meta"].assign(wide=_wide([name for name, _ in lines])),
     }
-    return Chart(b.spec, data, f"{names[0]}: {a.alt} {names[1]}: {b.alt}")
+    return Chart(b.spec, data, f"A: {a.alt} B: {b.alt}")
 
 
 def lines_over_sizes(

@@ -59,7 +59,6 @@ def histograms(
         title,
         entries=x_title,
         y_title="share of all",
-        rules={},
         across=across,
         pick=pick,
         names=[names] * len(panels),

@@ -126,11 +126,8 @@ def plain_rule(**encoding: Any) -> dict[str, Any]:
     return layer("meta", grey("rule", opacity=0.35), **encoding)
 
 
-def legend(kinds: Sequence[Kind], y: float = -9) -> list[dict[str, Any]]:
-    """The names of kinds in one line above the plot, each after its mark; smaller where the line would be too long.
-
-    y: in pixels from the top of the plot.
-    """
+def legend(kinds: Sequence[Kind]) -> list[dict[str, Any]]:
+    """The names of kinds in one line above the plot, each after its mark; smaller where the line would be too long."""
     widths = [width_of(kind.name) for kind in kinds]
     shrink = f"min(1, width / {sum(widths):.0f})"
     bold = {
@@ -141,7 +138,7 @@ def legend(kinds: Sequence[Kind], y: float = -9) -> list[dict[str, Any]]:
     }
     layers: list[dict[str, Any]] = []
     for kind, width, left in zip(kinds, widths, np.cumsum([0, *widths[:-1]]), strict=True):
-        at, after = (computed(x=f"{left + gap:.0f} * {shrink}", y=y) for gap in (5, 14))
+        at, after = (computed(x=f"{left + gap:.0f} * {shrink}", y=-9) for gap in (5, 14))
         look = {"filled": not kind.ring, "shape": kind.shape, "color": kind.colour, "opacity": 1}
         limit = {"expr": f"{width - 16:.0f} * {shrink}"}
         text = mark("text", color=kind.colour, limit=limit, **bold)

@@ -1,4 +1,4 @@
-"""What charts of several small panels share that follow the clock: titles, what is above them, pointing, picking."""
+"""What charts of several small panels share: where they lie, their grounds and titles, and the line above them."""
 
 from __future__ import annotations
 

@@ -92,20 +92,19 @@ def over_sizes(
     peak: tuple[int, float] | None = None,
     selected: int | None = None,
     floor: Mapping[int, float] | None = None,
-    top: float = TOP,
     linked: bool = False,
     kinds: Sequence[Kind] = COLUMNS_AND_HIDDEN,
     what: str = "Loss",
 ) -> Chart:
     """Train and test loss over T, a column a T, and below each T its network: columns of W1, hidden vectors.
 
-    runs: columns n_samples, seed, train_loss, test_loss. baselines: loss by name, drawn as rules. regimes: columns
-    low, high (in T), name; none while the sweep is unfinished. sizes: every T of the sweep, trained or not. pictures:
-    by T, each on its own scale; a T without one has an empty frame. peak: the T of the highest mean test loss, and that
-    loss. floor: T -> the least train loss there can be. top: the upper end of the axis, which no result moves unless it
-    is higher. linked: whether the page has a clock, so that pointing at a T marks it in every chart. kinds: the rows of
-    pictures, from the top, with rays or as dots; of dots those that the training has not seen are grey crosses. what:
-    what the loss is called. A click on a point picks its n_samples and seed, elsewhere in a column its n_samples alone.
+    runs: columns n_samples, seed, train_loss, test_loss. baselines: loss by name, drawn as rules. regimes: columns low,
+    high (in T), name; none while the sweep is unfinished. sizes: every T of the sweep, trained or not. pictures: by T,
+    each on its own scale; a T without one has an empty frame. peak: the T of the highest mean test loss, and that loss.
+    floor: T -> the least train loss there can be. linked: whether the page has a clock, so that pointing at a T marks
+    it in every chart. kinds: the rows of pictures, from the top, with rays or as dots; of dots those that the training
+    has not seen are grey crosses. what: what the loss is called. A click on a point picks its n_samples and seed,
+    elsewhere in a column its n_samples alone.
     """
     sizes = sorted({*sizes})
     place = {T: k for k, T in enumerate(sizes)}
@@ -118,7 +117,7 @@ def over_sizes(
             title=f"{what} over the number of training samples T",
             small=f"{what} over T",
             low=FLOOR,
-            top=max([top, *(1.4 * points["shown"])]),
+            top=max([TOP, *(1.4 * points["shown"])]),
             **columns_of(sizes, selected),
         ),
         "sizes": filled(labelled("n_samples", sizes).assign(trained=[T in pictures for T in sizes])),
@@ -194,7 +193,7 @@ def _small(pictures: Mapping[int, Picture], place: Mapping[int, int], kinds: Seq
     for T, picture in pictures.items():
         for row, (kind, (vectors, seen)) in enumerate(zip(kinds, picture.drawn, strict=False)):
             if kind.rays:
-                chosen = _chosen(np.argsort(-np.hypot(*vectors.T), kind="stable"), longest=True)
+                chosen = np.argsort(-np.hypot(*vectors.T), kind="stable")[:DRAWN]
                 drawn = np.zeros((2 * len(chosen) + 1, 2))
                 drawn[1::2] = vectors[chosen] / limit(vectors)
                 known = np.ones(len(drawn), bool)
@@ -219,13 +218,6 @@ def seen_and_not(seen: np.ndarray, most: int) -> np.ndarray:
     drawn: np.ndarray = np.sort(np.concatenate([p[np.linspace(0, len(p) - 1, k).astype(int)] for p, k in parts if k]
                                                or [known]))  # fmt: skip
     return drawn
-
-
-def _chosen(order: np.ndarray, longest: bool = False) -> np.ndarray:
-    """DRAWN of them: the first, or evenly spaced."""
-    if len(order) <= DRAWN:
-        return order
-    return order[:DRAWN] if longest else order[np.linspace(0, len(order) - 1, DRAWN).astype(int)]
 
 
 def _targets(

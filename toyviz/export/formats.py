@@ -19,7 +19,7 @@ from toyviz.export.refused import Refused
 from toyviz.export.render import RENDERER
 from toyviz.export.scene import Scene, Trained, titled
 from toyviz.result import Result
-from toyviz.view import Figure, Table
+from toyviz.view import EXPORTED, Figure, Table
 
 
 class Exported(NamedTuple):
@@ -35,14 +35,26 @@ class Format(NamedTuple):
 
     suffix: str
     media_type: str
-    of: str  # "figure" or "view", "network", "network or sweep"
+    of: str  # "view", "network" or "network or sweep"
     make: Callable[[Scene], bytes]
     about: str
 
 
 def read(name: str, address: Any, server: str = "") -> Asked:
     """What an address asks for: see asked.read."""
-    return asking.read(name, address, FORMATS, server)
+    asked = asking.read(name, address, FORMATS, server)
+    _refuse_meaningless(asked, [name for name in (*EXPORTED, "step") if name in address])
+    return asked
+
+
+def _refuse_meaningless(asked: Asked, given: Sequence[str]) -> None:
+    """Raises Refused for an option that would change nothing of the file."""
+    row, whole = FORMATS[asked.format], asked.figure is None
+    for name in given:
+        if asked.format not in MEANT.get(name, FORMATS):
+            raise Refused(f"{name}= is not possible for {asked.format}, which is of a {row.of}: leave it out")
+        if whole and (name in ("width", "height") or (name, asked.format) == ("step", "csv")):
+            raise Refused(f"{name}= is not possible for {asked.format} without figure=: leave it out, or name a figure")
 
 
 def export(asked: Asked, store: Trained) -> Exported:
@@ -51,10 +63,6 @@ def export(asked: Asked, store: Trained) -> Exported:
     if row.of != "view" and asked.take == "network" and not asked.plan.opened:
         other = ", take=sweep is" if "sweep" in row.of else ""
         raise Refused(f"this view opens no network: as={asked.format} is not possible{other}")
-    if row.of == "view" and asked.take == "sweep":
-        raise Refused(f"take=sweep is not possible for {asked.format}: leave it out")
-    if row.of != "view" and asked.figure is not None:
-        raise Refused(f"figure={asked.figure} is not possible for {asked.format}, which is of a {row.of}")
     if row.of == "network" and asked.take == "sweep":
         raise Refused(f"take=sweep is not possible for {asked.format}, which is of one network")
     found = Scene.of(asked, store)
@@ -148,25 +156,30 @@ def _runs(found: Scene) -> Sequence[Result]:
     return found.sweep.results if found.asked.take == "sweep" else (found.network,)
 
 
+def _which_runs(found: Scene) -> str:
+    """What these are, in words."""
+    return found.swept_caption if found.asked.take == "sweep" else found.network_caption
+
+
 def _scripted(write: Callable[..., str]) -> Callable[[Scene], bytes]:
     def make(found: Scene) -> bytes:
         if found.asked.take == "sweep":
-            return write(found.asked.plan.experiments, f"{found.title}. {found.words}.", found.link).encode()
+            return write(found.asked.plan.experiments, found.swept_caption, found.link).encode()
         return write(found.asked.plan.opened[:1], found.network_caption, found.link).encode()
 
     return make
 
 
 def _npz(found: Scene) -> bytes:
-    return network_files.npz(_runs(found), found.link)
+    return network_files.npz(_runs(found), found.link, _which_runs(found))
 
 
 def _safetensors(found: Scene) -> bytes:
-    return network_files.safetensors(_runs(found), found.link)
+    return network_files.safetensors(_runs(found), found.link, _which_runs(found))
 
 
 def _json(found: Scene) -> bytes:
-    return network_files.experiments_json(_runs(found), found.link)
+    return network_files.experiments_json(_runs(found), found.link, _which_runs(found))
 
 
 def _pytorch(found: Scene) -> bytes:
@@ -212,5 +225,10 @@ FORMATS = {
         _pytorch,
         "the experiment in plain PyTorch, without toyviz",
     ),
+}  # fmt: skip
+DRAWN = ("svg", "png", "pdf", "vega")
+MEANT = {  # option -> the formats that it changes
+    "figure": (*DRAWN, "csv"), "step": (*DRAWN, "csv"), "theme": DRAWN, "width": DRAWN, "height": DRAWN,
+    "scale": ("png",), "take": [name for name, row in FORMATS.items() if row.of != "view"],
 }  # fmt: skip
 UNTRAINED = {FORMATS[name].make for name in ("script", "notebook", "pytorch")}  # that need no result

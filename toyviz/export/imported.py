@@ -7,66 +7,52 @@ import json
 import math
 import re
 import zipfile
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from toyviz import cost, probe
-from toyviz.charts.clock import POSITIONS
+from toyviz import cost, studies, view
 from toyviz.experiment import ENGINE_VERSION, Experiment, from_dict
+from toyviz.export import checked, network_files
 from toyviz.export.network_files import ABOUT, FORMAT
 from toyviz.export.refused import Refused
-from toyviz.model import initial_parameters, shapes
+from toyviz.export.scene import address_of
+from toyviz.model import shapes
 from toyviz.result import FRAME_METRICS, Result
 from toyviz.store import Store, pack, unpack
 
 LARGEST = 64 * 2**20  # bytes of a file, and of its arrays
-MOST_POINTS = 2000  # of a loss curve
-CLOSE = 1e-3  # so far from what is told the measured losses may be, as a share: another processor rounds otherwise
 ENGINES = ("fused", "reference")
 NOT_OURS = "this is no run that was exported from here"
+TOO_LARGE = f"is larger than the {LARGEST / 1e6:,.0f} MB that a run may have"
 
 
 def read_run(content: bytes, name: str) -> Result:
     """The run of a .npz or .safetensors file, its provenance saying that it was imported.
 
     Raises Refused for anything else: other names, shapes or types, what is not finite, another key than that of its
-    experiment, and weights whose losses are not those that it tells.
+    experiment, and numbers that do not belong together: see toyviz.export.checked.
     """
     if len(content) > LARGEST:
-        raise Refused(f"{name} has {len(content) / 1e6:,.0f} MB; a run may have {LARGEST / 1e6:,.0f} MB", 413)
-    try:
-        named, about = _npz(content) if content[:2] == b"PK" else _safetensors(content)
-        told = json.loads(about)
-    except Refused:
-        raise
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        OSError,
-        EOFError,
-        zipfile.BadZipFile,
-        SafetensorError,
-        RecursionError,
-    ) as error:
-        raise Refused(f"{NOT_OURS}: {_first_line(error)}") from None
+        raise Refused(f"{name} {TOO_LARGE}", 413)
+    named, told = _opened(content)
     if isinstance(told, list):
         raise Refused(f"{NOT_OURS}: it holds a sweep of {len(told)}; import single networks")
     if not isinstance(told, dict) or told.get("format") != FORMAT:
         raise Refused(f"{NOT_OURS}: it does not say that it is a {FORMAT!r}")
     try:
-        experiment = from_dict(dict(told["experiment"]))
+        experiment = from_dict(_part(told, "experiment"))
         cost.refuse(experiment)
         result = _result(experiment, told, named, name)
-        _refuse_unlikely(result)
+        checked.refuse_unlikely(result, named)
         return result
-    except Refused:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except ValueError as error:
         raise Refused(f"{NOT_OURS}: {_first_line(error)}") from None
+    except (TypeError, AttributeError, OverflowError):
+        raise Refused(f"{NOT_OURS}: a part of what it says of itself has another form") from None
 
 
 def keep(result: Result, store: Store) -> None:
@@ -77,38 +63,90 @@ def keep(result: Result, store: Store) -> None:
 
 
 def link_of(content: bytes) -> str:
-    """The address that a file says it is from; nothing where it says none. Call it after read_run."""
-    _, about = _npz(content) if content[:2] == b"PK" else _safetensors(content)
-    return str(json.loads(about).get("link", ""))
+    """The address that a file says it is from, as it is on this server; nothing where it says none of our addresses.
+
+    Call it after read_run.
+    """
+    try:
+        id, address = view.link(str(_opened(content)[1].get("link", "")))
+        page = studies.pages()[id]
+        opened = page.read(address)
+    except (ValueError, KeyError):
+        return ""
+    return "" if opened.not_understood else address_of(page, opened)
 
 
-def _npz(content: bytes) -> tuple[dict[str, np.ndarray], str]:
+def _opened(content: bytes) -> tuple[dict[str, np.ndarray], Any]:
+    """The arrays of a file, and what it says beside them. Raises Refused for what is no such file."""
+    try:
+        named, about = _npz(content) if content[:2] == b"PK" else _safetensors(content)
+    except Refused:
+        raise
+    except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile, SafetensorError, RecursionError):
+        raise Refused(f"{NOT_OURS}: it is neither a .npz nor a .safetensors, or it is damaged") from None
+    if about is None:
+        raise Refused(f"{NOT_OURS}: it does not say what it is, since it has no {ABOUT!r}")
+    try:
+        return named, json.loads(about)
+    except (ValueError, RecursionError):
+        raise Refused(f"{NOT_OURS}: its {ABOUT!r} is no JSON") from None
+
+
+def _npz(content: bytes) -> tuple[dict[str, np.ndarray], str | None]:
     with zipfile.ZipFile(io.BytesIO(content)) as whole:
         size = sum(each.file_size for each in whole.infolist())
         if size > LARGEST or len(whole.infolist()) > 64:
             raise Refused(f"its arrays have {size / 1e6:,.0f} MB; those of a run may have {LARGEST / 1e6:,.0f} MB", 413)
     with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        named = {name: file[name] for name in file.files}
-    return named, str(named.pop(ABOUT))
+        named = {name: _array(file, name) for name in file.files}
+    about = named.pop(ABOUT, None)
+    return named, None if about is None else str(about)
 
 
-def _safetensors(content: bytes) -> tuple[dict[str, np.ndarray], str]:
+def _array(file: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    """One array. Raises Refused for a pickle, ValueError for what is damaged."""
+    try:
+        return file[name]
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+        raise Refused(f"{NOT_OURS}: {_plain(name)} is a pickle, which is never read") from None
+
+
+def _safetensors(content: bytes) -> tuple[dict[str, np.ndarray], str | None]:
+    named = load(content)
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    return load(content), header["__metadata__"][ABOUT]
+    return named, header.get("__metadata__", {}).get(ABOUT)
+
+
+def _part(told: dict[str, Any], name: str) -> dict[str, Any]:
+    """What a file says under this name. Raises ValueError where that is not several values by their names."""
+    if not isinstance(told.get(name), dict):
+        raise ValueError(f"it does not say its {name}")
+    part: dict[str, Any] = told[name]
+    return part
 
 
 def _result(experiment: Experiment, told: dict[str, Any], named: dict[str, np.ndarray], name: str) -> Result:
     """The run, its arrays of the form that its experiment asks for."""
-    if told["key"] != experiment.key:
-        raise ValueError(f"its key is {told['key']!r}, that of its experiment is {experiment.key!r}")
+    if told.get("key") != experiment.key:
+        raise ValueError(f"its key is {told.get('key')!r}, that of its experiment is {experiment.key!r}")
     trained = tuple(shapes(experiment))
     measured = [each for each in FRAME_METRICS if f"frame_metrics.{each}" in named]
-    expected = {*("W1", "b1", "W2", "b2", "frame_steps", "loss_steps", "losses")}
-    expected |= {f"frames.{each}" for each in trained} | {f"frame_metrics.{each}" for each in measured}
-    unknown = set(named) - expected - {"X", "E", "E2"}
-    missing = expected - set(named)
+    expected = network_files.names(experiment) | {f"frame_metrics.{each}" for each in measured}
+    unknown, missing = set(named) - expected, expected - set(named)
     if unknown or missing:
-        raise ValueError(f"its arrays are others: {', '.join(sorted(unknown or missing))}")
+        which = ", ".join(_plain(each) for each in sorted(unknown or missing))
+        raise ValueError(f"its arrays are others: {which} {'too many' if unknown else 'missing'}")
+    for each, values in named.items():
+        if values.ndim == 0 or values.dtype.kind != ("i" if each in ("frame_steps", "loss_steps") else "f"):
+            raise ValueError(
+                f"{each} must be an array of {'whole' if each.endswith('_steps') else 'floating-point'} numbers"
+            )
+    metrics = _part(told, "metrics")
+    lacking = [each for each in FRAME_METRICS[:4] if each not in metrics]
+    if lacking:
+        raise ValueError(f"its metrics lack {', '.join(lacking)}")
     result = Result(
         experiment=experiment,
         parameters={each: named[each] for each in trained},
@@ -116,12 +154,12 @@ def _result(experiment: Experiment, told: dict[str, Any], named: dict[str, np.nd
         losses=named["losses"],
         frame_steps=named["frame_steps"],
         frames={each: named[f"frames.{each}"] for each in trained},
-        metrics={each: dict(told["metrics"])[each] for each in FRAME_METRICS[:4]},
+        metrics={each: metrics[each] for each in FRAME_METRICS[:4]},
         frame_metrics={each: named[f"frame_metrics.{each}"] for each in measured},
-        provenance=_provenance(dict(told["provenance"]), name),
+        provenance=_provenance(_part(told, "provenance"), name),
     )
     checked = unpack(pack(result))  # shapes, types, finite: as the store asks of its own
-    return Result(**{**vars(checked), "shortened": bool(told["shortened"])})
+    return Result(**{**vars(checked), "shortened": bool(told.get("shortened"))})
 
 
 def _provenance(told: dict[str, Any], name: str) -> dict[str, Any]:
@@ -145,33 +183,5 @@ def _plain(text: object) -> str:
     return re.sub(r"[^\w .+-]", "", str(text))[:200]
 
 
-def _refuse_unlikely(result: Result) -> None:
-    """Raises ValueError for a history that no training has, and for losses that are not those of the weights."""
-    experiment, steps = result.experiment, result.experiment.steps
-    _refuse_disorder("frame_steps", result.frame_steps, 0, steps, POSITIONS)
-    _refuse_disorder("loss_steps", result.loss_steps, 1, steps, MOST_POINTS)
-    first = initial_parameters(experiment)
-    for name, values in result.parameters.items():
-        if not np.array_equal(result.frames[name][-1], values):
-            raise ValueError(f"frames.{name} does not end with {name}")
-        if not np.allclose(result.frames[name][0], first[name], rtol=1e-4, atol=1e-6):
-            raise ValueError(f"frames.{name} does not begin with the start of this experiment")
-    measured = probe.evaluate(experiment, result.parameters)
-    for name, value in measured.items():
-        told = result.metrics[name]
-        wrong = (told is None) != (value is None)
-        if not wrong and value is not None and told is not None:
-            wrong = not math.isclose(told, value, rel_tol=CLOSE, abs_tol=1e-6 if name.endswith("loss") else 2e-3)
-        if wrong:
-            raise ValueError(f"it tells a {name} of {told}, but its weights have {value}")
-
-
-def _refuse_disorder(name: str, steps: np.ndarray, first: int, last: int, most: int) -> None:
-    if not 0 < len(steps) <= most or steps[0] < first or steps[-1] != last or (np.diff(steps) <= 0).any():
-        raise ValueError(f"{name} must rise from {first} or more to {last}, at most {most} of them")
-    if name == "frame_steps" and steps[0] != 0:
-        raise ValueError("frame_steps must begin with 0")
-
-
 def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).split("\n")[0][:300]
+    return str(error).strip().split("\n")[0][:300]

@@ -16,11 +16,13 @@ from toyviz import data, probe
 from toyviz.experiment import ENGINE_VERSION, Experiment
 from toyviz.export.citation import CITATION
 from toyviz.export.refused import Refused
+from toyviz.model import shapes as trained_shapes
 from toyviz.result import Result
 
 ABOUT = "about"  # the array, or the metadata, that holds the rest as JSON
 FORMAT = "toyviz run 1"
 LARGEST = 256 * 2**20  # bytes of arrays in one file
+DRAWN = {"X": data.training_features, "E": data.embedding, "E2": data.target_embedding}
 
 
 def arrays(result: Result) -> dict[str, np.ndarray]:
@@ -49,25 +51,40 @@ def whole_run(result: Result) -> dict[str, np.ndarray]:
     X are the training samples, (T, n), where there is a fixed set; E, (n, B), is a fish's random projection, and E2 the
     second one of the re-projector.
     """
-    experiment = result.experiment
     named = {
-        **result.complete(),
+        **result.parameters,
+        **derived(result),
         "frame_steps": result.frame_steps,
         "loss_steps": result.loss_steps,
         "losses": result.losses,
         **{f"frames.{name}": values for name, values in result.frames.items()},
         **{f"frame_metrics.{name}": values for name, values in result.frame_metrics.items()},
     }
-    if not experiment.fresh:
-        named["X"] = data.training_features(experiment)
-    if experiment.task_row.embedded:
-        named["E"] = data.embedding(experiment)
-    if experiment.task_row.target == "reembedded":
-        named["E2"] = data.target_embedding(experiment)
     return {name: np.ascontiguousarray(values) for name, values in named.items()}
 
 
-def described(result: Result, link: str) -> dict[str, Any]:
+def derived(result: Result) -> dict[str, np.ndarray]:
+    """The arrays of a file that follow from the experiment and the trained weights: those of W2, b1 and b2 that are not
+    trained, X, E and E2.
+    """
+    fixed = {name: values for name, values in result.complete().items() if name not in result.parameters}
+    return fixed | {name: DRAWN[name](result.experiment) for name in drawn_shapes(result.experiment)}
+
+
+def names(experiment: Experiment) -> set[str]:
+    """The names of the arrays of a file, but for what was measured of its frames."""
+    history = {"frame_steps", "loss_steps", "losses", *(f"frames.{name}" for name in trained_shapes(experiment))}
+    return {"W1", "b1", "W2", "b2", *history, *drawn_shapes(experiment)}
+
+
+def drawn_shapes(experiment: Experiment) -> dict[str, tuple[int, int]]:
+    """The shapes of what is drawn by the experiment alone, of what there is of it."""
+    task, wide = experiment.task_row, (experiment.n_features, experiment.n_embed or 0)
+    found = {} if experiment.training_size is None else {"X": (experiment.training_size, experiment.n_features)}
+    return found | ({"E": wide} if task.embedded else {}) | ({"E2": wide} if task.target == "reembedded" else {})
+
+
+def described(result: Result, link: str, caption: str = "") -> dict[str, Any]:
     """What a file says of a run beside its arrays, as JSON holds it."""
     return {
         "format": FORMAT,
@@ -77,37 +94,38 @@ def described(result: Result, link: str) -> dict[str, Any]:
         "metrics": result.metrics,
         "provenance": result.provenance,
         "shortened": result.shortened,
+        "caption": caption,
         "link": link,
         "cite": CITATION,
     }
 
 
-def npz(results: Sequence[Result], link: str) -> bytes:
+def npz(results: Sequence[Result], link: str, caption: str = "") -> bytes:
     """One run, or several with their names before those of the arrays: "0/W1"; "about" holds JSON. Compressed."""
-    named, about = _together(results, link)
+    named, about = _together(results, link, caption)
     whole = io.BytesIO()
     np.savez_compressed(whole, allow_pickle=False, **named, **{ABOUT: np.array(about)})
     return whole.getvalue()
 
 
-def safetensors(results: Sequence[Result], link: str) -> bytes:
+def safetensors(results: Sequence[Result], link: str, caption: str = "") -> bytes:
     """The same as a safetensors file, its metadata under "about"."""
-    named, about = _together(results, link)
+    named, about = _together(results, link, caption)
     return save(named, metadata={ABOUT: about, "cite": CITATION})
 
 
-def experiments_json(results: Sequence[Result], link: str) -> bytes:
+def experiments_json(results: Sequence[Result], link: str, caption: str = "") -> bytes:
     """The experiment of a run, its key and its numbers; of several a list of these."""
-    told = [described(each, link) for each in results]
+    told = [described(each, link, caption) for each in results]
     text = json.dumps(told[0] if len(told) == 1 else told, indent=1, allow_nan=False, ensure_ascii=False)
     return (text + "\n").encode()
 
 
-def _together(results: Sequence[Result], link: str) -> tuple[dict[str, np.ndarray], str]:
+def _together(results: Sequence[Result], link: str, caption: str = "") -> tuple[dict[str, np.ndarray], str]:
     refuse_large(
         [each.experiment for each in results], [sum(v.nbytes for v in each.frames.values()) for each in results]
     )
-    told = [described(each, link) for each in results]
+    told = [described(each, link, caption) for each in results]
     if len(results) == 1:
         return whole_run(results[0]), json.dumps(told[0], allow_nan=False)
     named = {f"{k}/{name}": values for k, each in enumerate(results) for name, values in whole_run(each).items()}

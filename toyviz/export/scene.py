@@ -17,7 +17,9 @@ from toyviz.export.asked import Asked
 from toyviz.export.refused import Refused
 from toyviz.result import Result
 from toyviz.sweep import Sweep
-from toyviz.view import Block, Choice, Figure, Table, View, ids
+from toyviz.view import Block, Choice, Figure, Opened, Page, Table, View, ids
+
+WITHOUT_A = "this is B of a comparison, and A is not in this file"  # the link opens both
 
 
 class Trained(Protocol):
@@ -97,7 +99,7 @@ class Scene:
 
     @property
     def words(self) -> str:
-        """The choice in words, and how much of it is trained."""
+        """The choice in words, how much of it is trained, and that A of a comparison is left out."""
         view, choice = self.asked.opened.view, self.asked.opened.choice
         told = [
             f"{each.label}: {_said(each, choice[each.id])}"
@@ -108,7 +110,8 @@ class Scene:
         ]
         missing = len(self.sweep.wanted) - len(self.sweep)
         part = [f"{len(self.sweep)} of {len(self.sweep.wanted)} networks trained"] if missing else []
-        return "; ".join([*told, *part])
+        beside = [] if self.asked.opened.pinned is None else [WITHOUT_A]
+        return "; ".join([*told, *part, *beside])
 
     @property
     def step(self) -> str:
@@ -121,8 +124,7 @@ class Scene:
     @property
     def link(self) -> str:
         """The complete address of what is shown."""
-        page, opened = self.asked.page, self.asked.opened
-        return f"{self.asked.server}/{page.id}?{urlencode(page.write(opened.view, opened.choice, opened.step))}"
+        return self.asked.server + address_of(self.asked.page, self.asked.opened)
 
     @property
     def caption(self) -> str:
@@ -130,10 +132,18 @@ class Scene:
         return ". ".join(part for part in (self.title, self.words, self.step) if part) + "."
 
     @property
+    def swept_caption(self) -> str:
+        """The same of all networks of the view, at no step of theirs."""
+        return f"{self.title}. {self.words}."
+
+    @property
     def network_caption(self) -> str:
-        """The same of the opened network alone."""
-        which = self.asked.plan.which(self.asked.plan.opened[0])
-        return f"{self.title}. {f'The network with {which}. ' if which else ''}{self.words}."
+        """The same of the opened network alone, which of several is the first."""
+        opened = self.asked.plan.opened
+        which, many = self.asked.plan.which(opened[0]), len(opened) > 1
+        named = f"The first of the {len(opened)} opened networks" if many else "The network"
+        told = f"{named}{', that' if many else ''} with {which}. " if which else f"{named}. " if many else ""
+        return f"{self.title}. {told}{self.words}."
 
     @property
     def how_to_train(self) -> str:
@@ -141,6 +151,11 @@ class Scene:
         page, opened = self.asked.page, self.asked.opened
         address = f"{page.id}?{urlencode(page.write(opened.view, opened.choice))}"
         return f'open its page, or train it with python -m toyviz sweep --link "{address}"'
+
+
+def address_of(page: Page, opened: Opened) -> str:
+    """The complete address of what is opened, A of a comparison included: "/double_descent?view=over_t&...&v=2"."""
+    return f"/{page.id}?{urlencode(page.write(opened.view, opened.choice, opened.step, opened.pinned))}"
 
 
 def titled(view: View, choice: Choice, figure: Figure) -> str:

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
-from toyviz import runtime
+from toyviz import runtime, studies
 from toyviz.export import formats, imported
 from toyviz.export.refused import Refused
 from toyviz.ui.door import foreign
@@ -49,18 +49,20 @@ async def tell(request: Request) -> Response:
 
 async def take(request: Request) -> Response:
     """POST /import: the bytes of an exported network, for this server's store."""
+    if request.method != "POST":
+        return PlainTextResponse("POST a file here\n", status_code=405, headers=HEADERS | {"Allow": "POST"})
     content = bytearray()
     async for part in request.stream():
         content += part
         if len(content) > imported.LARGEST:
-            return _told(f"a run may have {imported.LARGEST / 1e6:,.0f} MB", 413)
+            return _told(f"this file {imported.TOO_LARGE}", 413)
     return await _answer(request, lambda: _kept(bytes(content), request.query_params.get("name", "a file")))
 
 
 ROUTES = [
     Route("/export", tell, methods=["GET"]),
     Route("/export/{name}", send, methods=["GET"]),
-    Route("/import", take, methods=["POST"]),
+    Route("/import", take, methods=["GET", "POST"]),  # else Streamlit's page would answer to GET
 ]
 
 
@@ -108,7 +110,10 @@ def _file(request: Request) -> Response:
 
 def _contents(request: Request) -> Response:
     address = _address(request)
-    asked = formats.read(f"{address.pop('page', '')}.svg", address)
+    page = address.pop("page", "")
+    if not page:
+        raise Refused(f"page= is missing: one of {', '.join(studies.pages())}")
+    asked = formats.read(f"{page}.svg", address)
     return JSONResponse(formats.contents(asked, runtime.store()), headers=HEADERS)
 
 
@@ -159,11 +164,14 @@ CSS = """.take {font-size: .875rem; color: var(--st-text-color); line-height: 1.
 JS = """
 export default function ({ data, parentElement }) {
   const part = (name) => parentElement.querySelector(name)
-  const address = (more) => {  // with the step at which the clock stands, and the colours that are chosen
-    const all = new URLSearchParams(data.address), step = new URL(location.href).searchParams.get('step')
-    if (step) all.set('step', step)
+  const address = (more) => {  // with A of a comparison, the step of the clock, and the colours that are chosen
+    const all = new URLSearchParams(data.address), shown = new URL(location.href).searchParams
+    const step = shown.get('step')
+    shown.forEach((value, name) => { if (name.startsWith('a.')) all.set(name, value) })
+    const drawn = ['svg', 'png', 'pdf', 'vega'].includes(more.as)
+    if (step && (drawn || more.figure)) all.set('step', step)
     Object.entries(more).forEach(([name, value]) => all.set(name, value))
-    if (['svg', 'png', 'pdf', 'vega'].includes(more.as)) all.set('theme', part('.theme').value)
+    if (drawn) all.set('theme', part('.theme').value)
     if (more.as === 'png') all.set('scale', part('.scale').value)
     return all
   }
@@ -226,10 +234,9 @@ export default function ({ data, parentElement }) {
     const answer = await fetch(`import?name=${name}`, { method: 'POST', body: file.files[0] })
     if (!answer.ok) said.textContent = await answer.text()
     else {
-      const told = await answer.json(), open = document.createElement('a'), at = told.link.indexOf('/', 8)
+      const told = await answer.json(), open = document.createElement('a')
       open.textContent = 'open it'
-      const local = /^https?:/.test(told.link) ? told.link.slice(at) : told.link
-      open.href = local.startsWith('/') && !local.startsWith('//') ? local : '/'
+      open.href = told.link || '/'
       said.replaceChildren('Imported: ', open)
     }
     file.value = ''
