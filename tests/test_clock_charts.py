@@ -13,6 +13,7 @@ from toyviz import charts
 from toyviz.charts.chart import COLOUR_WORDS
 from toyviz.charts.clock import LARGEST, POSITIONS, frame_at, packed, position_of
 from toyviz.charts.columns import short
+from toyviz.charts.layers import ABOVE, LINE, legend
 from toyviz.charts.loss import FLOOR
 from toyviz.charts.sizes import DRAWN, FINE, TOP, borders
 from toyviz.charts.ticks import MOST, log_range
@@ -604,7 +605,25 @@ def test_a_legend_shows_hollow_what_is_drawn_hollow(chart):
 
 
 def of_legend(layer):
-    return layer.get("mark", {}).get("type") == "point" and layer.get("encoding", {}).get("y") == {"value": -9}
+    mark = layer.get("mark", {})
+    return (mark.get("type"), mark.get("size"), layer["data"]["name"]) == ("point", 48, "meta")
+
+
+def test_a_legend_without_room_stands_in_two_lines_and_each_begins_at_the_left():
+    places = []
+    for layer in legend([charts.Kind(name, charts.BLUE) for name in ("given up", "in a pair", "alone")]):
+        if layer["mark"]["type"] == "point":
+            y, x = (layer["encoding"][axis]["value"]["expr"] for axis in "yx")
+            places.append([*map(float, re.search(r"\? (-?\d+) : (-?\d+)", y).groups())])
+            places[-1] += map(float, re.search(r"\? (\d+) : (\d+)\)", x).groups())
+    two, one, left_of_two, left_of_one = (np.array(each) for each in zip(*places, strict=True))
+    assert (one == ABOVE).all()
+    assert (np.diff(left_of_one) > 0).all()
+    assert set(two) == {ABOVE, ABOVE - LINE}
+    for line in set(two):
+        lefts = left_of_two[two == line]
+        assert lefts[0] == 5
+        assert (np.diff(lefts) > 0).all()
 
 
 def test_each_picture_has_its_own_scale():

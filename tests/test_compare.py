@@ -308,6 +308,19 @@ def test_a_difference_is_b_minus_a_where_both_have_a_cell():
     assert {*chart.data} == {*b.data}
 
 
+def test_a_map_without_a_cell_is_subtracted_from_nothing():
+    beside = drawing.Beside("S", {"0.9": "S = 0.9", "0.99": "S = 0.99"})
+    of_two = cells(1.0, 2.0).assign(S=["0.9", "0.99"])
+    full, none = (drawing.size_map(each, "Loss", "loss", beside=beside) for each in (of_two, of_two.iloc[:0]))
+    assert none.data["cells"]["column"].dtype != full.data["cells"]["column"].dtype
+    for a, b in ((full, none), (none, full), (none, none)):
+        chart = drawing.difference(a, b)
+        assert "nothing to subtract yet" in chart.alt
+        assert len(chart.data["cells"]) == 1
+        assert chart.spec is drawing.difference(full, full).spec
+    assert drawing.difference(full, full).data["cells"]["value"].tolist() == [0, 0]
+
+
 def test_what_cannot_be_subtracted_is_not():
     losses = drawing.size_map(cells(1.0), "Loss", "loss")
     shares = drawing.size_map(cells(1.0), "Accuracy", "accuracy", logarithmic=False)
@@ -404,6 +417,34 @@ def test_what_is_pinned_stays_while_one_goes_on_choosing(jobs):
     assert keys(app) == ["at-loss", "at-columns", "at-hidden", "at-curve"]
     assert not [name for name in address(app) if name.startswith("a.")]
     assert len(jobs.submitted) == 1
+
+
+def test_a_control_that_is_no_field_is_told_above_both(jobs):
+    app = open_at(T="3", seeds="1", **{"a.seeds": "2"})
+    assert "**A** Seeds = 2" in text(app)
+    assert "**B** Seeds = 1 · the same network, opened twice" in text(app)
+
+
+def test_two_controls_that_change_nothing_opened_are_both_told():
+    view = studies.page("decompiler").views[0]
+    a, b = view.default(noise=0.1), view.default(seeds=2)
+    assert view.plan(a).opened == view.plan(b).opened
+    told = comparison.other_differences(view, a, b)
+    assert {(each.name, each.a, each.b) for each in told} >= {("Noise", "0.1", "0"), ("Seeds", "4", "2")}
+
+
+def test_what_the_sides_are_is_told_before_any_figure_in_the_first_run_after_a_change(jobs):
+    app = open_at(T="3", **{"a.T": "3"})
+    jobs.finish()
+    again(app)
+    assert "the same network, opened twice" in text(app)
+    (box,) = (each for each in app.sidebar.selectbox if each.label == "Features n")
+    box.set_value("200").run()
+    assert "**A** n = 100" in text(app)
+    assert "**B** n = 200 · other start, other samples" in text(app)
+    assert "the same network, opened twice" not in text(app)
+    assert vectors(app, "columns").shape[1] == 200
+    assert vectors(app, "a-columns").shape[1] == 100
 
 
 def test_a_link_to_both_trains_both_and_nothing_is_built_anew(jobs):
@@ -512,7 +553,8 @@ def test_every_view_can_be_compared_over_what_is_not_trained(page, view, monkeyp
     app = again(app_at(path, **page.write(view, view.default(), None, other(view))))
     places = keys(app)
     inside = list(view.inside(view.default(), *map(store.get, view.plan(view.default()).opened)))
-    for each in view.stage if all(isinstance(row, str) for row in view.stage) else ():
+    rows = view.stage[:1]  # beside another stage
+    for each in rows if all(isinstance(row, str) for row in rows) else ():
         assert {f"at-{each}", f"at-a-{each}"} & set(places)
     assert len(places) >= 2 or not inside
 

@@ -146,3 +146,14 @@ def test_the_keys_turn_to_the_views_before_and_behind(jobs, monkeypatch):
     heard["present"]()
     assert (here.presents, here.touched) == (False, True)
     assert heard["data"] == {"on": True, "slide": [800, 450]}
+
+
+def test_a_room_sees_no_more_beside_the_stage_than_what_is_opened(jobs):
+    app = open_at(T="3", present="1")
+    assert not [each for each in app.button if each.label == "Compare"]
+    rules = style.PRESENTED.split("display: none !important")[0]
+    assert {".st-key-look-for", ".st-key-look-for-pointer"} <= {each.strip() for each in rules.split(",")}
+    assert ".st-key-opens {flex-wrap: nowrap}" in style.STAGE
+    visit(app).presents, visit(app).touched = False, True
+    again(app)
+    assert button(app, "Compare")

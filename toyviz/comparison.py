@@ -83,11 +83,12 @@ def field_differences(a: Sequence[Experiment], b: Sequence[Experiment]) -> list[
 def other_differences(view: View, a: Choice, b: Choice) -> list[Difference]:
     """The controls that differ without changing what is opened: what is swept over, how many seeds, what is drawn."""
     opened, found = view.plan(b).opened, []
+    same = view.plan(a).opened == opened  # then none of them changes it, not even two that only go together
     for each in view.every_control:
         if a[each.id] == b[each.id]:
             continue
         try:
-            alone = view.plan(b.with_(**{each.id: a[each.id]})).opened
+            alone = opened if same else view.plan(b.with_(**{each.id: a[each.id]})).opened
         except ValueError:  # not possible beside the rest of B: then it is not without effect
             continue
         if alone == opened:

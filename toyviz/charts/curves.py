@@ -57,7 +57,7 @@ DASHES = (
 TWICE = (*LINE_COLOURS, *LINE_COLOURS)
 OF_POINTS = ("seed", "told", "kin")  # what single networks have beside what lines have
 NARROW = 250  # pixels: a curve has its short title
-BELOW = 0.6  # opacity of what is laid below
+BELOW, THIN = 0.6, 1.2  # opacity and pixels of what is laid below
 SHRINK = f"min(1, width / {META}.wide)"  # of names above the plot
 
 
@@ -331,14 +331,17 @@ def _clock_curve(share: bool) -> dict[str, Any]:
     y = quantity("loss", title=None, scale=scale, axis=log_axis(minExtent=40, maxExtent=40, **percent))
     at = {"x": _steps(), "y": y}
     color, shape, dash = (by("line", range(len(TWICE)), values) for values in (TWICE, SHAPES, DASHES))
-    below = by("line", range(len(TWICE)), [1] * len(LINE_COLOURS) + [BELOW] * len(LINE_COLOURS)) | {"type": "ordinal"}
+    below, thin = (
+        by("line", range(len(TWICE)), [above] * len(LINE_COLOURS) + [under] * len(LINE_COLOURS)) | {"type": "ordinal"}
+        for above, under in ((1, BELOW), (2.5, THIN))
+    )
     drag = "[pointerdown, window:pointerup] > pointermove, click"
     select = {"type": "point", "fields": ["position"], "nearest": True, "clear": False, "on": drag}
     jump = {"name": "jump", "select": select, "bind": {"element": CLOCK, "event": "input"}}
     target = mark("point", opacity=0, size=60)
     layers = [
         layer("frames", grey("rule", opacity=0.6), "datum.frame == frame", x=at["x"]),
-        layer("curve", mark("line", strokeWidth=2), **at, color=color, strokeDash=dash, opacity=below),
+        layer("curve", mark("line"), **at, color=color, strokeDash=dash, opacity=below, strokeWidth=thin),
         layer("dots", mark("point", filled=True, size=90, opacity=1), "datum.frame == frame", **at, color=color,
               shape=shape),
         *_legend(TWICE),

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import altair as alt
-import numpy as np
 import pandas as pd
 
 from toyviz.charts.chart import GREY
 
 SCHEMA: str = alt.SCHEMA_URL
 META = "data('meta')[0]"  # the row of what expressions read
+ABOVE, LINE = -9, 13  # pixels from the plot to the lowest line of a legend, and between two of them
+SMALLER = 0.85  # of its size is the least for a legend in one line
 
 
 class Kind(NamedTuple):
@@ -127,9 +128,13 @@ def plain_rule(**encoding: Any) -> dict[str, Any]:
 
 
 def legend(kinds: Sequence[Kind]) -> list[dict[str, Any]]:
-    """The names of kinds in one line above the plot, each after its mark; smaller where the line would be too long."""
+    """The names of kinds above the plot, each after its mark: in one line, in two or smaller where that is too long."""
     widths = [width_of(kind.name) for kind in kinds]
-    shrink = f"min(1, width / {sum(widths):.0f})"
+    whole = sum(widths)
+    first = min(range(1, len(widths) + 1), key=lambda k: max(sum(widths[:k]), sum(widths[k:])))  # names of the upper
+    longer = max(sum(widths[:first]), sum(widths[first:]))
+    narrow = f"width < {SMALLER * whole:.0f}"
+    shrink = f"min(1, width / ({narrow} ? {longer:.0f} : {whole:.0f}))"
     bold = {
         "align": "left",
         "baseline": "middle",
@@ -137,8 +142,12 @@ def legend(kinds: Sequence[Kind]) -> list[dict[str, Any]]:
         "fontSize": {"expr": f"max(8, 11.5 * {shrink})"},
     }
     layers: list[dict[str, Any]] = []
-    for kind, width, left in zip(kinds, widths, np.cumsum([0, *widths[:-1]]), strict=True):
-        at, after = (computed(x=f"{left + gap:.0f} * {shrink}", y=-9) for gap in (5, 14))
+    for k, (kind, width) in enumerate(zip(kinds, widths, strict=True)):
+        left, begin = sum(widths[:k]), sum(widths[first if k >= first else 0 : k])
+        y = f"{narrow} ? {ABOVE - LINE if k < first < len(widths) else ABOVE} : {ABOVE}"
+        at, after = (
+            computed(x=f"({narrow} ? {begin + gap:.0f} : {left + gap:.0f}) * {shrink}", y=y) for gap in (5, 14)
+        )
         look = {"filled": not kind.ring, "shape": kind.shape, "color": kind.colour, "opacity": 1}
         limit = {"expr": f"{width - 16:.0f} * {shrink}"}
         text = mark("text", color=kind.colour, limit=limit, **bold)

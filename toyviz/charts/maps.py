@@ -126,12 +126,14 @@ def difference(a: Chart, b: Chart) -> Chart | None:
     about = b.spec.get("usermeta", {}).get("map")
     if about is None or a.spec.get("usermeta", {}).get("map") != about:
         return None
-    both = b.data["cells"].merge(a.data["cells"][[*about["by"], "value"]], on=about["by"], suffixes=("", " of A"))
-    value = both["value"].astype(float) - both["value of A"].astype(float)
+    of_a = dict(zip(_where(a, about["by"]), a.data["cells"]["value"], strict=True))
+    in_both = [place in of_a for place in _where(b, about["by"])]  # the one row of a map without a cell is in none
+    both = b.data["cells"][in_both]
+    value = both["value"].astype(float) - [float(of_a[place]) for place in _where(b, about["by"]) if place in of_a]
     apart = float(value.abs().max()) if value.notna().any() else 0.0
     apart = apart or 1.0
     percent = about["percent"]
-    drawn = both.drop(columns="value of A").assign(
+    drawn = both.assign(
         value=value,
         text=[_signed(each, 2, percent) for each in value],
         precise=[_signed(each, 4, percent) for each in value],
@@ -152,6 +154,11 @@ def difference(a: Chart, b: Chart) -> Chart | None:
     ends = (_signed(value.min(), 2, percent), _signed(value.max(), 2, percent)) if value.notna().any() else ("", "")
     said = f"from {ends[0]} to {ends[1]}" if ends[0] else "nothing to subtract yet"
     return Chart(spec, data, f"{title}: {said}.", b.square)
+
+
+def _where(map: Chart, by: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Where each cell of a map is."""
+    return list(map.data["cells"][list(by)].itertuples(index=False, name=None))
 
 
 def _signed(value: float, digits: int, percent: bool) -> str:

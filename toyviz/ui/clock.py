@@ -156,7 +156,7 @@ LINK_HTML = (
 )
 LINK_CSS = """.link {height: 1.75rem; border: 1px solid var(--st-border-color); border-radius: .5rem; font: inherit;
   font-size: .8125rem; background: var(--st-secondary-background-color); color: var(--st-text-color); cursor: pointer;
-  white-space: nowrap; width: 5.5rem}"""
+  white-space: nowrap; width: 5.5rem; margin-top: .2rem}"""
 LINK_JS = """
 export default function ({ data, parentElement }) {
   const button = parentElement.querySelector('button')

@@ -43,13 +43,19 @@ def subtraction(page_id: str, visit: Visit) -> None:
     st.toggle("B − A", key=key, on_change=changed)
 
 
-def headings(a: Sequence[Experiment], b: Sequence[Experiment]) -> tuple[str, str]:
-    """What stands above either side: its values of exactly the fields that differ, and what the two have in common."""
-    found = comparison.field_differences(a, b)
+def headings(
+    a: Sequence[Experiment], b: Sequence[Experiment], others: Sequence[comparison.Difference] = ()
+) -> tuple[str, str]:
+    """What stands above either side: its values of exactly the fields that differ, and what the two have in common.
+
+    others: the controls that differ without changing what is opened; they are told after the fields.
+    """
+    fields = comparison.field_differences(a, b)
+    found = [*fields, *others]
     first = comparison.heading("A", [(each.name, each.a) for each in found])
     second = comparison.heading("B", [(each.name, each.b) for each in found])
-    if not found:
-        return first, f"{second} the same network, opened twice"
+    if not fields:
+        return first, f"{second}{' ·' if others else ''} the same network, opened twice"
     return first, f"{second} · {comparison.origin(a[0], b[0], named=False)}" if a and b else second
 
 

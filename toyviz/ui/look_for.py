@@ -42,6 +42,8 @@ def draw(blocks: Iterable[Block]) -> None:
         return
     with st.popover("Look for", key="look-for"):
         _lines(look_for)
+        if any(look_for.marks):
+            st.caption("Point at a line with ◎: it marks what it speaks of on the stage.")
         if not_shown:
             st.markdown(not_shown.markdown)
     POINTER(key="look-for-pointer", data={"marks": list(look_for.marks)}, height=1)

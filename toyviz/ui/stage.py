@@ -71,8 +71,8 @@ def _stage(asked: Asked, before: Progress) -> None:
         line.draw(f"{page.title}: {view.title}", now, visit, sides[-1].watched)
         with st.container(horizontal=True, width="content", key="opens", gap="small"):
             choose.opens(page, view, visit)
-            compare.pinning(view, visit)
-            if not visit.presents:
+            if not visit.presents:  # a room sees the stage: there is no width for more
+                compare.pinning(view, visit)
                 address = choose.link(page, view, visit)
                 clock.copy_link(st.container(width=90, height=34, border=False), address)
     with stage:
@@ -131,7 +131,8 @@ def _sides(asked: Asked, now: Progress) -> list[Side]:
     sides = []
     for each, look, seen, side, read in zip(both, looks, watched, results, told, strict=True):
         plan = look.plan if len(both) == 1 else comparison.Widened(look.plan, asked.whole)
-        own = _staged(each.view, blocks.shown(each.page, each.view, each.choice, plan, look.sweep))
+        shown = blocks.shown(each.page, each.view, each.choice, plan, look.sweep)
+        own = _staged(own_rows(each.view, len(both) > 1), shown)
         said = blocks.inside(each.page, each.view, each.choice, tuple(side))
         inside = [block for block in said if isinstance(block, Figure)]
         sides.append(Side(each, seen, side, own, inside, read))
@@ -163,14 +164,19 @@ def _two_stages(sides: Sequence[Side]) -> list[Figure]:
     over = {each.id for each in curves}
     if sides[0].asked.visit.presents:
         curves = []  # there is no height for them
-    heads = compare.headings(*(each.watched for each in sides))
+    asked_a, asked_b = (each.asked for each in sides)
+    others = comparison.other_differences(asked_b.view, asked_a.choice, asked_b.choice)
+    heads = compare.headings(sides[0].watched, sides[1].watched, others)
     with st.container(horizontal=True, height="stretch", wrap=False, gap="medium", key="sides"):
-        for side, head in zip(sides, heads, strict=True):
-            with st.container(height="stretch", width="stretch", key=f"{side.prefix}side"):
+        places = [st.container(height="stretch", width="stretch", key=f"{side.prefix}side") for side in sides]
+        for side, head, place in zip(sides, heads, places, strict=True):
+            with place:  # both before any figure: what the sides are is told together with the line above them
                 _heading(side, head, sides)
+        for side, place in zip(sides, places, strict=True):
+            with place:
                 _side(side, [each for each in side.inside if each.id not in over])
     if curves:
-        with st.container(height=120, border=False, key="curves", horizontal=True, wrap=False):
+        with st.container(height=124, border=False, key="curves", horizontal=True, wrap=False):
             _figures(curves, sides[-1])
     return [*curves, *(each for side in sides for each in (*side.own, *side.inside) if each.id not in over)]
 
@@ -202,10 +208,15 @@ def _in_order(view: View, inside: Sequence[Figure]) -> list[str]:
     return [id for id in ids(inside_rows(view, inside)) if id in there]
 
 
-def _staged(view: View, blocks: Iterable[Block]) -> list[Figure]:
-    """The view's own figures on the stage; what comes after the last of them is not worked out."""
+def own_rows(view: View, beside: bool) -> tuple[str | tuple[str, ...], ...]:
+    """How the view's own figures stand on the stage: beside another stage there is room for the first row alone."""
+    return view.stage[:1] if beside else view.stage
+
+
+def _staged(rows: Iterable[str | tuple[str, ...]], blocks: Iterable[Block]) -> list[Figure]:
+    """The view's own figures in these rows; what comes after the last of them is not worked out."""
     found: dict[str, Figure] = {}
-    wanted = ids(view.stage)
+    wanted = ids(rows)
     for block in blocks:
         if isinstance(block, Figure) and block.id in wanted:
             found[block.id] = block
@@ -249,7 +260,7 @@ def _below(asked: Asked) -> None:
         st.markdown(f"##### {page.question}")
         inside = blocks.inside(page, view, choice, tuple(results))
         figures = [block for block in inside if isinstance(block, Figure)]
-        staged = {*ids(view.stage), *ids(inside_rows(view, figures))}
+        staged = {*ids(own_rows(view, asked.beside is not None)), *ids(inside_rows(view, figures))}
         for block in [*inside, *blocks.shown(page, view, choice, now.plan, now.sweep)]:
             if look_for.is_told_there(block):
                 continue

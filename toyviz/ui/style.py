@@ -19,13 +19,23 @@ STAGE = """
 .st-key-head [data-testid=stButtonGroup] > [role=radiogroup] {flex-wrap: nowrap; overflow-x: auto;
   scrollbar-width: thin}
 .st-key-head [data-testid=stButtonGroup] button {flex: 0 0 auto}
-@media (max-width: 85rem) {.st-key-line button:has([data-testid=stIconMaterial]) p {display: none}}
+.st-key-opens > .stElementContainer:has(.stSelectbox) {min-width: 3.5rem; flex-shrink: 1}
+.st-key-line [data-testid=stLayoutWrapper]:has(> .st-key-opens) {min-width: 0; flex-shrink: 1}
+@media (min-width: 48.01rem) {.st-key-opens {flex-wrap: nowrap}}
+@media (min-width: 48.01rem) and (max-width: 85rem) {
+  .st-key-line [data-testid=stButton] :is([data-testid=stIconMaterial], span:has(> [data-testid=stIconMaterial])) {
+    display: none}
+  .st-key-line [data-testid=stButton] button {padding: 0 .4rem}
+  .st-key-line [data-testid=stButton] button p {font-size: .75rem}
+  .st-key-line, .st-key-opens {gap: .35rem}
+}
 .st-key-head p, .st-key-line p {white-space: nowrap; overflow: hidden; text-overflow: ellipsis; margin: 0}
 .st-key-head [data-testid=stMarkdownContainer], .st-key-line [data-testid=stMarkdownContainer] {margin: 0}
 .st-key-status, .st-key-status .stMarkdown {min-width: 0}
 .st-key-line p {font-size: .875rem}
 .st-key-line [data-testid=stButton] button {min-height: 1.75rem; padding: 0 .6rem}
-.st-key-line [data-baseweb=select] > div {min-height: 1.9rem; height: 1.9rem; font-size: .875rem}
+.st-key-opens .react-aria-ComboBox > [role=group] {min-height: 1.9rem; height: 1.9rem}
+.st-key-opens input {font-size: .875rem; padding: 0 .25rem 0 .5rem; text-overflow: ellipsis}
 .st-key-opens {align-items: center}
 .st-key-line button p {font-size: .8125rem}
 [data-testid=stSidebarContent] .stVerticalBlock {gap: .4rem}
@@ -62,6 +72,14 @@ STAGE = """
   [data-testid=stLayoutWrapper]:has(> .st-key-clock) {position: sticky; bottom: 0; z-index: 10;
     backdrop-filter: blur(16px)}
 }
+[data-testid=stPopoverBody]:has([class*=st-key-look-]) {max-width: 22rem !important; min-width: 0}
+[data-testid=stPopoverBody]:has([class*=st-key-look-]) :is(p, li) {font-size: .875rem}
+@media (min-width: 48.01rem) {  /* beside what it speaks of: over the controls, else at the right */
+  [data-testid=stPopoverBody]:has([class*=st-key-look-]) {transform: none !important; left: auto !important;
+    right: .5rem !important; top: 6rem !important}
+  body:has([data-testid=stSidebar][data-collapsed=false]) [data-testid=stPopoverBody]:has([class*=st-key-look-]) {
+    left: .25rem !important; right: auto !important; width: 18.25rem}
+}
 .st-key-said {position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)}
 """
 COMPARED = """
@@ -74,10 +92,13 @@ COMPARED = """
 .st-key-heading, .st-key-a-heading {flex-wrap: nowrap}
 .st-key-heading, .st-key-a-heading, .st-key-curves {overflow: hidden}
 [data-testid=stLayoutWrapper]:has(> .st-key-follow) {display: none}
-[data-testid=stLayoutWrapper]:has(> :is(.st-key-own, .st-key-a-own)) {flex: 1.4 1 0 !important; min-height: 0;
+[data-testid=stLayoutWrapper]:has(> :is(.st-key-own, .st-key-a-own)) {flex: 1 1 0 !important; min-height: 0;
   width: 100% !important}
 [data-testid=stLayoutWrapper]:has(> :is(.st-key-inside, .st-key-a-inside)) {flex: 1 1 0 !important; min-height: 0;
   width: 100% !important}
+@media (min-width: 48.01rem) {  /* the first of the inside may be several matrices */
+  :is(.st-key-inside, .st-key-a-inside) [class*=st-key-row-] > :first-child {flex-grow: 1.6}
+}
 @media (max-width: 48rem) {
   .st-key-sides {flex-direction: column !important; overflow: visible !important}
   [data-testid=stLayoutWrapper]:has(> :is(.st-key-side, .st-key-a-side)) {
@@ -93,15 +114,18 @@ COMPARED = """
 PRESENTED = """
 [data-testid=stHeader], [data-testid=stSidebar], [data-testid=stElementToolbar], .st-key-below,
   .st-key-whole-status, .st-key-head h1, .st-key-head [data-testid=stButtonGroup], .st-key-look-for,
+  .st-key-look-for-pointer,
   [data-testid=stLayoutWrapper]:has(> .st-key-follow) {
   display: none !important}
 .stMainBlockContainer {padding: 0 !important}
 .st-key-page {zoom: var(--zoom, 1); padding: .25rem .75rem 0}
 [data-testid=stLayoutWrapper]:has(> .st-key-head) {position: absolute; top: .25rem; right: .5rem; z-index: 10;
   height: 2rem !important; width: auto !important}
+.st-key-head {gap: 0}
 .st-key-line {padding-right: 2.25rem}
+.st-key-opens {gap: .25rem}
 .st-key-presented p {font-size: 1.125rem !important}
-.st-key-line [data-baseweb=select] > div, .st-key-line p, .st-key-line button p {font-size: .875rem !important}
+.st-key-line p, .st-key-line button p {font-size: .875rem !important}
 .st-key-stage .stVegaLiteChart {zoom: calc(1 / var(--zoom, 1)); width: calc(100% / var(--zoom, 1)) !important;
   height: calc(100% / var(--zoom, 1)) !important; overflow: visible !important}
 .st-key-stage .stVegaLiteChart > :is(canvas, svg.marks) {zoom: var(--zoom, 1)}
