@@ -415,10 +415,7 @@ def test_a_page_that_is_left_as_it_was_shows_its_shipped_results(browser, addres
     with tab_at(browser, address) as tab:
         tab.get_by_role("heading", name="toyviz").wait_for()
         go(tab, "Superposition")
-        tab.locator(".st-key-status").get_by_text("28 networks.").wait_for()
-        tab.get_by_label(re.compile("^Heat maps of W1'W1 with the bias")).first.locator(
-            "canvas, svg.marks"
-        ).first.wait_for()
+        staged(tab, 28)
         go(tab, "Double descent")
         staged(tab, 52)
 

@@ -473,10 +473,9 @@ def pages() -> list[dict[str, str]]:
 
 
 def _link(arguments: argparse.Namespace) -> int:
-    from toyviz.store import default_store
 
     page, opened, plans = _opened(arguments.address)
-    plan, not_settled = _settled(plans, default_store().get)
+    plan, not_settled = _settled(plans, _stored)
     address = page.write(opened.view, opened.choice, opened.step, opened.pinned, opened.present)
     a = opened.pinned or opened.choice
     differ_in_a = [each for each in opened.view.every_control if a[each.id] != opened.choice[each.id]]
@@ -540,6 +539,13 @@ def _opened(text: str) -> tuple[Page, Opened, list[Plan]]:
         return page, opened, [opened.view.plan(each) for each in (opened.choice, opened.pinned) if each is not None]
     except ValueError as error:
         refuse(f"this link cannot be trained: {error}")
+
+
+def _stored(experiment: Experiment) -> Result | None:
+    """The result of this experiment that is in the store: only who has rivals to settle has it opened."""
+    from toyviz.store import default_store
+
+    return default_store().get(experiment)
 
 
 def _settled(plans: Sequence[Plan], known: Callable[[Experiment], Result | None]) -> tuple[Plan, list[str]]:

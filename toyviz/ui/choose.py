@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +12,7 @@ from toyviz.control import Choice, Control
 from toyviz.ui.visit import Visit
 from toyviz.view import Page, View
 
+LATE = 0.3  # seconds in which an address may come that is no more
 OWN_VALUES = "or type: 3, 5, 350"
 # A list takes what is typed for a continuation of what it shows: 0.97 over "0.9" for 7. Nothing typed begins like this.
 APART = "\u200b"
@@ -26,7 +28,10 @@ def open_address(page: Page, visit: Visit) -> View:
     now = {name: st.query_params.get_all(name) for name in st.query_params}
     address = {name: ",".join(texts) for name, texts in now.items()}
     ids = {view.id for view in page.views}
-    if not visit.touched and (visit.written is None or _without_step(address) != _without_step(visit.written)):
+    # The browser sends the address that it has: right after we wrote another, that may still be the one before.
+    late = address == visit.before and time.monotonic() - visit.wrote_at < LATE
+    is_ours = late or (visit.written is not None and _without_step(address) == _without_step(visit.written))
+    if not visit.touched and not is_ours:
         opened = page.read(now)
         visit.take(opened.view, opened.choice)
         visit.step, visit.sentences, visit.presents = opened.step, opened.not_understood, opened.present
@@ -42,8 +47,9 @@ def open_address(page: Page, visit: Visit) -> View:
         is_step = step.isascii() and step.isdigit() and len(step) < 10  # as a page reads it
         written = link(page, view, visit, int(step) if is_step else None)
         st.query_params.from_dict(written)
+        visit.before, visit.wrote_at = address, time.monotonic()
         visit.written, visit.touched = written, False
-    else:
+    elif not late:
         visit.written = address
     return view
 

@@ -25,6 +25,8 @@ class Visit:
     step: int | None = None  # that the address asked for
     sentences: tuple[str, ...] = ()  # about what was asked for and is not possible
     written: Mapping[str, str] | None = None  # the address as we know it
+    before: Mapping[str, str] | None = None  # what it was before we wrote it, at this time:
+    wrote_at: float = 0.0
     touched: bool = False  # whether a widget was, since the address was written
     sound: Choice | None = None  # the last that had a plan
     asked: tuple[Experiment, ...] = ()  # for training
