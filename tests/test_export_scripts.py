@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from toyviz import data, settings
+from toyviz.citation import CITATION
 from toyviz.experiment import ARCHS, BIAS_INITS, INITS, OPTIMIZERS, SCHEDULES, TASKS, Experiment, sweep
 from toyviz.export import pytorch_state, script
-from toyviz.export.citation import CITATION
 from toyviz.export.pytorch_script import MOST_LINES, pytorch_script
 from toyviz.model import forward, initial_parameters
 from toyviz.train import train

@@ -23,8 +23,8 @@ from streamlit import config
 from toyviz import data, runtime, studies
 from toyviz.charts import Chart
 from toyviz.charts.clock import POSITIONS
+from toyviz.citation import CITATION, PAPERS, POST
 from toyviz.export import draw, formats, png, render, vega
-from toyviz.export.citation import CITATION, PAPERS, POST
 from toyviz.export.plain_text import plain_text
 from toyviz.export.refused import Refused
 from toyviz.export.render import RENDERER, Renderer
@@ -647,7 +647,7 @@ def test_what_goes_wrong_is_no_traceback(monkeypatch):
 
 def test_the_citation_file_cites_what_every_export_cites():
     text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
-    for work in (POST, *PAPERS):
+    for work in (each.told for each in (POST, *PAPERS)):
         author, title, year = re.match(r"(?:\w+ )?(\w+)(?: et al\.)?, (.+), (\d{4})$", work).groups()
         assert f'"{title}"' in text
         assert f"family-names: {author}" in text

@@ -473,7 +473,6 @@ def pages() -> list[dict[str, str]]:
 
 
 def _link(arguments: argparse.Namespace) -> int:
-
     page, opened, plans = _opened(arguments.address)
     plan, not_settled = _settled(plans, _stored)
     address = page.write(opened.view, opened.choice, opened.step, opened.pinned, opened.present)

@@ -12,13 +12,6 @@ from toyviz import claims, studies
 from toyviz.view import Page
 
 TEXT = Path(__file__).with_name("words") / "figures.md"
-POST = "https://www.lesswrong.com/posts/KzwB4ovzrZ8DYWgpw/more-findings-on-memorization-and-double-descent"
-PAPERS = {
-    "Toy models of superposition (2022)": "https://transformer-circuits.pub/2022/toy_model/index.html",
-    "Superposition, memorization, and double descent (2023)": (
-        "https://transformer-circuits.pub/2023/toy-double-descent/index.html"
-    ),
-}
 
 
 class Figure(NamedTuple):

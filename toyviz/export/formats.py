@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from toyviz import tables
+from toyviz.citation import CITATION
 from toyviz.export import asked as asking
 from toyviz.export import network_files, pytorch_state, script, sheet, theme, vega
 from toyviz.export.asked import MOST_PIXELS, Asked
-from toyviz.export.citation import CITATION
 from toyviz.export.names import file_name
 from toyviz.export.png import with_text
 from toyviz.export.pytorch_script import pytorch_script

@@ -13,8 +13,8 @@ import numpy as np
 from safetensors.numpy import save
 
 from toyviz import data, probe
+from toyviz.citation import CITATION
 from toyviz.experiment import ENGINE_VERSION, Experiment
-from toyviz.export.citation import CITATION
 from toyviz.export.refused import Refused
 from toyviz.model import shapes as trained_shapes
 from toyviz.result import Result

@@ -6,8 +6,8 @@ another seed. What an experiment does not use stands in no line of it.
 
 from __future__ import annotations
 
+from toyviz.citation import CITATION
 from toyviz.experiment import INITS, Experiment
-from toyviz.export.citation import CITATION
 
 MOST_LINES = 80
 TESTED = 10_000  # new samples

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save
 
+from toyviz.citation import CITATION
 from toyviz.experiment import Experiment
-from toyviz.export.citation import CITATION
 from toyviz.export.refused import Refused
 from toyviz.result import Result
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
+from toyviz.citation import CITATION
 from toyviz.experiment import FIELD_NAMES, Experiment, sweep
-from toyviz.export.citation import CITATION
 
 IMPORTS = "import json\n\nfrom toyviz.experiment import Experiment{}\nfrom toyviz.train import train\n\n"
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 
-from toyviz.export.citation import CITATION
+from toyviz.citation import CITATION
 from toyviz.export.plain_text import plain_text
 from toyviz.export.refused import Refused
 from toyviz.export.render import RENDERER

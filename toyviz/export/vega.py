@@ -17,7 +17,7 @@ import pandas as pd
 
 from toyviz.charts import Chart
 from toyviz.charts.clock import CLOCK, POSITIONS
-from toyviz.export.citation import CITATION
+from toyviz.citation import CITATION
 from toyviz.export.theme import Theme, vega_config
 
 SELECTED = "selected"  # the data set of what is looked into on the page

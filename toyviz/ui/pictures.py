@@ -9,10 +9,11 @@ import streamlit as st
 
 from toyviz import runtime, studies
 from toyviz.charts import Chart
+from toyviz.citation import PAPERS, POST
 from toyviz.claims.published import published
 from toyviz.course import Place
 from toyviz.experiment import Experiment
-from toyviz.figures import PAPERS, POST, Entry, claims_about, sections
+from toyviz.figures import Entry, claims_about, sections
 from toyviz.result import Result
 from toyviz.sweep import Sweep
 from toyviz.ui.frame import ROOT, draw, link
@@ -97,5 +98,5 @@ def sources(page: Page | None = None, view: View | None = None) -> None:
     every = [entry for part in sections().values() for entry in part]
     here = [each.id for each in every if page and view and (each.figure.page, each.figure.view) == (page.id, view.id)]
     figures = f"In the post: {', '.join(here)}. " if here else ""
-    papers = ", ".join(f"[{title}]({address})" for title, address in PAPERS.items())
-    st.caption(f"{figures}[The post]({POST}) by Marius Hobbhahn (2023). The models: {papers}.")
+    papers = ", ".join(f"[{each.title} ({each.year})]({each.address})" for each in PAPERS)
+    st.caption(f"{figures}[The post]({POST.address}) by {POST.authors} ({POST.year}). The models: {papers}.")
