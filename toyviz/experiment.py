@@ -77,7 +77,8 @@ INITS = {
 }
 BIAS_INITS = ("zeros", "normal", "linear_uniform", "linear_normal")
 OPTIMIZERS = ("adamw", "sgd")
-SCHEDULES = ("constant", "warmup_cosine", "quarter_cosine")
+SCHEDULES = ("constant", "warmup_cosine", "quarter_cosine", "warmup_from_tenth")
+WARMED_UP = ("warmup_cosine", "warmup_from_tenth")
 CHOICES: dict[str, tuple[str, ...]] = {
     "arch": tuple(ARCHS),
     "task": tuple(TASKS),
@@ -136,7 +137,7 @@ class Experiment:
     schedule: str = "constant"
     steps: int = 10_000
     lr: float = 1e-3  # the peak
-    warmup: int = 0  # steps of warm-up; warmup_cosine only
+    warmup: int = 0  # steps of warm-up, of a schedule that has one
     weight_decay: float = 0.01
     batch_size: int = 1024  # fresh batches only: a fixed set is one batch
     seed: int = 0
@@ -178,7 +179,7 @@ class Experiment:
                 f"task {self.task!r} has no importance",
             ),
             "batch_size": (self.fresh, "a fixed training set is one batch"),
-            "warmup": (self.schedule == "warmup_cosine", f"schedule {self.schedule!r} has no warm-up"),
+            "warmup": (self.schedule in WARMED_UP, f"schedule {self.schedule!r} has no warm-up"),
             "data_seed": (sparse or self.task_row.embedded, f"data {self.data!r} has no randomness"),
             "bias_init": (self.arch_row.hidden_bias or self.arch_row.output_bias, f"arch {self.arch!r} has no bias"),
             "bias_offset": (self.arch_row.hidden_bias or self.arch_row.output_bias, f"arch {self.arch!r} has no bias"),
