@@ -27,6 +27,7 @@ from toyviz.experiment import FIELD_NAMES, Experiment, parse, sweep
 
 if TYPE_CHECKING:
     from toyviz.claims import Claim
+    from toyviz.claims.report import Asked
     from toyviz.figures import Figure
     from toyviz.result import Result
     from toyviz.train import Frame
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 ENGINES = ("auto", "fused", "reference")
+_RECIPES = f"{{{','.join(settings.RECIPES)}}}"
 METRICS = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
 CLEAR_LINE = "\r\x1b[K"
 TOLD_FROM = 10.0  # seconds of expected training from which it is told what they take
@@ -380,28 +382,52 @@ def _claims(arguments: argparse.Namespace) -> int:
     if arguments.published:
         _tell_claims((row for name, row in telling.published().items() if name in names), arguments.json)
         return 0
+    wanted = _wanted(arguments, [CLAIMS[name] for name in names])
+    seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+    lines = report.grid(wanted, seeds)
+    if arguments.grid:
+        _tell_grid(lines, arguments.json)
+        return 0
+    once = {each.key: each for claim, recipe in wanted for each in claim.networks(recipe, seeds[0])}
+    _refuse_over(
+        "sweep_networks", len(once) * arguments.seeds, f"networks of these claims over {arguments.seeds} seeds"
+    )
+    _refuse_costly(once.values(), arguments)
+    return _judge_claims(wanted, seeds, arguments)
+
+
+def _wanted(arguments: argparse.Namespace, claims: Sequence[Claim]) -> list[tuple[Claim, str]]:
+    """Each claim with each recipe that it is asked under and that can apply to it."""
+    if arguments.recipe:
+        wanted = [(claim, arguments.recipe) for claim in claims if arguments.recipe in claim.recipes]
+        if not wanted or len(arguments.ids) > len(wanted):
+            which = next(claim for claim in claims if arguments.recipe not in claim.recipes)
+            refuse(f"--recipe must be one of {', '.join(which.recipes)} for {which.id}; got {arguments.recipe!r}")
+        return wanted
+    if arguments.publish or arguments.grid:
+        return [(claim, recipe) for claim in claims for recipe in claim.recipes]
+    return [(claim, claim.recipes[0]) for claim in claims]
+
+
+def _judge_claims(wanted: Sequence[tuple[Claim, str]], seeds: range, arguments: argparse.Namespace) -> int:
+    """Train what is missing, tell each claim's verdicts, and publish them where that is asked."""
+    from toyviz.claims import published as telling
+    from toyviz.claims import report
 
     def train(claim: Claim, experiments: list[Experiment]) -> Iterator[Result | str]:
         arguments.name = claim.id
         return (outcome for _, outcome, _ in _outcomes(experiments, arguments))
 
-    standard = {name: CLAIMS[name].published_size if arguments.publish else "quick" for name in names}
-    wanted = [(CLAIMS[name], arguments.size or standard[name]) for name in names]
-    once = {each.key: each for claim, size in wanted for each in claim.evidence(size, 0)}
-    _refuse_over(
-        "sweep_networks", len(once) * arguments.seeds, f"networks of these claims over {arguments.seeds} seeds"
-    )
-    _refuse_costly(once.values(), arguments)
     rows: list[dict[str, Any]] = []
     problems: list[str] = []
 
     def told() -> Iterator[dict[str, Any]]:
-        for claim, size, verdict in report.verdicts(wanted, arguments.seeds, train):
+        for claim, recipe, verdict in report.verdicts(wanted, seeds, train):
             if isinstance(verdict, str):
                 problems.append(verdict)
                 _tell(verdict)
             else:
-                rows.append(telling.row(claim, verdict, size))
+                rows.append(telling.row(claim, {recipe: verdict._asdict()}))
                 yield rows[-1]
 
     try:
@@ -415,15 +441,27 @@ def _claims(arguments: argparse.Namespace) -> int:
 
 
 def _tell_claims(rows: Iterable[dict[str, Any]], as_json: bool) -> None:
-    """A line for each claim as soon as it is judged, or one JSON list of all of them."""
+    """A line for each claim and recipe as soon as it is judged, or one JSON list of all of them."""
     if as_json:
         print(json.dumps(list(rows), allow_nan=False, ensure_ascii=False))
         return
     from toyviz.claims.published import told
 
     for row in rows:
-        seeds = "1 seed" if row["seeds"] == 1 else f"{row['seeds']} seeds"
-        print(f"{row['verdict']:<7}{row['id']:<34}{seeds}, {row['size']}: {told(row)}", flush=True)
+        for recipe, found in row["recipes"].items():
+            seeds = "1 seed" if found["seeds"] == 1 else f"{found['seeds']} seeds"
+            print(f"{found['verdict']:<7}{row['id']:<34}{seeds}, {recipe}: {told(row, recipe)}", flush=True)
+
+
+def _tell_grid(lines: Sequence[Asked], as_json: bool) -> None:
+    """What would be trained, and the hours of one core that it takes."""
+    if as_json:
+        print(json.dumps([line._asdict() for line in lines]))
+        return
+    print(f"{'claim':<34}{'recipe':<13}{'seeds':>5}{'networks':>10}{'hours':>8}")
+    for line in lines:
+        print(f"{line.claim:<34}{line.recipe:<13}{line.seeds:>5}{line.networks:>10,}{line.hours:>8.2f}")
+    print(f"{'together':<34}{'':<28}{sum(line.hours for line in lines):>8.2f}")
 
 
 # ---- list
@@ -841,9 +879,7 @@ def _add_training(commands: _Commands) -> None:
     for each in (train, over):
         each.add_argument("name", metavar="NAME", nargs="?", help="a named experiment: see list")
         each.add_argument("--link", metavar="ADDRESS", help="what a link of the app opens, instead of NAME")
-        each.add_argument(
-            "--recipe", type=_recipe, metavar="{quick,paper,plain}", help="how it is trained (default: quick)"
-        )
+        each.add_argument("--recipe", type=_recipe, metavar=_RECIPES, help="how it is trained (default: quick)")
         each.add_argument(
             "--set",
             nargs="+",
@@ -868,15 +904,17 @@ def _add_claims(commands: _Commands) -> None:
     claims = commands.add("claims", _claims, "judge the post's claims: train their evidence, and tell their verdicts")
     claims.add_argument("ids", nargs="*", metavar="ID", help="some claims (default: all)")
     claims.add_argument(
-        "--size", type=_recipe, metavar="{quick,paper,plain}", help="of the evidence (default: quick); post is paper"
+        "--recipe", "--size", type=_recipe, metavar=_RECIPES, help="how it is trained (default: the claim's first)"
     )
-    claims.add_argument("--seeds", type=_count, default=4, metavar="K", help="seeds 0 ... K - 1 (default: 4)")
+    claims.add_argument("--seeds", type=_count, default=4, metavar="K", help="so many seeds (default: 4)")
+    claims.add_argument("--first-seed", type=int, default=100, metavar="N", help="the first of them (default: 100)")
     claims.add_argument("--jobs", type=_count, default=1, metavar="N", help="train N at a time (default: 1)")
     claims.add_argument("--json", action="store_true", help="one JSON list instead of the table")
     which = claims.add_mutually_exclusive_group()
     which.add_argument(
-        "--publish", action="store_true", help="write CLAIMS.md and its data, each claim at the size it is published at"
+        "--publish", action="store_true", help="write CLAIMS.md and its data, each claim under each of its recipes"
     )
+    which.add_argument("--grid", action="store_true", help="tell what --publish would train, and the hours that takes")
     which.add_argument("--published", action="store_true", help="tell what is published; nothing is trained")
     claims.set_defaults(engine="auto", no_cache=False, display=True)  # the store keeps a short history of evidence
 

@@ -180,7 +180,7 @@ class Experiment:
             ),
             "batch_size": (self.fresh, "a fixed training set is one batch"),
             "warmup": (self.schedule in WARMED_UP, f"schedule {self.schedule!r} has no warm-up"),
-            "data_seed": (sparse or self.task_row.embedded, f"data {self.data!r} has no randomness"),
+            "data_seed": (self.draws_data, f"data {self.data!r} has no randomness"),
             "bias_init": (self.arch_row.hidden_bias or self.arch_row.output_bias, f"arch {self.arch!r} has no bias"),
             "bias_offset": (self.arch_row.hidden_bias or self.arch_row.output_bias, f"arch {self.arch!r} has no bias"),
         }
@@ -218,6 +218,11 @@ class Experiment:
     def fresh(self) -> bool:
         """True if every step draws a new batch (T is infinite)."""
         return self.data == "sparse" and self.n_samples is None
+
+    @property
+    def draws_data(self) -> bool:
+        """True if its samples, or the projection that it sees them through, come from a random stream."""
+        return self.data == "sparse" or self.task_row.embedded
 
     @property
     def training_size(self) -> int | None:

@@ -8,20 +8,21 @@ import streamlit as st
 from toyviz import charts, claims, ui
 from toyviz.claims import published
 
-MARKS = {"holds": "✓ holds", "partly": "◐ partly", "fails": "✗ fails"}
-COLOURS = {"holds": charts.GREEN, "partly": charts.AMBER, "fails": charts.VERMILLION}
+MARKS = {"holds": "✓ holds", "depends": "⇄ depends", "partly": "◐ partly", "fails": "✗ fails"}
+COLOURS = {"holds": charts.GREEN, "depends": charts.BLUE, "partly": charts.AMBER, "fails": charts.VERMILLION}
 HEIGHT = 600  # of the table, and of what stands beside it
-MOST_DOTS = 8  # voters that have a dot each; of more the number is told
+OWN = "Our own findings"
 
 rows = published.published()
 pages = {path.stem: str(path) for path in Path(__file__).parents[1].glob("*/*.py")}
-sections = {claim.id: section for section, members in claims.SECTIONS.items() for claim in members}
+sections = {
+    claim.id: OWN if claim.own else section for section, members in claims.SECTIONS.items() for claim in members
+}
 
 
-def dots(row):
-    """A dot for each voter, a full one where it voted as the verdict says."""
-    agree, voters = row["votes"].get(row["verdict"], 0), row["voters"]
-    return "●" * agree + "○" * (voters - agree) if voters <= MOST_DOTS else f"{agree} of {voters}"
+def by_recipe(row):
+    """The mark of each recipe's verdict before its name."""
+    return "  ".join(f"{MARKS[found['verdict']][0]} {recipe}" for recipe, found in row["recipes"].items())
 
 
 def line(row):
@@ -29,7 +30,7 @@ def line(row):
     return {
         "verdict": MARKS[row["verdict"]],
         "claim": row["statement"],
-        "seeds": dots(row),
+        "by recipe": by_recipe(row),
         "in the post": published.numbers(claims.CLAIMS[row["id"]]),
         "section": sections[row["id"]],
     }
@@ -37,7 +38,8 @@ def line(row):
 
 def fits(row, verdicts, chosen, words):
     """Whether the visitor asked for this claim."""
-    text = f"{row['id']} {row['statement']} {published.told(row)}".lower()
+    said = " ".join(published.told(row, recipe) for recipe in row["recipes"])
+    text = f"{row['id']} {row['statement']} {said}".lower()
     return (
         (not verdicts or row["verdict"] in verdicts)
         and (not chosen or sections[row["id"]] in chosen)
@@ -64,10 +66,10 @@ def looked_at(there, chosen):
 ui.title("Claims", "What does the post claim, and does it come out?")
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     verdicts = st.pills(
-        "Verdict", claims.VERDICTS, selection_mode="multi", default=None, key="verdict", bind="query-params"
+        "Verdict", claims.OVERALL, selection_mode="multi", default=None, key="verdict", bind="query-params"
     )
     chosen = st.pills(
-        "Section", list(claims.SECTIONS), selection_mode="multi", default=None, key="section", bind="query-params"
+        "Section", [*claims.SECTIONS, OWN], selection_mode="multi", default=None, key="section", bind="query-params"
     )
     words = st.text_input(
         "Words, or a claim's number in the post (1 to 77)", key="words", bind="query-params", max_chars=80, width=300
@@ -86,8 +88,8 @@ else:
         height=min(HEIGHT, 35 * (len(there) + 1) + 3),
         column_config={
             "verdict": {"width": 80},
-            "claim": {"width": 570},
-            "seeds": st.column_config.TextColumn(width=64, help="A full dot is a seed that voted as the verdict says."),
+            "claim": {"width": 430},
+            "by recipe": st.column_config.TextColumn(width=230, help="The verdict with each recipe that can apply."),
             "in the post": {"width": 80},
             "section": {"width": 90},
         },
@@ -100,11 +102,12 @@ else:
         ui.published_claim(row, pages[claims.CLAIMS[row["id"]].page])
     counts = ", ".join(f"{count} {MARKS[verdict]}" for verdict, count in published.counts(there).items() if count)
     left.caption(f"{len(there)} claims: {counts}.")
-covered = {number for id in rows for number in claims.CLAIMS[id].post_claims} & claims.TESTABLE
+posts = published.of_the_post(rows)
+covered = {number for id in posts for number in claims.CLAIMS[id].post_claims} & claims.TESTABLE
 with st.expander("How a verdict comes about", icon=":material/how_to_vote:"):
     st.markdown(
-        f"Each claim that can be tested is a check on trained networks. {len(rows)} checks stand for {len(covered)} of "
-        f"the {len(claims.TESTABLE)} testable claims of the post; {', '.join(map(str, sorted(claims.NARRATIVE)))} tell "
+        f"Each claim that can be tested is a check on trained networks. {len(posts)} checks stand for {len(covered)} "
+        f"of the {len(claims.TESTABLE)} testable claims of the post; {', '.join(map(str, sorted(claims.NARRATIVE)))} tell "
         "a story, give an outlook or repeat others. The same checks run on every page, on what you train there."
     )
     st.markdown(published.rule(rows))

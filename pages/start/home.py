@@ -92,11 +92,12 @@ with right:
             "Left: what each feature writes, a column of W1. Right: where the training samples end up. Few samples are "
             "stored as corners of a polygon; from many the network learns a few features, and is worst in between."
         )
-rows = published.published()
+rows = published.of_the_post(published.published())
 counts = published.counts(rows.values())
 st.markdown(
     f"**{len(rows)} checks** stand for the {len(claims.TESTABLE)} claims of the post that can be tested: "
-    f"{counts['holds']} hold, {counts['partly']} hold in part, {counts['fails']} do not. Move a control, and what it "
+    f"{counts['holds']} hold with every recipe, {counts['depends']} with some, {counts['partly']} hold in part, "
+    f"{counts['fails']} do not. Move a control, and what it "
     "asks for is trained; what was trained once is kept. Click a point to look into its network; drag the clock to see "
     "it at any step. The address holds all settings. Every network can be trained again from the command line."
 )

@@ -1,7 +1,7 @@
 """The post's claims as checks, a file a section. NumPy only: the page runs the same check as pytest and the table."""
 
 from toyviz.claims import appendix, bottleneck, final_layer, fish, limits, mlp_block
-from toyviz.claims.claim import SEEDS, SIZES, VERDICTS, Claim, Finding, Verdict, judge
+from toyviz.claims.claim import FIRST_SEED, OVERALL, SEEDS, VERDICTS, Claim, Finding, Verdict, judge, overall
 
 SECTIONS: dict[str, tuple[Claim, ...]] = {
     "Bottleneck": bottleneck.CLAIMS + limits.CLAIMS,
@@ -17,14 +17,16 @@ TESTABLE = frozenset(range(1, 78)) - NARRATIVE
 
 __all__ = [
     "CLAIMS",
+    "FIRST_SEED",
     "NARRATIVE",
+    "OVERALL",
     "SECTIONS",
     "SEEDS",
-    "SIZES",
     "TESTABLE",
     "VERDICTS",
     "Claim",
     "Finding",
     "Verdict",
     "judge",
+    "overall",
 ]

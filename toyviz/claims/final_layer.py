@@ -480,6 +480,7 @@ CLAIMS: tuple[Claim, ...] = (
         "unembedding",
         _optimizers,
         sgd_gives_none,
+        own=True,
         view="squares",
     ),
 )

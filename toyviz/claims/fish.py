@@ -190,6 +190,7 @@ CLAIMS: tuple[Claim, ...] = (
         _PAGE,
         _evidence,
         has_full_rank,
+        own=True,
         view="maps",
     ),
     Claim(

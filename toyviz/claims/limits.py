@@ -364,6 +364,7 @@ CLAIMS: tuple[Claim, ...] = (
         PAGE,
         lambda size, seed: [e for e in _fading(size, seed, 0.9) if e.n_features == min(SIZES)],
         importance_in_loss_only,
+        own=True,
         view=UNLIKE,
     ),
     Claim(

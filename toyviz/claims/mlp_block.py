@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from toyviz import data, metrics, probe, tables
-from toyviz.claims.claim import Claim, Finding, metric, training_size
+from toyviz.claims.claim import FIRST_SEED, Claim, Finding, metric, training_size
 from toyviz.experiment import Experiment, sparsity_of, sweep
 from toyviz.result import Result
 from toyviz.settings import EXPERIMENTS, MAP_SIZES, MAP_WIDTHS, NEURON_DENSITIES, SAMPLE_SIZES, STARTS
@@ -17,15 +17,14 @@ Check = Callable[[Sequence[Result]], Finding | None]
 
 QUICK_DENSITIES = (1.0, 0.35, 0.1, 0.01)
 ALONE = (0.8, 1.2)  # the weight of a feature that has a neuron for itself
-FRESH = 20  # groups of starts before this one were looked at when the thresholds and the size of a group were set
 
 # -- the privileged basis ----------------------------------------------------------------------------------------------
 
 
 def _starts(size: str, seed: int, densities: Sequence[float]) -> list[Experiment]:
-    """One group of STARTS starts, each at all of these densities: 2000 ... 2099 for seed 0, and so on."""
+    """One group of STARTS starts, each at all of these densities: 10000 ... 10099 for seed 100, and so on."""
     base = EXPERIMENTS["privileged_basis"].at(size)
-    first = (FRESH + seed) * STARTS
+    first = seed * STARTS
     return sweep(base, seed=range(first, first + STARTS), sparsity=map(sparsity_of, densities))
 
 
@@ -464,7 +463,7 @@ def _bias_start_and_widths(arch: str, suffix: str, which: str) -> tuple[Claim, .
                 *sweep(_base(arch, size, seed), n_hidden=LATE_WIDTHS, n_samples=(LAST,)),
             ],
             descent_at_every_width(arch),
-            published_size="quick",
+            recipes=("quick",),
             view="sizes",
             choice=network,
             note=RANK if literal else MOVES,
@@ -482,7 +481,7 @@ CLAIMS: tuple[Claim, ...] = (
         dense_neurons_are_monosemantic,
         starts=STARTS,
         view="neurons",
-        choice={"first_seed": FRESH * STARTS},
+        choice={"first_seed": FIRST_SEED * STARTS},
         note=BEST_OF,
     ),
     Claim(
@@ -494,7 +493,7 @@ CLAIMS: tuple[Claim, ...] = (
         sparse_neurons_are_polysemantic,
         starts=STARTS,
         view="neurons",
-        choice={"first_seed": FRESH * STARTS},
+        choice={"first_seed": FIRST_SEED * STARTS},
         note=BEST_OF,
     ),
     *_double_descent(WITH_RELU, "", "with a ReLU on the output"),
@@ -503,10 +502,11 @@ CLAIMS: tuple[Claim, ...] = (
         "mlp_literal_peaks_at_its_rank",
         "From a small start with biases at 0.1, the MLP as the post writes it has a double descent of its own: its "
         "test loss peaks where its rank is just used up, at T = m + 1 or m + 2.",
-        (27,),
+        (),
         "double_descent",
         lambda size, seed: sweep(_base("mlp_at_its_rank", size, seed), **EXPERIMENTS["mlp_at_its_rank"].over),
         peaks_at_its_rank,
+        own=True,
         view="over_t",
         choice={"network": LITERAL, "init": ("xavier_normal", "zeros", 0.1), "n_hidden": 8},
         note=AT_RANK,

@@ -10,29 +10,28 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from toyviz.claims import CLAIMS, SECTIONS, TESTABLE, VERDICTS
+from toyviz.claims import CLAIMS, OVERALL, SECTIONS, TESTABLE, overall
 from toyviz.claims.claim import Claim, Verdict
+from toyviz.settings import NOTEBOOK_STARTS, RECIPES
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(__file__).with_name("published.json")
-COLUMNS = ("id", "statement", "post_claims", *Verdict._fields, "size")
-SIZES = {"quick": "the quick size", "paper": "the post's size"}
-GROWN = (  # evidence added after a look at the reported seeds
-    *("descent_at_every_width", "starting_as_one_hots_entropy", "starting_as_one_hots_squared"),
-)
+COLUMNS = ("id", "statement", "post_claims", "own", "verdict", "recipes")
 BEGIN, END = "<!-- claims: written by python -m toyviz claims --publish -->", "<!-- end of claims -->"
 
 Row = dict[str, Any]  # with COLUMNS as its keys
 
 
-def row(claim: Claim, verdict: Verdict, size: str) -> Row:
-    """What is told of a claim that was judged at this size."""
+def row(claim: Claim, verdicts: Mapping[str, Mapping[str, Any]]) -> Row:
+    """What is told of a claim. verdicts: recipe -> the fields of its Verdict."""
+    found = {recipe: dict(verdicts[recipe]) for recipe in claim.recipes if recipe in verdicts}
     return {
         "id": claim.id,
         "statement": claim.statement,
         "post_claims": list(claim.post_claims),
-        **verdict._asdict(),
-        "size": size,
+        "own": claim.own,
+        "verdict": overall(each["verdict"] for each in found.values()),
+        "recipes": found,
     }
 
 
@@ -44,15 +43,18 @@ def published() -> dict[str, Row]:
 
 
 def publish(rows: Iterable[Row], root: Path = ROOT) -> None:
-    """Write these rows over the published ones of their ids, and CLAIMS.md and the README's summary anew.
+    """Write these rows' verdicts over the published ones of the same claims and recipes, and CLAIMS.md and the README's
+    summary anew.
 
-    Rows of claims that are no more are dropped, and what the others say is taken from the code.
+    Verdicts of claims that are no more, or under recipes that no longer apply, are dropped, and what the others say is
+    taken from the code.
     """
     data = root / DATA.relative_to(ROOT)
     before = json.loads(data.read_text(encoding="utf-8")) if data.exists() else []
-    known = {row["id"]: row for row in [*before, *rows]}
-    said = {id: {"statement": claim.statement, "post_claims": list(claim.post_claims)} for id, claim in CLAIMS.items()}
-    kept = {id: known[id] | said[id] for id in CLAIMS if id in known}
+    known: dict[str, dict[str, Any]] = {}
+    for each in [*before, *rows]:
+        known.setdefault(each["id"], {}).update(each["recipes"])
+    kept = {id: row(claim, known[id]) for id, claim in CLAIMS.items() if set(known.get(id, ())) & set(claim.recipes)}
     data.write_text(json.dumps(list(kept.values()), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (root / "CLAIMS.md").write_text(markdown(kept), encoding="utf-8")
     readme = root / "README.md"
@@ -62,69 +64,108 @@ def publish(rows: Iterable[Row], root: Path = ROOT) -> None:
     published.cache_clear()
 
 
-def told(row: Mapping[str, Any]) -> str:
-    """The numbers of a row, how its seeds voted, and what was not so."""
-    verdict = Verdict(**{name: row[name] for name in Verdict._fields})
-    return " ".join(filter(None, [f"{verdict.measured}.", verdict.in_words(CLAIMS[row["id"]].starts)]))
+def told(row: Mapping[str, Any], recipe: str) -> str:
+    """The numbers of a row under a recipe, how its seeds voted, and what was not so."""
+    verdict = Verdict(**row["recipes"][recipe])
+    return " ".join(filter(None, [f"{verdict.measured}.", verdict.in_words(starts(row["id"], recipe))]))
+
+
+def starts(id: str, recipe: str) -> int:
+    """How many networks of each setting have one vote together."""
+    return NOTEBOOK_STARTS if recipe == "notebook" else CLAIMS[id].starts
+
+
+def short(row: Mapping[str, Any]) -> str:
+    """The verdict, and under which recipes if it depends on them: "depends: holds with quick, fails with paper"."""
+    if row["verdict"] != "depends":
+        return str(row["verdict"])
+    by: dict[str, list[str]] = {}
+    for recipe, found in row["recipes"].items():
+        by.setdefault(found["verdict"], []).append(recipe)
+    said = [f"{verdict} with {_and(by[verdict])}" for verdict in ("holds", "partly", "fails") if verdict in by]
+    return f"depends: {', '.join(said)}"
 
 
 def counts(rows: Iterable[Row]) -> dict[str, int]:
-    """How many of the rows hold, hold partly, and fail."""
+    """How many of the rows hold, depend on the recipe, hold partly, and fail."""
     votes = Counter(row["verdict"] for row in rows)
-    return {verdict: votes[verdict] for verdict in VERDICTS}
+    return {verdict: votes[verdict] for verdict in OVERALL}
+
+
+def of_the_post(rows: Mapping[str, Row]) -> dict[str, Row]:
+    """The rows that count among the post's claims."""
+    return {id: each for id, each in rows.items() if not each["own"]}
 
 
 def summary(rows: Mapping[str, Row]) -> str:
-    """The README's few lines: how many claims of each section hold, and which do not."""
-    lines = ["| section | claims | hold | partly | fail |", "|---|---|---|---|---|"]
+    """The README's few lines: how many of the post's claims hold in each section, and which do not."""
+    posts = of_the_post(rows)
+    lines = ["| section | claims | hold | depend on the recipe | partly | fail |", "|---|---|---|---|---|---|"]
     for section, claims in SECTIONS.items():
-        there = [rows[claim.id] for claim in claims if claim.id in rows]
+        there = [posts[claim.id] for claim in claims if claim.id in posts]
         if there:
             lines.append(_cells(section, len(there), *counts(there).values()))
-    lines.append(_cells("**all**", len(rows), *counts(rows.values()).values()))
-    missed = [f"`{row['id']}` ({row['verdict']})" for row in rows.values() if row["verdict"] != "holds"]
-    overall = f"Not all of it held: {', '.join(missed)}." if missed else "Each of them holds."
-    return "\n".join([*lines, "", overall])
+    lines.append(_cells("**all**", len(posts), *counts(posts.values()).values()))
+    named = [
+        f"{said}: {', '.join(f'`{id}`' for id, each in posts.items() if each['verdict'] == verdict)}."
+        for verdict, said in (("depends", "It depends on the recipe"), ("partly", "In part"), ("fails", "Not so"))
+        if any(each["verdict"] == verdict for each in posts.values())
+    ]
+    own = len(rows) - len(posts)
+    counted = [f"{own} findings of our own are published apart."] if own else []
+    return "\n".join([*lines, "", " ".join([*(named or ["Each of them holds."]), *counted])])
 
 
 def markdown(rows: Mapping[str, Row]) -> str:
     """The whole of CLAIMS.md."""
-    covered = {number for id in rows for number in CLAIMS[id].post_claims} & TESTABLE
-    grown = [f"`{id}`" for id in GROWN if id in rows]
-    seen = f", but the evidence of {_and(grown)} grew after a look at these" if grown else ""
+    posts = of_the_post(rows)
+    covered = {number for id in posts for number in CLAIMS[id].post_claims} & TESTABLE
     lines = [
         "# The post's claims, and what came out",
         "",
-        "Each claim of the post that can be tested is a check in `toyviz/claims/`. Its evidence is trained, at the "
-        f"size that its row names. {rule(rows)} The thresholds were set on other seeds than these{seen}. The numbers "
+        "Each claim of the post that can be tested is a check in `toyviz/claims/`. Its evidence is trained by each "
+        f"recipe that can apply to it. {rule(rows)} The thresholds were set on other seeds than these. The numbers "
         "of the post's claims count them in the order of the post. This page is written by `python -m toyviz claims "
-        "--publish`; the app runs the same checks on what a visitor trains.",
+        "--publish`; `python -m toyviz claims --grid` tells what that trains, and what it costs; the app runs the same "
+        "checks on what a visitor trains.",
         "",
-        f"{len(rows)} checks stand for {len(covered)} of the {len(TESTABLE)} testable claims.",
+        f"{len(posts)} checks stand for {len(covered)} of the {len(TESTABLE)} testable claims.",
         "",
         summary(rows),
     ]
     for section, claims in SECTIONS.items():
-        there = [claim for claim in claims if claim.id in rows]
-        if not there:
-            continue
-        lines += ["", f"## {section}", ""]
-        lines += ["| verdict | claim | in the post | measured | seeds, size |", "|---|---|---|---|---|"]
-        for claim in there:
-            row = rows[claim.id]
-            lines.append(
-                _cells(
-                    f"**{row['verdict']}**",
-                    f"`{claim.id}` {_escaped(claim.statement)}",
-                    numbers(claim),
-                    _escaped(told(row)),
-                    f"{row['seeds']}, {row['size']}",
-                )
-            )
-        for claim in there:
-            if claim.note:
-                lines += ["", f"- `{claim.id}`: {claim.note}"]
+        lines += _section(section, [posts[claim.id] for claim in claims if claim.id in posts])
+    lines += _section("Our own findings", [each for each in rows.values() if each["own"]])
     return "\n".join(lines) + "\n"
+
+
+def _section(title: str, rows: Sequence[Row]) -> list[str]:
+    """A table of verdicts by recipe, and what was measured for each claim."""
+    if not rows:
+        return []
+    lines = ["", f"## {title}", "", _cells("verdict", "claim", "in the post", *RECIPES)]
+    lines.append(_cells(*["---"] * (3 + len(RECIPES))))
+    for each in rows:
+        found = each["recipes"]
+        votes = [_votes(found[recipe]) if recipe in found else "" for recipe in RECIPES]
+        lines.append(_cells(f"**{each['verdict']}**", f"`{each['id']}`", numbers(CLAIMS[each["id"]]), *votes))
+    for each in rows:
+        claim = CLAIMS[each["id"]]
+        lines += ["", f"**`{claim.id}`** {_escaped(claim.statement)}", ""]
+        lines += [f"- The post: {_escaped(claim.post_says)}"] * bool(claim.post_says)
+        lines += [f"- The check: {_escaped(claim.changed)}"] * bool(claim.changed)
+        lines += [
+            f"- {recipe}, {found['seeds']} seeds: **{found['verdict']}**. {_escaped(told(each, recipe))}"
+            for recipe, found in each["recipes"].items()
+        ]
+        lines += [f"- {claim.note}"] * bool(claim.note)
+    return lines
+
+
+def _votes(found: Mapping[str, Any]) -> str:
+    """ "holds 3/4": how many voted as the verdict says; the verdict alone where all were judged at once."""
+    agree = found["votes"].get(found["verdict"], 0)
+    return f"{found['verdict']} {agree}/{found['voters']}" if found["voters"] > 1 else str(found["verdict"])
 
 
 def rule(rows: Mapping[str, Row]) -> str:
@@ -132,9 +173,11 @@ def rule(rows: Mapping[str, Row]) -> str:
     pooled = [f"`{id}`" for id in rows if CLAIMS[id].across_seeds]
     grouped = [f"`{id}`, {CLAIMS[id].starts}" for id in rows if CLAIMS[id].starts > 1]
     sentences = [
-        "A claim holds if all its parts are so. It fails if none is, or if a part is not without which the others say "
-        "nothing of the claim. Else it holds partly. The verdict is that of more than half of the seeds, or partly "
-        "where none has so many.",
+        "Under one recipe a claim holds if all its parts are so. It fails if none is, or if a part is not without "
+        "which the others say nothing of the claim. Else it holds partly. The verdict is that of more than half of the "
+        "seeds, or partly where none has so many. Over all recipes it holds if it holds under each, fails if it fails "
+        "under each, and depends on the recipe if it holds under one at least; else it holds partly.",
+        f"With the notebook's recipe the best of {NOTEBOOK_STARTS} starts on each training set has one vote.",
         f"Where the best of several starts counts, each group of them has one vote ({'; '.join(grouped)})."
         * bool(grouped),
         f"All seeds are judged at once in {_and(pooled)}." * bool(pooled),

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from toyviz.claims import SEEDS, Claim
+from toyviz.claims import FIRST_SEED, SEEDS, Claim
 from toyviz.control import Choice, Control
 from toyviz.experiment import Experiment
 from toyviz.view import Page, View
@@ -47,17 +47,21 @@ def _listing(folders: tuple[tuple[str, int], ...]) -> tuple[tuple[str, bool], ..
     return tuple(sorted((each.name, each.ispkg) for each in pkgutil.iter_modules([path for path, _ in folders])))
 
 
-def evidence(claim: Claim) -> tuple[Page, View, Choice]:
-    """Where a claim was judged: the page, the view, and the choice whose networks are its published evidence.
+def evidence(claim: Claim, recipe: str = "") -> tuple[Page, View, Choice]:
+    """Where a claim was judged: the page, the view, and the choice whose networks are its published evidence under a
+    recipe, its first where none is named. With the notebook's recipe one start of each.
 
-    Raises ValueError where its page is not made of views.
+    Raises ValueError where its page is not made of views, or the recipe does not apply.
     """
+    recipe = recipe or claim.recipes[0]
+    if recipe not in claim.recipes:
+        raise ValueError(f"recipe must be one of {', '.join(claim.recipes)} for {claim.id}; got {recipe!r}")
     if claim.page not in pages():
         raise ValueError(f"page {claim.page!r} is not made of views")
     home = page(claim.page)
     view = home.view(claim.view)
-    trained = claim.evidence(claim.published_size, 0)
-    judged = {"recipe": claim.published_size, "seeds": SEEDS} | {
+    trained = claim.evidence(recipe, FIRST_SEED)
+    judged = {"recipe": recipe, "seeds": SEEDS} | {
         each.id: value for each in view.controls if (value := _asked_by(each, trained)) is not None
     }
     choice = view.default()
