@@ -843,10 +843,14 @@ def _recipe(text: str) -> str:
     return name
 
 
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 4000) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1; got {text!r}")
+def _count(text: str, least: int = 1) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 4000) or int(text) < least:
+        raise argparse.ArgumentTypeError(f"must be a whole number from {least}; got {text!r}")
     return int(text)
+
+
+def _seed(text: str) -> int:
+    return _count(text, least=0)
 
 
 class _Commands:
@@ -907,7 +911,7 @@ def _add_claims(commands: _Commands) -> None:
         "--recipe", "--size", type=_recipe, metavar=_RECIPES, help="how it is trained (default: the claim's first)"
     )
     claims.add_argument("--seeds", type=_count, default=4, metavar="K", help="so many seeds (default: 4)")
-    claims.add_argument("--first-seed", type=int, default=100, metavar="N", help="the first of them (default: 100)")
+    claims.add_argument("--first-seed", type=_seed, default=100, metavar="N", help="the first of them (default: 100)")
     claims.add_argument("--jobs", type=_count, default=1, metavar="N", help="train N at a time (default: 1)")
     claims.add_argument("--json", action="store_true", help="one JSON list instead of the table")
     which = claims.add_mutually_exclusive_group()

@@ -107,7 +107,7 @@ covered = {number for id in posts for number in claims.CLAIMS[id].post_claims} &
 with st.expander("How a verdict comes about", icon=":material/how_to_vote:"):
     st.markdown(
         f"Each claim that can be tested is a check on trained networks. {len(posts)} checks stand for {len(covered)} "
-        f"of the {len(claims.TESTABLE)} testable claims of the post; {', '.join(map(str, sorted(claims.NARRATIVE)))} tell "
-        "a story, give an outlook or repeat others. The same checks run on every page, on what you train there."
+        f"of the {len(claims.TESTABLE)} testable claims of the post; {', '.join(map(str, sorted(claims.NARRATIVE)))} "
+        "tell a story, give an outlook or repeat others. The same checks run on every page, on what you train there."
     )
     st.markdown(published.rule(rows))
