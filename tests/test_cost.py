@@ -64,6 +64,7 @@ def test_the_numbers_that_the_estimate_repeats_are_those_of_training():
     from toyviz import data
 
     assert (cost.FRAMES, cost.FRAME_BYTES, cost.TEST_SIZE) == (FRAMES, FRAME_BYTES, data.TEST_SIZE)
+    assert (cost.ROWS, cost.WHOLE) == (data.ROWS, data.WHOLE)
     assert kmeans.__defaults__ == (cost.KMEANS_ROUNDS,)
 
 

@@ -59,6 +59,28 @@ def test_normalising_changes_the_length_of_a_sample_and_nothing_else():
     np.testing.assert_allclose(unit * np.linalg.norm(raw, axis=1, keepdims=True), raw, rtol=1e-5)
 
 
+@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize(("size", "n"), [(1, 1), (3, 37), (999, 64), (1000, 37), (1001, 37), (2503, 1), (2004, 200)])
+def test_samples_drawn_in_blocks_are_those_drawn_at_once(size, n, normalize):
+    experiment = Experiment(n_features=n, n_samples=size, sparsity=0.9, normalize=normalize)
+    blocks = data.Blocks(experiment, 0, "data", size)
+    X = data.training_features(experiment)
+    for _ in range(2):  # gone through again, they are the same
+        assert np.concatenate([part.X for part in blocks]).tobytes() == X.tobytes()
+    assert len(blocks) == size
+    np.testing.assert_array_equal(data.ever_active(blocks), X.any(axis=0))
+
+
+def test_a_large_training_set_is_never_drawn_at_once(monkeypatch):
+    small, large = POST.with_(n_samples=20_000), POST.with_(n_samples=20_001)
+    monkeypatch.setattr(data, "_sparse_features", lambda *_: np.zeros((1, 1000), np.float32))
+    assert isinstance(data.training_set(small), data.Samples)
+    assert isinstance(data.held_out_set(POST.with_(n_features=2001)), data.Blocks)
+    assert next(iter(data.training_set(large))).X.shape == (1000, 1000)
+    with pytest.raises(ValueError, match="n_samples is None"):
+        data.training_set(Experiment())
+
+
 def test_held_out_samples_of_the_posts_size_have_the_sum_that_drawing_counts_first_gives():
     rng = np.random.default_rng(8)  # the count of active features first, then only their values
     active = np.arange(40) < rng.binomial(1000, 0.01, 40_000)[:, None]

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from toyviz import data, probe
+from toyviz import data, probe, settings
 from toyviz.experiment import ARCHS, Experiment
 from toyviz.model import initial_parameters
 from toyviz.schedules import learning_rates
@@ -325,3 +325,26 @@ def test_the_same_experiment_still_gives_the_same_weights(name):
     # twenty steps are not chaotic: without fused multiply-add these numbers move by less than a hundredth of this
     message = "training gives other weights: if its definition changed, raise ENGINE_VERSION in toyviz/experiment.py"
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4, err_msg=message)
+
+
+@pytest.mark.parametrize("arch", ["relu_output", "mlp", "unembed"])
+def test_a_set_that_is_drawn_in_blocks_trains_the_same_network_bit_by_bit(arch, monkeypatch):
+    task = "classify_hard" if arch == "unembed" else "autoencode"
+    tried = experiment(arch=arch, task=task, n_features=50, n_hidden=2, n_samples=2100, sparsity=0.9, steps=20)
+    whole = train(tried)
+    monkeypatch.setattr(data, "WHOLE", 0)
+    blocks = train(tried)
+    assert whole.losses.tobytes() == blocks.losses.tobytes()
+    assert whole.metrics == blocks.metrics
+    for name, values in whole.parameters.items():
+        assert values.tobytes() == blocks.parameters[name].tobytes()
+    for name, values in whole.frame_metrics.items():
+        np.testing.assert_allclose(blocks.frame_metrics[name], values, rtol=1e-5, atol=1 / 2000)
+
+
+def test_the_papers_size_has_the_losses_of_the_reference(torch):
+    from toyviz.train import reference
+
+    tried = settings.EXPERIMENTS["double_descent_10000"].quick.with_(steps=6, warmup=1, lr=1e-3)
+    losses = [engine.Trainer(tried).advance(0, 6) for engine in (fused, reference)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)

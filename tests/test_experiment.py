@@ -165,8 +165,20 @@ def test_two_ways_to_write_one_value_share_a_key(one, other):
         ({"task": "big_fish", "n_embed": 4}, "arch 'relu_output' is tied"),
         ({"arch": "unembed", "task": "classify_soft", "data": "antipodal"}, "task 'classify_soft' cannot be used"),
         (
-            {"n_samples": 10**6, "n_features": 10**4},
-            "n_samples x n_features must be at most 200,000,000; got 1000000 x",
+            {"n_samples": 10**6, "n_features": 10**4, "sparsity": 0.999},
+            "n_samples x n_features must be at most 500,000,000; got 1000000 x",
+        ),
+        (
+            {"n_samples": 50_001, "n_features": 10**4, "sparsity": 0.5},
+            "n_samples x n_features must be at most 500,000,000; got 50001 x",
+        ),
+        (
+            {"n_samples": 50_000, "n_features": 10**4, "sparsity": 0.5},
+            "n_samples x n_features x (1 - sparsity) must be at most 200,000,000; got 50000 x 10000 x 0.5",
+        ),
+        (  # labels lie in memory whole
+            {"arch": "unembed", "task": "classify_soft", "n_samples": 50_000, "n_features": 10**4, "sparsity": 0.999},
+            "n_samples x n_features must be at most 200,000,000; got 50000 x",
         ),
     ],
 )

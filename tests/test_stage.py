@@ -517,7 +517,7 @@ def test_an_empty_choice_of_pills_is_refused_too(jobs):
         ({"schedule": "constant", "warmup": "10"}, r"warmup must be left at 0 here.*got 10"),
         (
             {"n_features": "1000", "T": "1000000"},
-            r"n_samples x n_features must be at most 200,000,000; got 1000000 x 1000",
+            r"n_samples x n_features must be at most 500,000,000; got 1000000 x 1000",
         ),
     ],
 )

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from toyviz.experiment import INITS, Experiment
 
 TEST_SIZE = 10_000  # samples that a trained network is tested on
+ROWS, WHOLE = 1000, 20_000_000  # how samples are gone through: see toyviz.data
 KMEANS_ROUNDS = 50  # of model.kmeans(), at most
 NO_MEMORY = "the memory of this machine is too small for it"  # what is said where it ran out all the same
 FRAMES, FRAME_BYTES = 40, 6_000_000  # of a history: see toyviz.train
@@ -210,8 +211,9 @@ def _start_seconds(experiment: Experiment, s: _Sizes) -> float:
 def _step_seconds(experiment: Experiment, s: _Sizes) -> float:
     """One step: what a step, a cell of the outputs, a multiplication, a feature and a weight take in each kernel."""
     cells, padded = s.rows * s.n_outputs, 16 * math.ceil(s.m / 16)
-    if s.family == "plane":  # few outputs are ever computed
-        return 3e-6 + 1.0e-10 * cells + 5.7e-9 * s.entries + 3.9e-8 * s.n_outputs
+    if s.family == "plane":  # few outputs are ever computed: the fewer, the sparser the samples
+        computed = min(1, 100 * experiment.feature_probability)
+        return 3e-6 + 1.0e-10 * computed * cells + 5.7e-9 * s.entries + 3.9e-8 * s.n_outputs
     if s.family == "fixed":
         return 5e-6 + cells * (4.5e-10 + 9.5e-11 * s.m) + 3.3e-10 * s.entries * padded + 2e-10 * s.parameters
     if s.family == "softmax":
@@ -251,10 +253,17 @@ def _memory(experiment: Experiment, s: _Sizes, history: int) -> float:
     else:
         kept += 16 * s.entries + 8 * (s.rows + s.used) * s.m
         kept += 4 * s.rows * s.n_outputs if s.family == "wide" else 0
+    embedded, sparse = experiment.task_row.embedded, experiment.data == "sparse"
+    in_blocks, a_block = sparse and not embedded, 30 * ROWS * s.n  # what a block's outputs and errors take too
     drawing = 14 * cells + 10 * s.entries + 4 * s.n**2 + 36 * s.steps
+    if in_blocks and s.family not in ("reference", "wide") and cells > WHOLE:
+        drawing = a_block + 40 * s.entries + 36 * s.steps
     if experiment.fresh:
         drawing = 40 * cells if reference else 0
     if INITS[experiment.init].keys == "centres":
         drawing += 12 * s.rows * s.m
-    testing = s.tested * (9 * s.n + (8 * s.n_inputs if experiment.task_row.embedded else 0))
+    testing = s.tested * (9 * s.n + (8 * s.n_inputs if embedded else 0))
+    if in_blocks:
+        seen = 0 if experiment.fresh or cells > WHOLE else 4 * cells
+        testing = seen + (a_block if s.tested * s.n > WHOLE else testing)
     return base + kept + max(drawing, testing, passing, history)

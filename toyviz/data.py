@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from copy import deepcopy
 from functools import lru_cache, wraps
 from typing import NamedTuple, TypeVar
 
@@ -13,6 +14,8 @@ import numpy as np
 from toyviz.experiment import Experiment
 
 TEST_SIZE = 10_000
+ROWS = 1000  # samples at a time: what stays in the processor's cache
+WHOLE = 20_000_000  # numbers of a set that lie in memory together; of a larger one ROWS samples at a time
 
 Worked = TypeVar("Worked")
 
@@ -46,6 +49,22 @@ class Samples(NamedTuple):
     )  # (n_samples, n_outputs); for cross-entropy one weight a class, a zero row where nothing is active
 
 
+class Blocks:
+    """Samples that are too many to lie in memory: drawn anew, ROWS at a time, whenever one goes through them."""
+
+    def __init__(self, experiment: Experiment, seed: int, name: str, size: int) -> None:
+        self.experiment, self.seed, self.name, self.size = experiment, seed, name, size
+
+    def __iter__(self) -> Iterator[Samples]:
+        """The next ROWS of the samples, those that the whole set has there, bit by bit."""
+        for X in _sparse_blocks(self.experiment, stream(self.seed, self.name), self.size):
+            yield samples(self.experiment, X)
+
+    def __len__(self) -> int:
+        """How many samples there are."""
+        return self.size
+
+
 def stream(seed: int, name: str) -> np.random.Generator:
     """The random stream of that name: using one never disturbs another."""
     return np.random.default_rng([seed, zlib.crc32(name.encode())])
@@ -56,6 +75,39 @@ def training_samples(experiment: Experiment) -> Samples:
     if experiment.fresh:
         raise ValueError("n_samples is None: this experiment draws fresh batches and has no training set")
     return samples(experiment, training_features(experiment))
+
+
+def training_set(experiment: Experiment) -> Samples | Blocks:
+    """The fixed training set, to go through by parts(): whole where it has at most WHOLE features in all.
+
+    Raises ValueError for an experiment on fresh batches.
+    """
+    size = experiment.n_samples or 0
+    if _lies_whole(experiment, size):
+        return training_samples(experiment)
+    return Blocks(experiment, _data_seed(experiment), "data", size)
+
+
+def held_out_set(experiment: Experiment, size: int = TEST_SIZE) -> Samples | Blocks | None:
+    """held_out_samples() to go through by parts(): whole where they have at most WHOLE features in all."""
+    if _lies_whole(experiment, size):
+        return held_out_samples(experiment, size)
+    return Blocks(experiment, 0, "test", size)
+
+
+def parts(drawn: Samples | Blocks) -> Iterator[Samples]:
+    """Go through samples ROWS at a time."""
+    if isinstance(drawn, Blocks):
+        yield from drawn
+        return
+    for start in range(0, len(drawn.X), ROWS):
+        yield Samples(*(values[start : start + ROWS] for values in drawn))
+
+
+def ever_active(drawn: Samples | Blocks) -> np.ndarray:
+    """Which features are active in any of the samples, (n_features,) bool."""
+    active: np.ndarray = np.any([part.X.any(axis=0) for part in parts(drawn)], axis=0)
+    return active
 
 
 def training_features(experiment: Experiment) -> np.ndarray:
@@ -160,6 +212,28 @@ def _sparse_features(experiment: Experiment, rng: np.random.Generator, size: int
     X = rng.random((size, experiment.n_features), dtype=np.float32)
     X[rng.random(X.shape, dtype=np.float32) < experiment.sparsity] = 0
     return unit_rows(X) if experiment.normalize else X
+
+
+def _sparse_blocks(experiment: Experiment, rng: np.random.Generator, size: int) -> Iterator[np.ndarray]:
+    """The rows of _sparse_features, ROWS at a time.
+
+    The numbers that decide what is active come after all values in the stream: a second generator begins there. Two
+    values of float32 are made of one number of the stream, so after an odd count of them half of one is left over.
+    """
+    cells, decides = size * experiment.n_features, deepcopy(rng)
+    decides.bit_generator.advance(cells // 2)  # type: ignore[attr-defined]
+    decides.random(cells % 2, dtype=np.float32)
+    for start in range(0, size, ROWS):
+        X = rng.random((min(ROWS, size - start), experiment.n_features), dtype=np.float32)
+        X[decides.random(X.shape, dtype=np.float32) < experiment.sparsity] = 0
+        yield unit_rows(X) if experiment.normalize else X
+
+
+def _lies_whole(experiment: Experiment, size: int) -> bool:
+    """Whether so many samples are drawn at once. Those behind a projection are: a matrix product of parts would round
+    otherwise."""
+    blocks = experiment.data == "sparse" and not experiment.task_row.embedded
+    return not blocks or size * experiment.n_features <= WHOLE
 
 
 def _one_hot_labels(experiment: Experiment, X: np.ndarray) -> np.ndarray:

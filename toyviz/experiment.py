@@ -105,7 +105,8 @@ RANGES: dict[str, tuple[float, float]] = {  # both ends allowed
 }
 DENSITY_DIGITS = 9  # fewer than the rounding error of 1 - S has
 MAX_SWEEP = 100_000  # networks of one sweep: they are made before any is trained
-MAX_CELLS = 200_000_000  # n_samples x n_features: what fits in memory beside the app
+MAX_CELLS = 200_000_000  # numbers of X that are kept: what fits in memory beside the app
+MAX_DRAWN = 500_000_000  # numbers of X that are drawn, those that are zero included: seconds whenever they are needed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,10 +163,7 @@ class Experiment:
             raise ValueError(f"n_embed must be set for task {self.task!r}: the width of the random projection")
         if self.task == "classify_soft" and self.data == "antipodal":
             raise ValueError("task 'classify_soft' cannot be used with data 'antipodal': a target would be negative")
-        rows = self.training_size or self.batch_size
-        if rows * self.n_features > MAX_CELLS:
-            size = "batch_size" if self.fresh else "n_samples"
-            raise ValueError(f"{size} x n_features must be at most {MAX_CELLS:,}; got {rows} x {self.n_features}")
+        self._refuse_large()
 
     def _refuse_unused(self) -> None:
         sparse = self.data == "sparse"
@@ -202,6 +200,21 @@ class Experiment:
             raise ValueError(
                 f"n_hidden must be at most {most} with init {self.init!r}, since there are no more {what}; "
                 f"got {self.n_hidden}"
+            )
+
+    def _refuse_large(self) -> None:
+        """Of a training set that is met as it is drawn, only what is not zero is kept; anything else lies there whole:
+        a batch, a list, labels, what is behind a projection."""
+        rows, n = self.training_size or self.batch_size, self.n_features
+        sparse = self.data == "sparse" and not self.fresh and self.task == "autoencode"
+        most = MAX_DRAWN if sparse else MAX_CELLS
+        if rows * n > most:
+            size = "batch_size" if self.fresh else "n_samples"
+            raise ValueError(f"{size} x n_features must be at most {most:,}; got {rows} x {n}")
+        if rows * n * self.feature_probability > MAX_CELLS:
+            raise ValueError(
+                f"n_samples x n_features x (1 - sparsity) must be at most {MAX_CELLS:,}; "
+                f"got {rows} x {n} x {self.density:g}"
             )
 
     @property

@@ -13,8 +13,7 @@ from toyviz.experiment import Experiment
 from toyviz.model import Activations, Parameters, complete, forward
 from toyviz.result import Result
 
-ROWS = 1000  # samples at a time: what stays in the processor's cache
-FRAME_TESTED = 1000  # samples that the network of a frame is tested on
+FRAME_TESTED = data.ROWS  # samples that the network of a frame is tested on
 
 Set = TypeVar("Set")
 
@@ -45,8 +44,8 @@ def evaluate(experiment: Experiment, parameters: Parameters) -> dict[str, float 
     The loss is the training loss (MSE summed over outputs and weighted by importance, or cross-entropy). Accuracy is
     the share of samples whose largest output is where the largest target is; one without any target does not count.
     """
-    sets = {"train": None if experiment.fresh else data.training_samples(experiment)}
-    sets["test"] = data.held_out_samples(experiment)
+    sets = {"train": None if experiment.fresh else data.training_set(experiment)}
+    sets["test"] = data.held_out_set(experiment)
     measured = {
         name: (None, None) if samples is None else loss_and_accuracy(experiment, parameters, samples)
         for name, samples in sets.items()
@@ -59,16 +58,17 @@ def evaluate(experiment: Experiment, parameters: Parameters) -> dict[str, float 
     }
 
 
-def frame_sets(experiment: Experiment, most: float = math.inf) -> dict[str, data.Samples]:
+def frame_sets(experiment: Experiment, most: float = math.inf) -> dict[str, data.Samples | data.Blocks]:
     """What the networks of a history are measured on: "train", the training set, and "test", the first 1,000 of the
     held-out samples. Without what the experiment does not have, and what takes more than `most` numbers to draw.
     """
-    sets, n = {}, experiment.n_features
+    sets: dict[str, data.Samples | data.Blocks] = {}
+    n = experiment.n_features
     if not experiment.fresh and (experiment.training_size or 0) * n <= most:
-        sets["train"] = data.training_samples(experiment)
-    held_out = data.held_out_samples(experiment) if data.TEST_SIZE * n <= most else None
+        sets["train"] = data.training_set(experiment)
+    held_out = data.held_out_set(experiment) if data.TEST_SIZE * n <= most else None
     if held_out is not None:
-        sets["test"] = data.Samples(*(values[:FRAME_TESTED] for values in held_out))
+        sets["test"] = next(data.parts(held_out))
     return sets
 
 
@@ -90,13 +90,13 @@ def evaluate_frame(
 
 
 def loss_and_accuracy(
-    experiment: Experiment, parameters: Parameters, samples: data.Samples
+    experiment: Experiment, parameters: Parameters, samples: data.Samples | data.Blocks
 ) -> tuple[float, float | None]:
     """The mean loss, and the share of the samples with a target that are right; None where there is no such sample."""
     weights, importance = complete(experiment, parameters), data.importance(experiment)
-    total, right, counted = 0.0, 0, 0
-    for start in range(0, len(samples.X), ROWS):
-        part = data.Samples(*(values[start : start + ROWS] for values in samples))
+    total, right, counted, size = 0.0, 0, 0, 0
+    for part in data.parts(samples):
+        size += len(part.X)
         flow = forward(experiment.arch_row, weights, part.inputs)
         if experiment.task_row.loss == "mse":
             losses = metrics.mse(flow.output, part.targets, importance)
@@ -106,7 +106,7 @@ def loss_and_accuracy(
         has_target = part.targets.any(axis=1)
         right += int((metrics.right(flow.output, part.targets) & has_target).sum())
         counted += int(has_target.sum())
-    return total / len(samples.X), right / counted if counted else None
+    return total / size, right / counted if counted else None
 
 
 def activations(result: Result, samples: data.Samples) -> Activations:
@@ -123,10 +123,26 @@ def seen_samples(result: Result) -> data.Samples:
     return data.training_samples(result.experiment)
 
 
+def seen_set(result: Result) -> data.Samples | data.Blocks:
+    """seen_samples() to go through by data.parts(), since the set may be too large to lie in memory."""
+    if not result.experiment.fresh:
+        return data.training_set(result.experiment)
+    held_out = data.held_out_set(result.experiment)
+    assert held_out is not None
+    return held_out
+
+
+def through_W1(result: Result) -> np.ndarray:
+    """W1 x of each training sample, (n_samples, n_hidden)."""
+    seen = seen_set(result)
+    if isinstance(seen, data.Samples):
+        return seen.inputs @ result.W1.T
+    return np.concatenate([part.inputs @ result.W1.T for part in seen])
+
+
 def hidden_vectors(result: Result) -> np.ndarray:
     """W1 x + b1 of each training sample, (n_samples, n_hidden): what the post calls the hidden vectors."""
-    samples = seen_samples(result)
-    return samples.inputs @ result.W1.T + result.b1
+    return through_W1(result) + result.b1
 
 
 def one_hots_back(result: Result) -> np.ndarray:

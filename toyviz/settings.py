@@ -15,6 +15,7 @@ from toyviz.experiment import Experiment, sparsity_of, sweep
 SAMPLE_SIZES = (  # T [ARENA], and around n = 1000, where the MLP as the post writes it has its peak
     *(3, 5, 6, 8, 10, 15, 30, 50, 100, 200, 500, 850, 1000, 1150, 1300, 2000),
 )
+PAPER_SIZES = (200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000)  # T at n = 10,000 [TDD]
 DENSITIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)  # 1 - S [NB]
 NEURON_DENSITIES = (1.0, 0.75, 0.35, 0.15, 0.1, 0.06, 0.02, 0.01)  # 1 and [ARENA]
 STARTS = 100  # random starts of which the best is shown; [TMS] has 1000
@@ -138,6 +139,13 @@ EXPERIMENTS: dict[str, Setting] = {
     ),
     "double_descent": _setting(
         "Bottleneck: double descent", _MEMORISED, QUICK_RECIPE, PAPER_RECIPE, n_samples=SAMPLE_SIZES
+    ),
+    "double_descent_10000": _setting(
+        "Bottleneck: double descent at the size of the paper",
+        _MEMORISED | {"n_features": 10_000, "sparsity": 0.999, "n_samples": 200},  # [TDD]
+        QUICK_RECIPE,
+        PAPER_RECIPE,
+        n_samples=PAPER_SIZES,
     ),
     "double_descent_untied": _setting(
         "Bottleneck: double descent with W1 and W2",

@@ -101,7 +101,7 @@ def vectors(result: Result, stage: str = "pre") -> Vectors:
 
 def _vectors(result: Result, parameters: Parameters, stage: str) -> Vectors:
     columns = parameters["W1"].T
-    hidden = probe.seen_samples(result).inputs @ columns
+    hidden = probe.through_W1(result)
     if stage != "bare":
         hidden = hidden + parameters["b1"]
     if stage == "after" and result.experiment.arch_row.hidden_relu:
@@ -156,7 +156,7 @@ def never_active(result: Result) -> NeverActive:
     experiment = result.experiment
     if experiment.arch_row.tied:
         raise ValueError(f"arch {experiment.arch!r} is tied: its output trains every column of W1")
-    active = probe.seen_samples(result).X.any(axis=0)
+    active = data.ever_active(probe.seen_set(result))
     columns, start = result.W1.T[~active], initial_parameters(experiment)["W1"].T[~active]
     factor = theory.never_active_factor(experiment)
     off = np.abs(columns - factor * start).max(initial=0.0) / max(np.abs(columns).max(initial=0.0), 1e-12)

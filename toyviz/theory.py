@@ -86,10 +86,11 @@ def held_out_baselines(experiment: Experiment) -> dict[str, float]:
         raise ValueError(f"task {experiment.task!r} on data {experiment.data!r} has no such baseline")
     weights = data.importance(experiment).astype(np.float64)
     if experiment.normalize:
-        held_out = data.held_out_samples(experiment)
+        held_out = data.held_out_set(experiment)
         assert held_out is not None
-        square = float((held_out.X.astype(np.float64) ** 2).mean())
-        mean = float(held_out.X.mean(dtype=np.float64))
+        each = [held_out] if isinstance(held_out, data.Samples) else held_out
+        moments = [((part.X.astype(np.float64) ** 2).mean(), part.X.mean(dtype=np.float64)) for part in each]
+        square, mean = (float(np.mean(values)) for values in zip(*moments, strict=True))  # of parts of one size
     else:
         square, mean = experiment.feature_probability / 3, experiment.feature_probability / 2
     return {"zero": float(weights.sum() * square), "constant": float(weights.sum() * (square - mean**2))}

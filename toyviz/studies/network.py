@@ -83,15 +83,25 @@ def samples_drawn(result: Result) -> Drawn:
 
 @data.worked_out_once(maxsize=64)
 def _drawn(experiment: Experiment) -> Drawn:
-    held_out = data.held_out_samples(experiment) if experiment.fresh else None
-    samples = held_out or data.training_samples(experiment)
-    every = len(samples.X)
+    held_out = data.held_out_set(experiment) if experiment.fresh else None
+    every = data.TEST_SIZE if held_out is not None else experiment.training_size or 0
     rows = np.linspace(0, every - 1, min(DRAWN, every)).astype(int)
-    few = every > DRAWN
-    which, features = np.nonzero(samples.X[rows] if few else samples.X)
+    samples = _at(held_out or data.training_set(experiment), rows)
+    which, features = np.nonzero(samples.X)
     parts = np.split(features, np.cumsum(np.bincount(which, minlength=len(rows)))[:-1])
     kin = [f",{','.join(map(str, part))}," for part in parts]
-    return Drawn(rows, kin, samples.inputs[rows] if few else samples.inputs)
+    return Drawn(rows, kin, samples.inputs)
+
+
+def _at(drawn: data.Samples | data.Blocks, rows: np.ndarray) -> data.Samples:
+    """The samples of these numbers, which ascend."""
+    if isinstance(drawn, data.Samples):
+        return drawn if len(rows) == len(drawn.X) else data.Samples(*(values[rows] for values in drawn))
+    found = []
+    for first, part in zip(range(0, len(drawn), data.ROWS), data.parts(drawn), strict=True):
+        here = rows[(rows >= first) & (rows < first + data.ROWS)] - first
+        found.append(data.Samples(*(values[here] for values in part)))
+    return data.Samples(*(np.concatenate(values) for values in zip(*found, strict=True)))
 
 
 def overlaps(

@@ -285,7 +285,7 @@ def _refuse_empty(experiment: Experiment) -> None:
         expected = experiment.steps * experiment.batch_size * experiment.n_features * experiment.feature_probability
         empty = expected < 1
     else:
-        empty = not data.training_features(experiment).any()
+        empty = not any(part.X.any() for part in data.parts(data.training_set(experiment)))
     if empty:
         raise TrainingFailed(
             f"no feature is active in any training sample: with sparsity {experiment.sparsity} there is nothing to "

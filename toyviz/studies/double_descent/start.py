@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from toyviz import charts, probe, settings, tables, theory
+from toyviz import charts, data, probe, settings, tables, theory
 from toyviz.control import Choice, Control
 from toyviz.experiment import Experiment
 from toyviz.result import FRAME_METRICS, Result
@@ -97,7 +97,7 @@ def inside(choice: Choice, opened: Result) -> Iterator[Block]:
     if network.is_too_large(opened):
         yield from network.without_frames(opened)
         return
-    active: np.ndarray = np.any(probe.seen_samples(opened).X, axis=0)
+    active = data.ever_active(probe.seen_set(opened))
     W1 = opened.frames["W1"]
     vectors = network.in_plane(opened, np.moveaxis(W1, 1, 2))  # (f, n, 2)
     groups = []

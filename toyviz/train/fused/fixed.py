@@ -37,7 +37,7 @@ from toyviz.train.fused.simd import (
     sub,
     total,
 )
-from toyviz.train.fused.storage import WIDE, Flat, Rows, apart, in_training, rows
+from toyviz.train.fused.storage import WIDE, Flat, Rows, apart, in_training, joined, rearranged, rows
 
 FAR = np.float32(-1e30)  # an output no ReLU passes and no softmax sees
 FEW = 8  # outputs to one that is positive: where they are fewer, they are passed back one by one
@@ -94,8 +94,7 @@ class Network(NamedTuple):
 def network(experiment: Experiment, flat: Flat) -> Network:
     """The experiment made ready for `advance`."""
     softmax = experiment.task_row.loss == "cross_entropy"
-    samples = data.training_samples(experiment)
-    n_samples, n_outputs = len(samples.X), apart(experiment.n_outputs)
+    n_samples, n_outputs = experiment.training_size or 0, apart(experiment.n_outputs)
     scale = np.full(n_outputs, LOG2_E)
     gradient_scale = np.full(n_outputs, np.float32(1 / n_samples))
     shift = np.zeros(n_outputs, np.float32)
@@ -105,14 +104,11 @@ def network(experiment: Experiment, flat: Flat) -> Network:
         scale[:] = 0
         scale[: experiment.n_outputs] = np.sqrt(data.importance(experiment))
         gradient_scale = scale * np.float32(2 / n_samples)
+    inputs, used, targets, sums = _seen(experiment, None if softmax else scale[: experiment.n_outputs])
     weights = np.zeros(padded(n_samples, 4), np.float32)
-    weights[:n_samples] = samples.targets.sum(axis=1) if softmax else 1
-    used = np.flatnonzero(samples.X.any(axis=0))
+    weights[:n_samples] = sums if softmax else 1
     row = padded(experiment.n_hidden)
     few = not softmax and experiment.n_hidden > 2 and n_samples >= 64
-    order = np.argsort((samples.X != 0).sum(axis=1), kind="stable")  # equal lengths together: loops are foreseen
-    weights[:n_samples] = weights[order]
-    targets = samples.targets[order] if softmax else samples.targets[order] * scale[: experiment.n_outputs]
     return Network(
         **in_training(experiment, flat),
         softmax=softmax,
@@ -123,9 +119,9 @@ def network(experiment: Experiment, flat: Flat) -> Network:
         n_inputs=apart(experiment.n_inputs),
         n_outputs=n_outputs,
         row=row,
-        inputs=rows(samples.inputs[order][:, used]),
-        used=used.astype(np.uint32),
-        targets=rows(targets),
+        inputs=inputs,
+        used=used,
+        targets=targets,
         weights=weights,
         scale=scale,
         shift=shift,
@@ -140,6 +136,28 @@ def network(experiment: Experiment, flat: Flat) -> Network:
         positive=np.zeros(4 * -(-n_outputs // 64), np.uint64),
         rows=np.zeros(n_outputs * row if few else 0, np.float32),
         rows_gradient=np.zeros(n_outputs * row if few else 0, np.float32),
+    )
+
+
+def _seen(experiment: Experiment, scale: np.ndarray | None) -> tuple[Rows, np.ndarray, Rows, np.ndarray]:
+    """The training set as the kernel meets it: inputs, with columns counted through those that are ever active; these;
+    the targets times scale; and the sum of each sample's targets. Samples of equal length lie together."""
+    seen, wanted, sums = [], [], []
+    for samples in data.parts(data.training_set(experiment)):
+        seen.append(rows(samples.inputs))
+        wanted.append(rows(samples.targets if scale is None else samples.targets * scale))
+        sums.append(samples.targets.sum(axis=1))
+    inputs, targets = joined(seen), joined(wanted)
+    order = np.argsort(np.diff(inputs.start), kind="stable")  # so that loops are foreseen
+    active = np.zeros(experiment.n_inputs, bool)
+    active[inputs.column] = True
+    column = (np.cumsum(active, dtype=np.uint32) - np.uint32(1))[inputs.column]
+    used = np.flatnonzero(active).astype(np.uint32)
+    return (
+        rearranged(inputs._replace(column=column), order),
+        used,
+        rearranged(targets, order),
+        np.concatenate(sums)[order],
     )
 
 

@@ -30,7 +30,7 @@ from toyviz.train.fused.simd import (
     sub,
     total,
 )
-from toyviz.train.fused.storage import Rows, rows
+from toyviz.train.fused.storage import Rows, dense, joined, rows
 
 BLOCK = 2**16  # outputs at a time: what stays in the second-level cache
 LOG2_E = np.float32(math.log2(math.e))
@@ -39,23 +39,40 @@ LOG2_E = np.float32(math.log2(math.e))
 class Prepared(NamedTuple):
     """Samples as `mark` reads them."""
 
-    inputs: np.ndarray  # (n_samples, n_inputs)
+    inputs: np.ndarray | Rows  # (n_samples, n_inputs): by rows where they are too many to lie in memory
     targets: Rows
     correct: np.ndarray  # (n_samples,) int64: where the largest target is, -1 for a sample without any
 
 
-def prepare(samples: data.Samples) -> Prepared:
+def prepare(samples: data.Samples | data.Blocks) -> Prepared:
     """The samples made ready for `loss_and_accuracy`."""
-    correct = np.where(samples.targets.any(axis=1), samples.targets.argmax(axis=1), -1)
-    return Prepared(samples.inputs, rows(samples.targets), correct)
+    if isinstance(samples, data.Samples):
+        return Prepared(samples.inputs, rows(samples.targets), _correct(samples))
+    inputs, targets, correct = zip(
+        *((rows(part.inputs), rows(part.targets), _correct(part)) for part in samples), strict=True
+    )
+    return Prepared(joined(inputs), joined(targets), np.concatenate(correct))
+
+
+def _correct(samples: data.Samples) -> np.ndarray:
+    return np.where(samples.targets.any(axis=1), samples.targets.argmax(axis=1), -1)
+
+
+def _through(inputs: np.ndarray | Rows, W1: np.ndarray) -> np.ndarray:
+    """W1 x of each sample, (n_samples, n_hidden)."""
+    if isinstance(inputs, np.ndarray):
+        return inputs @ W1.T
+    size = len(inputs.start) - 1
+    ends = [(first, min(first + data.ROWS, size)) for first in range(0, size, data.ROWS)]
+    return np.concatenate([dense(inputs, *each, W1.shape[1]) @ W1.T for each in ends])
 
 
 def loss_and_accuracy(experiment: Experiment, parameters: Parameters, samples: Prepared) -> tuple[float, float | None]:
     """The mean loss, and the share of the samples with a target that are right; None where there is no such sample."""
     weights, arch = complete(experiment, parameters), experiment.arch_row
-    size, n, width = len(samples.inputs), experiment.n_outputs, padded(experiment.n_outputs)
+    size, n, width = len(samples.correct), experiment.n_outputs, padded(experiment.n_outputs)
     hidden = np.ones((size, experiment.n_hidden + 1), np.float32)  # the last is the unit that b2 belongs to
-    hidden[:, :-1] = samples.inputs @ weights["W1"].T + weights["b1"]
+    hidden[:, :-1] = _through(samples.inputs, weights["W1"]) + weights["b1"]
     if arch.hidden_relu:
         np.maximum(hidden, 0, out=hidden)
     V = np.zeros((experiment.n_hidden + 1, width), np.float32)

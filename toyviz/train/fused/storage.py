@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,9 +35,38 @@ class Rows(NamedTuple):
 def rows(matrix: np.ndarray) -> Rows:
     """The numbers of a matrix that are not zero."""
     at, column = np.nonzero(matrix)
-    start = np.zeros(len(matrix) + 1, np.int64)
-    np.cumsum(np.bincount(at, minlength=len(matrix)), out=start[1:])
-    return Rows(start, column.astype(np.uint32), np.ascontiguousarray(matrix[at, column], dtype=np.float32))
+    return Rows(
+        _starts(np.bincount(at, minlength=len(matrix))),
+        column.astype(np.uint32),
+        np.ascontiguousarray(matrix[at, column], dtype=np.float32),
+    )
+
+
+def joined(matrices: Sequence[Rows]) -> Rows:
+    """The rows of several sparse matrices, one below the other."""
+    lengths = np.concatenate([np.diff(each.start) for each in matrices])
+    column, value = (np.concatenate([each[k] for each in matrices]) for k in (1, 2))
+    return Rows(_starts(lengths), column, value)
+
+
+def rearranged(matrix: Rows, order: np.ndarray) -> Rows:
+    """The rows of a sparse matrix in this order."""
+    start = _starts(np.diff(matrix.start)[order])
+    at = np.arange(start[-1]) + np.repeat(matrix.start[order] - start[:-1], np.diff(start))
+    return Rows(start, matrix.column[at], matrix.value[at])
+
+
+def dense(matrix: Rows, first: int, last: int, width: int) -> np.ndarray:
+    """Rows first ... last - 1 of a sparse matrix with their zeros, (last - first, width) float32."""
+    start, column, value = matrix
+    found = np.zeros((last - first, width), np.float32)
+    there = slice(start[first], start[last])
+    found[np.repeat(np.arange(last - first), np.diff(start[first : last + 1])), column[there]] = value[there]
+    return found
+
+
+def _starts(lengths: np.ndarray) -> np.ndarray:
+    return np.append(0, np.cumsum(lengths, dtype=np.int64))
 
 
 class Flat:
