@@ -80,17 +80,65 @@ def test_cosines_of_known_pairs():
     [("square", 1.23), ("square outline", 1.38), ("gaussian", 1.10), ("disc", 1.06), ("circle", 1.0)],
 )
 def test_squareness_tells_squares_from_discs(name, expected):
+    assert metrics.squareness(shaped(name)) == pytest.approx(expected, abs=0.015)
+
+
+def shaped(name, count=40_000):
+    """Points of this shape."""
     rng = np.random.default_rng(0)
-    box, angle = rng.uniform(-1, 1, (40_000, 2)), rng.uniform(0, 2 * np.pi, 40_000)
+    box, angle = rng.uniform(-1, 1, (count, 2)), rng.uniform(0, 2 * np.pi, count)
     circle = np.c_[np.cos(angle), np.sin(angle)]
-    points = {
+    return {
         "square": box,
         "square outline": box / np.abs(box).max(axis=1, keepdims=True),
-        "gaussian": rng.normal(size=(40_000, 2)),
-        "disc": circle * np.sqrt(rng.uniform(size=(40_000, 1))),
+        "gaussian": rng.normal(size=(count, 2)),
+        "disc": circle * np.sqrt(rng.uniform(size=(count, 1))),
         "circle": circle,
     }[name]
-    assert metrics.squareness(points) == pytest.approx(expected, abs=0.015)
+
+
+# Closed forms. Disc: r^2 is uniform, the median of r sqrt(1/2). Gaussian: r^2 is exponential, of median 2 ln 2. Filled
+# square, r < 1: r^2 pi / 4, of median sqrt(2 / pi). Outline: r = sqrt(1 + t^2), t uniform in (0, 1), of median
+# sqrt(5) / 2; there the share on the ring hangs on the sampled median, by up to 0.03.
+CORNER = np.sqrt(1.21 * 1.25 - 1), np.sqrt(0.81 * 1.25 - 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "on", "inside"),
+    [
+        ("circle", 1, 0),
+        ("disc", (1.21 - 0.81) / 2, 1 / 8),
+        ("gaussian", 2**-0.81 - 2**-1.21, 1 - 2**-0.25),
+        ("square", (1.21 - 0.81) / 2, 1 / 8),
+        ("square outline", CORNER[0] - CORNER[1], 0),
+    ],
+)
+def test_how_much_of_a_shape_is_on_its_ring_and_in_the_middle(name, on, inside):
+    found = metrics.ring(shaped(name) * 7)
+    assert found.on == pytest.approx(on, abs=0.03)
+    assert found.inside == pytest.approx(inside, abs=0.01)
+    assert found.is_one == (name == "circle")
+
+
+def test_a_ring_may_be_a_little_uneven_and_have_a_few_points_in_the_middle_and_goes_all_the_way_round():
+    circle = shaped("circle", 1000)
+    rng = np.random.default_rng(1)
+    assert metrics.ring(circle * rng.uniform(0.91, 1.09, (1000, 1))).is_one
+    assert not metrics.ring(circle * rng.uniform(0.8, 1.2, (1000, 1))).is_one
+    for count, so in ((49, True), (51, False)):
+        middle = np.where(np.arange(1000)[:, None] < count, 0.4, 1) * circle
+        assert metrics.ring(middle).is_one == so
+        assert metrics.ring(middle).inside == count / 1000
+    horseshoe = circle[circle.min(axis=1) > 0]
+    assert metrics.ring(horseshoe).gap == pytest.approx(270, abs=3)
+    assert not metrics.ring(horseshoe).is_one
+    assert metrics.ring(circle[:1]).gap == 360
+
+
+def test_points_without_a_length_are_no_ring_and_no_points_are_an_error():
+    assert not metrics.ring(np.zeros((9, 2))).is_one
+    with pytest.raises(ValueError, match="points must have at least one row; got none"):
+        metrics.ring(np.zeros((0, 2)))
 
 
 def test_all_of_an_outline_lies_on_the_border_and_a_quarter_of_a_filled_square():

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
 from toyviz import metrics, probe, settings, theory
 from toyviz.claims.claim import SEEDS, Claim, Finding, metric, training_size
-from toyviz.experiment import Experiment, sweep
+from toyviz.experiment import MAX_CELLS, Experiment, sweep
 from toyviz.result import Result
 from toyviz.settings import EXPERIMENTS
 from toyviz.tables import BIG, FITTED
@@ -21,20 +22,21 @@ GENERAL = 4  # so many features that stand out, and the network generalises: the
 ROUND = 1.14  # squareness up to here: a circle has 1.00, a disc 1.06, a filled square 1.23, its outline 1.38
 
 
-def _base(name: str, size: str, seed: int) -> Experiment:
-    base = EXPERIMENTS[name].at(size)
-    return base.with_(seed=seed)
+def _base(name: str, recipe: str, seed: int) -> Experiment:
+    return EXPERIMENTS[name].at(recipe).with_(seed=seed)
 
 
 # -- superposition -----------------------------------------------------------------------------------------------------
 
 
-def _densities(size: str, seed: int) -> list[Experiment]:
-    return sweep(_base("superposition", size, seed), sparsity=settings.SPARSITIES)
+def _densities(recipe: str, seed: int) -> list[Experiment]:
+    # The post warns of a bias that does not start at 0, so its start is named: plain leaves it there.
+    base = _base("superposition", recipe, seed).with_(bias_init="zeros")
+    return sweep(base, sparsity=settings.SPARSITIES)
 
 
-def _starts(size: str, seed: int) -> list[Experiment]:
-    every = _densities(size, seed)
+def _starts(recipe: str, seed: int) -> list[Experiment]:
+    every = _densities(recipe, seed)
     others = [start for start in settings.BIAS_STARTS.values() if start != ("zeros", 0.0)]
     return every + [
         experiment.with_(bias_init=kind, bias_offset=offset) for kind, offset in others for experiment in every
@@ -179,20 +181,27 @@ def _apart(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def _over_sizes(name: str) -> Callable[[str, int], list[Experiment]]:
-    return lambda size, seed: sweep(_base(name, size, seed), n_samples=settings.SAMPLE_SIZES)
+    return lambda recipe, seed: sweep(_base(name, recipe, seed), n_samples=settings.SAMPLE_SIZES)
+
+
+def _sweeps(results: Sequence[Result], arch: str) -> list[dict[int, Result]]:
+    """The sweeps over T among these results, each of one recipe and one size of the network, the smallest T first.
+
+    The longest comes first, and of equally long ones that whose learning rate changes: it is the one that is meant,
+    where others at a constant rate stand beside it. The seeds of the best starts differ, and are not looked at.
+    """
+    found: dict[Experiment, dict[int, Result]] = {}
+    for r in results:
+        e = r.experiment
+        if e.arch == arch and e.n_samples is not None and e.task == "autoencode":
+            found.setdefault(e.with_(n_samples=1, seed=0, data_seed=None), {})[training_size(r)] = r
+    order = sorted(found, key=lambda e: (-len(found[e]), e.schedule == "constant"))
+    return [dict(sorted(found[e].items())) for e in order]
 
 
 def _by_size(results: Sequence[Result], arch: str) -> dict[int, Result]:
-    """The results of a sweep over T, smallest first."""
-    fitting = [
-        r
-        for r in results
-        if r.experiment.arch == arch
-        and r.experiment.n_samples is not None
-        and r.experiment.schedule == "warmup_cosine"
-        and r.experiment.task == "autoencode"
-    ]
-    return {training_size(r): r for r in sorted(fitting, key=training_size)}
+    """The results of the longest sweep over T, smallest first."""
+    return next(iter(_sweeps(results, arch)), {})
 
 
 def _peak(runs: dict[int, Result]) -> int | None:
@@ -231,19 +240,116 @@ def loss_peaks_and_ends_below_the_constant(results: Sequence[Result]) -> Finding
     )
 
 
-def ten_times_earlier(results: Sequence[Result]) -> Finding | None:
-    """The paper, with n = 10,000: peak at T = 2000, features from 5000 on. A tenth, within a step of the grid of T."""
-    runs = _by_size(results, "relu_output")
-    top, first = _peak(runs), _generalising(runs)
-    if top is None or next(iter(runs.values())).experiment.n_features != 1000:
+# T of the paper's size, and a tenth of them: on such grids what comes exactly ten times earlier is at the same place.
+TENTHS = (20, 50, 100, 200, 500, 1000, 2000, 5000)
+PAPER_PEAK, PAPER_ONSET = 2000, 5000  # of the paper's own curve, n = 10,000 [TDD-fig]
+STEP = 2.5  # between two neighbours of such a grid lies at most this factor
+
+
+def _of_the_papers_size(recipe: str, seed: int) -> list[Experiment]:
+    """The sweep over T with the paper's n = 10,000 and S = .999, as far as it fits in memory."""
+    base = _base("double_descent", recipe, seed).with_(n_features=10_000, sparsity=0.999)
+    return sweep(base, n_samples=[10 * T for T in TENTHS if 10 * T * base.n_features <= MAX_CELLS])
+
+
+def _both_sizes(recipe: str, seed: int) -> list[Experiment]:
+    return sweep(_base("double_descent", recipe, seed), n_samples=TENTHS) + _of_the_papers_size(recipe, seed)
+
+
+class Place(NamedTuple):
+    """Where a sweep over T has its peak, between two T if need be, and from which T on features stand out."""
+
+    peak: float | None
+    onset: int | None
+
+
+def _place(runs: dict[int, Result], sizes: Sequence[int]) -> Place:
+    """Of the networks at these sizes, those that are there."""
+    found = {T: runs[T] for T in sizes if T in runs}
+    losses = {T: metric(r, "test_loss") for T, r in found.items()}
+    return Place(_refined_peak(losses), next((T for T, r in found.items() if _big(r) >= GENERAL), None))
+
+
+def _refined_peak(losses: dict[int, float]) -> float | None:
+    """The T with the highest loss, moved to the vertex of the parabola through it and its two neighbours in log T and
+    log loss; None where it is the first or the last.
+
+    The middle one of three is the highest, so the vertex lies between the midpoints on its two sides: it is off by less
+    than half a step of the grid, and says nothing finer than that.
+    """
+    sizes = sorted(losses)
+    top = max(range(len(sizes)), key=lambda k: losses[sizes[k]])
+    if not 0 < top < len(sizes) - 1:
         return None
+    x = np.log([sizes[k] for k in (top - 1, top, top + 1)])
+    y = np.log([losses[sizes[k]] for k in (top - 1, top, top + 1)])
+    left, right = (y[1] - y[0]) / (x[1] - x[0]), (y[2] - y[1]) / (x[2] - x[1])  # left >= 0 >= right
+    if left == right:
+        return float(sizes[top])
+    ends = (x[0] + x[1]) / 2, (x[1] + x[2]) / 2
+    return float(np.exp(ends[0] + (ends[1] - ends[0]) * left / (left - right)))
+
+
+def ten_times_earlier(results: Sequence[Result]) -> Finding | None:
+    """Peak and onset of n = 10,000 over those of n = 1000, on grids of T that are a factor of ten apart.
+
+    Exactly ten times, read off such a grid, is the same place on both. Seeds differ by a step, so the median of their
+    ratios must be within a step of 10; and if all are off to the same side by more than half a step, which is what the
+    grid can tell, it is another number than ten. Three quarters of the seeds must have both places. Without networks of
+    the paper's size, as on the page, the paper's own curve stands in for them.
+    """
+    small, large = _by_seed(results, 1000), _by_seed(results, 10_000)
+    if not small or not all(max(runs) >= 1000 and len(runs) >= 4 for runs in small.values()):
+        return None
+    ratios: dict[str, list[float]] = {"peak": [], "onset": []}
+    told: dict[str, list[str]] = {"peak": [], "onset": []}
+    for seed, runs in small.items():
+        here = _place(runs, TENTHS)
+        there = _place(large[seed], [10 * T for T in TENTHS]) if seed in large else None
+        if large and there is None:
+            continue
+        there = there or Place(PAPER_PEAK, PAPER_ONSET)
+        for name in ratios:
+            less, more = getattr(here, name), getattr(there, name)
+            told[name].append(f"{_size(less)} and {_size(more)}")
+            if less is not None and more is not None:
+                ratios[name].append(more / less)
+    if not told["peak"]:
+        return None
+    against = "n = 10,000" if large else "the paper's own curve"
     return Finding(
         {
-            "the peak is within a grid step of T = 200": top in (100, 200, 500),
-            "features stand out from T = 500 to 2000 on": first in (500, 1000, 2000),
+            name: len(ratios[of]) >= 0.75 * len(told[of]) and _ten(ratios[of])
+            for of, name in (("peak", "the peak comes ten times earlier"), ("onset", "so do the features"))
         },
-        f"the test loss peaks at T = {top}; {GENERAL} features stand out from T = {first} on",
+        f"n = 1000 and {against}: test loss peaks at T = {', '.join(told['peak'])}{_spread(ratios['peak'])}; {GENERAL} "
+        f"features stand out from T = {', '.join(told['onset'])} on{_spread(ratios['onset'])}",
     )
+
+
+def _by_seed(results: Sequence[Result], n_features: int) -> dict[int, dict[int, Result]]:
+    """The sweep over T of each seed with this many features; of one network where there is one of m = 2."""
+    seeds: dict[int, list[Result]] = {}
+    for r in results:
+        if r.experiment.n_features == n_features:
+            seeds.setdefault(r.experiment.seed, []).append(r)
+    return {seed: runs for seed, of_seed in sorted(seeds.items()) if (runs := _by_size(of_seed, "relu_output"))}
+
+
+def _ten(ratios: Sequence[float]) -> bool:
+    """Whether the median is within a step of the grid of 10, and not all are off by half a step to the same side."""
+    half = STEP**0.5
+    return 10 / STEP <= float(np.median(ratios)) <= 10 * STEP and min(ratios) <= 10 * half and max(ratios) >= 10 / half
+
+
+def _spread(ratios: Sequence[float]) -> str:
+    if not ratios:
+        return ""
+    return f" (ratio {np.median(ratios):.3g}, {min(ratios):.3g} to {max(ratios):.3g})"
+
+
+def _size(T: float | None) -> str:
+    return "none" if T is None else f"{T:.0f}"
 
 
 def memorises_then_generalises(results: Sequence[Result]) -> Finding | None:
@@ -319,56 +425,90 @@ def same_size_for_all_seeds(results: Sequence[Result]) -> Finding | None:
     )
 
 
-def _schedules(size: str, seed: int) -> list[Experiment]:
-    usual = sweep(_base("double_descent", size, seed), n_samples=(10, 30, 100, 1000))
-    constant = [experiment.with_(schedule="constant", warmup=0) for experiment in usual]
-    return usual + constant + [experiment.with_(lr=experiment.lr / 2) for experiment in constant]
+SCHEDULED = (200, 500, 1000)  # T at which the ends of training at several rates are compared
+FEW = (10, 30, 100)  # and those of few samples, which a schedule should fit the better
+TIMES = 2.0  # losses that differ by less differ no more than those of two seeds may
 
 
-def _by_schedule(results: Sequence[Result], T: int) -> dict[str, Result]:
-    """The bottlenecks at this T: the usual one, and those at a constant rate of the same peak and the same travel."""
-    usual = _by_size(results, "relu_output").get(T)
-    if usual is None:
-        return {}
-    e = usual.experiment
-    wanted = {
-        e.with_(schedule="constant", warmup=0): "at the same peak",
-        e.with_(schedule="constant", warmup=0, lr=e.lr / 2): "over the same travel",
-    }
-    found = {wanted[r.experiment]: r for r in results if r.experiment in wanted}
-    return {"usual": usual, **found} if len(found) == len(wanted) else {}
+def _schedules(*sizes: int) -> Callable[[str, int], list[Experiment]]:
+    """Each T with a schedule and at two constant rates."""
+
+    def evidence(recipe: str, seed: int) -> list[Experiment]:
+        base = _base("double_descent", recipe, seed)
+        if base.schedule == "constant":  # of plain: it is given the paper's, with as large a share of warm-up
+            base = base.with_(schedule="warmup_cosine", warmup=base.steps // 20)
+        usual = sweep(base, n_samples=sizes)
+        return [each for experiment in usual for each in (experiment, *_constants(experiment))]
+
+    return evidence
+
+
+def _constants(usual: Experiment) -> dict[Experiment, str]:
+    """The same network at a constant rate. A weight moves about as far at half of the peak, which is what the rates of
+    either schedule are on average."""
+    constant = usual.with_(schedule="constant", warmup=0)
+    return {constant: "at the same peak", constant.with_(lr=usual.lr / 2): "over the same travel"}
+
+
+def _by_schedule(results: Sequence[Result], T: int) -> dict[str, list[Result]]:
+    """The bottlenecks at this T, one a seed: with a schedule, and at both constant rates; empty if any is missing."""
+    by_seed: dict[int, list[Result]] = {}
+    for result in results:
+        by_seed.setdefault(result.experiment.seed, []).append(result)
+    rows: dict[str, list[Result]] = {}
+    for of_seed in by_seed.values():
+        usual = _by_size(of_seed, "relu_output").get(T)
+        wanted = _constants(usual.experiment) if usual else {}
+        found = {wanted[r.experiment]: r for r in of_seed if r.experiment in wanted}
+        if usual and len(found) == len(wanted):
+            for name, result in {"usual": usual, **found}.items():
+                rows.setdefault(name, []).append(result)
+    return rows
 
 
 def schedule_matters(results: Sequence[Result]) -> Finding | None:
-    """At T = 1000 a constant rate has another test loss, by a factor of two, and other features."""
-    runs = _by_schedule(results, 1000)
-    if not runs:
+    """At some T a constant rate ends with another train or test loss, by a factor of two, or with other features, by
+    two: so much do three quarters of its seeds lie beyond every seed with a schedule."""
+    rows = {T: row for T in SCHEDULED if (row := _by_schedule(results, T))}
+    if not rows:
         return None
-    usual = runs.pop("usual")
-    loss, big = metric(usual, "test_loss"), _big(usual)
-    parts = {}
-    for name, run in runs.items():
-        other = metric(run, "test_loss")
-        parts[f"a constant rate {name} has another test loss"] = max(loss, other) > 2 * min(loss, other)
-        parts[f"a constant rate {name} has other features"] = abs(big - _big(run)) >= 2
-    measured = ", ".join(f"{metric(run, 'test_loss'):.3g} and {_big(run)} {name}" for name, run in runs.items())
-    return Finding(
-        parts,
-        f"test loss and features that stand out at T = 1000: {loss:.3g} and {big} with warm-up and cosine; at a "
-        f"constant rate {measured}",
-    )
+    parts, measured = {}, []
+    for name in ("at the same peak", "over the same travel"):
+        found = [gap for T, row in rows.items() for gap in _differences(row[name], row["usual"], T)]
+        parts[f"a constant rate {name} ends elsewhere"] = bool(found)
+        measured.append(f"{name} {max(found)[1] if found else 'nothing differs as much'}")
+    return Finding(parts, f"a constant rate instead of a schedule, medians over seeds: {'; '.join(measured)}")
+
+
+def _differences(constant: Sequence[Result], usual: Sequence[Result], T: int) -> list[tuple[float, str]]:
+    """In what these networks of one T differ clearly: as a multiple of what counts, and in words."""
+    found = []
+    for name in ("test_loss", "train_loss"):
+        a, b = (np.array([max(metric(r, name), 1e-12) for r in some]) for some in (constant, usual))
+        if _beyond(np.log(a), np.log(b), np.log(TIMES)):
+            size = abs(np.log(np.median(a) / np.median(b))) / np.log(TIMES)
+            words = f"{np.median(a):.3g} instead of {np.median(b):.3g} {name.replace('_', ' ')} at T = {T}"
+            found.append((float(size), words))
+    a, b = (np.array([float(_big(r)) for r in some]) for some in (constant, usual))
+    if _beyond(a, b, 2):
+        words = f"{np.median(a):g} instead of {np.median(b):g} features at T = {T}"
+        found.append((abs(float(np.median(a) - np.median(b))) / 2, words))
+    return found
+
+
+def _beyond(a: np.ndarray, b: np.ndarray, margin: float) -> bool:
+    """Whether three quarters of a lie above all of b by the margin, or below all of b."""
+    return bool(max((a >= b.max() + margin).mean(), (a <= b.min() - margin).mean()) >= 0.75)
 
 
 def schedule_memorises_better(results: Sequence[Result]) -> Finding | None:
     """Median train loss over seeds at T = 10, 30, 100: lower with warm-up and cosine than at a constant rate."""
-    seeds = sorted({result.experiment.seed for result in results})
     parts, measured = {}, []
-    for T in (10, 30, 100):
-        rows = [_by_schedule([r for r in results if r.experiment.seed == seed], T) for seed in seeds]
-        rows = [row for row in rows if row]
-        if not rows:
+    for T in FEW:
+        row = _by_schedule(results, T)
+        if not row:
             return None
-        medians = {name: float(np.median([metric(row[name], "train_loss") for row in rows])) for name in rows[0]}
+        medians = {name: float(np.median([metric(r, "train_loss") for r in runs])) for name, runs in row.items()}
         usual = medians.pop("usual")
         for name, loss in medians.items():
             parts[f"better than a constant rate {name} at T = {T}"] = usual < loss
@@ -423,6 +563,11 @@ def _turn(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> float:
     return float((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))
 
 
+# Fresh batches are not what the notebook's recipe is told of, and their test loss is all that a best start could go by.
+FRESH = ("quick", "paper", "plain")
+FIXED = ("quick", "paper", "plain", "notebook")  # end states: none of them is plain-early's
+ZERO = {"bias": ("zeros", 0.0)}
+
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         "dense_keeps_the_most_important",
@@ -431,7 +576,11 @@ CLAIMS: tuple[Claim, ...] = (
         "superposition",
         _densities,
         dense_keeps_the_most_important,
+        recipes=FRESH,
+        post_says="The basic results of the paper on superposition come out the same. There, dense features leave the "
+        "m most important ones a direction each, and nothing to the others.",
         view="densities",
+        choice=ZERO,
     ),
     Claim(
         "sparser_stores_more",
@@ -440,7 +589,11 @@ CLAIMS: tuple[Claim, ...] = (
         "superposition",
         _densities,
         sparser_stores_more,
+        recipes=FRESH,
+        post_says="The basic results of the paper on superposition come out the same. There, the sparser the features, "
+        "the more of them are represented, sharing directions.",
         view="densities",
+        choice=ZERO,
     ),
     Claim(
         "least_important_share_first",
@@ -449,7 +602,11 @@ CLAIMS: tuple[Claim, ...] = (
         "superposition",
         _densities,
         least_important_share_first,
+        recipes=FRESH,
+        post_says="The basic results of the paper on superposition come out the same. There, the less important of the "
+        "stored features share directions first, two by two, one opposite to the other.",
         view="densities",
+        choice=ZERO,
     ),
     Claim(
         "bias_start_matters",
@@ -458,6 +615,9 @@ CLAIMS: tuple[Claim, ...] = (
         "superposition",
         _starts,
         bias_start_matters,
+        recipes=FRESH,
+        post_says="The results are sensitive to how the bias starts: from a start other than 0 they look significantly "
+        "different.",
         across_seeds=True,
         view="bias_start",
     ),
@@ -468,6 +628,9 @@ CLAIMS: tuple[Claim, ...] = (
         "double_descent",
         _over_sizes("double_descent"),
         loss_peaks_and_ends_below_the_constant,
+        recipes=FIXED,
+        post_says="The bottleneck with 1,000 features and a sparsity of .99 shows double descent over the number of "
+        "samples: between memorising and generalising the network is confused, and its test loss is high.",
         view="over_t",
     ),
     Claim(
@@ -475,9 +638,13 @@ CLAIMS: tuple[Claim, ...] = (
         "With a tenth of the paper's features, the peak and the features come at a tenth of its training samples.",
         (11,),
         "double_descent",
-        _over_sizes("double_descent"),
+        _both_sizes,
         ten_times_earlier,
+        recipes=FIXED,
+        post_says="With a tenth of the paper's features, and ten times their density, everything happens exactly ten "
+        "times earlier, counted in training samples.",
         view="over_t",
+        choice={"n_samples": TENTHS},
     ),
     Claim(
         "memorises_then_generalises",
@@ -486,6 +653,9 @@ CLAIMS: tuple[Claim, ...] = (
         "double_descent",
         _over_sizes("double_descent"),
         memorises_then_generalises,
+        recipes=FIXED,
+        post_says="Weights and hidden vectors change over the number of samples as in the paper: few samples are "
+        "memorised, each a hidden vector of its own, and many lead to a few features.",
         view="over_t",
     ),
     Claim(
@@ -495,6 +665,9 @@ CLAIMS: tuple[Claim, ...] = (
         "double_descent",
         _over_sizes("double_descent"),
         dimensions_go_to_four_to_six_features,
+        recipes=FIXED,
+        post_says="The fractional dimensions look as in the paper: samples have them first, nothing stands out in "
+        "between, and in the end a few features do.",
         view="over_t",
     ),
     Claim(
@@ -504,30 +677,32 @@ CLAIMS: tuple[Claim, ...] = (
         "double_descent",
         _over_sizes("double_descent"),
         same_size_for_all_seeds,
+        recipes=FIXED,
+        post_says="Whatever the seed, the network flips from memorising to generalising at the same number of samples.",
         across_seeds=True,
         view="over_t",
     ),
     Claim(
         "schedule_matters",
-        "The schedule of the learning rate makes a difference to where generalising begins.",
+        "The schedule of the learning rate makes a difference to what training ends with.",
         (9,),
         "double_descent",
-        _schedules,
+        _schedules(*SCHEDULED),
         schedule_matters,
+        recipes=FIXED,
+        post_says="The schedule of the learning rate, as the paper describes it, makes a difference.",
+        across_seeds=True,
         view="schedule",
-        note="With the paper's small steps it does not: a constant rate ends at the same five features and the same "
-        "test loss. It does in a hurry. With the quick recipe, whose steps are ten times larger, a constant rate has "
-        "no features at T = 1000 in any seed. At the same peak its test loss is 46 to 67, where warm-up and a cosine "
-        "have 0.99; at half of that, over the same travel, it is 13 to 27 in three seeds and 0.994 in the fourth. A "
-        "rate that falls to 0 lets large steps settle; small ones settle anyway.",
     ),
     Claim(
         "schedule_memorises_better",
         "Warm-up and a cosine fit a small training set better than a constant learning rate.",
-        (9,),
+        (),
         "double_descent",
-        _schedules,
+        _schedules(*FEW),
         schedule_memorises_better,
+        recipes=("quick", "paper", "notebook"),  # plain has no schedule of its own
+        own=True,
         across_seeds=True,
         view="schedule",
         note="At the post's size it does for T = 10, and not for T = 30 and 100, where a constant rate fits about as "
@@ -541,6 +716,9 @@ CLAIMS: tuple[Claim, ...] = (
         "double_descent",
         _over_sizes("double_descent_untied"),
         untied_has_no_squares,
+        recipes=FIXED,
+        post_says="The squares are not due to the weights being two matrices: with W1 and W2 in place of one matrix "
+        "used twice, the original setting shows circles, and double descent.",
         view="over_t",
         choice={"network": "relu_output_untied"},
     ),
