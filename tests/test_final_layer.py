@@ -188,9 +188,10 @@ def test_a_filled_square_is_a_square_and_a_blob_is_none():
 def test_square_rose_and_circle_are_told_apart():
     sparse_box = np.sign(BOX) * (1 - 0.2 * np.abs(BOX))  # corners: their sums reach along the diagonals
     good = made(BASE, W1=sparse_box, W2=RING)
-    bad = made(BASE, W1=BLOB, W2=RING * RNG.uniform(0.1, 2, (1000, 1)))
+    disc = RING * np.sqrt(RNG.uniform(0, 1, (1000, 1)))
+    bad = made(BASE, W1=BLOB, W2=disc)
     parts = final_layer.rose_and_circle([good]).parts
-    assert parts["W1 is a square"]
+    assert parts["W1 is a square along the axes"]
     assert parts["W2 is a circle"]
     assert set(final_layer.rose_and_circle([bad]).parts.values()) == {False}
 
@@ -218,6 +219,19 @@ def test_a_bias_of_both_signs_works_both_ways_and_one_of_one_sign_does_not():
     both[labels[:3]] = [-1, 1, 1]
     assert verdict("bias", made(BASE, b2=both)) == "holds"
     assert verdict("bias", made(BASE, b2=np.ones(1000))) == "partly"
+
+
+def test_with_the_notebooks_recipe_only_the_start_with_the_lowest_train_loss_is_looked_at():
+    soft = EXPERIMENTS["unembedding_soft"].at("notebook")
+    starts = CLAIMS["soft_square"].networks("notebook", 100)
+    assert [(e.seed, e.data_seed) for e in starts] == [(seed, 100) for seed in range(400, 404)]
+    assert {e.with_(seed=0, data_seed=None) for e in starts} == {soft}
+    for square in range(4):
+        shapes_ = [BOX if k == square else BLOB for k in range(4)]
+        losses = [{"train_loss": loss, "test_loss": 1.0} for loss in (0.4, 0.3, 0.1, 0.2)]
+        networks = [made(*each[:2], W1=each[2]) for each in zip(starts, losses, shapes_, strict=True)]
+        found = judge(CLAIMS["soft_square"], networks, "notebook")
+        assert (found.verdict, found.voters) == ("holds" if square == 2 else "fails", 1)
 
 
 def test_soft_labels_need_a_square_of_their_own():
@@ -255,7 +269,8 @@ def test_squares_must_be_clearest_at_500_and_not_there_with_few_samples():
         return [made(BASE.with_(n_samples=T), W1=shapes_by_size.get(T, BLOB)) for T in SAMPLE_SIZES]
 
     assert verdict("shapes", *at({500: BOX})) == "holds"
-    assert verdict("shapes", *at({})) != "holds"
+    assert verdict("shapes", *at({})) == "fails"
+    assert verdict("shapes", *at({500: metrics.turned(BOX.T, 45).T})) == "fails"
     assert verdict("shapes", *at(dict.fromkeys(SAMPLE_SIZES, BOX))) == "partly"
     assert verdict("shapes", *at({500: BOX})[:5]) is None
 
@@ -267,19 +282,23 @@ def test_a_second_descent_needs_a_peak_inside_and_an_accuracy_that_mirrors_it():
             for T, loss, accuracy in zip(SAMPLE_SIZES, losses, accuracies, strict=True)
         ]
 
-    bump = [5, 6, 7, 8, 9, 10, 20, 40, 80, 120, 150, 140, 90]
+    bump = [5, 6, 7, 8, 9, 10, 20, 40, 80, 120, 150, 148, 145, 143, 140, 90]
     mirror = [0.01 - loss / 20_000 for loss in bump]
     assert verdict("descent", *curve(bump, mirror)) == "holds"
+    higher_before = [5, 6, 7, 8, 9, 300, 200, *bump[7:]]
+    assert verdict("descent", *curve(higher_before, mirror)) == "holds"  # the peak may be a local one
     assert verdict("descent", *curve(sorted(bump), mirror)) == "fails"
     assert verdict("descent", *curve(bump, bump)) == "partly"
     flat = sorted((loss / 100 for loss in bump), reverse=True)
-    assert verdict("descent", *curve(flat, mirror)) != "holds"
+    assert verdict("descent", *curve(flat, mirror)) == "fails"
     assert verdict("descent", *curve(bump, mirror)[:6]) is None
 
 
 # each part at its threshold: shapes as numbers, on either side of it
 
-DECISIVE = {"the peak lies inside, between 100 and 2,000", "for every training sample"}
+PEAKED = "a peak, higher than both sides by a tenth"
+SQUARE_AT_500 = "a square along the axes at T = 500"
+DECISIVE = {PEAKED, SQUARE_AT_500, "for every training sample"}
 
 
 def denied(finding):
@@ -305,15 +324,18 @@ OTHERS = (  # that no claim asks for
     ("name", "shapes_", "said"),
     [
         ("xavier_square", {XAVIER: (1.21, 1.1)}, "holds"),
-        ("xavier_square", {XAVIER: (1.21, 1.12)}, "partly"),
+        ("xavier_square", {XAVIER: (1.21, 1.12)}, "fails"),
         ("xavier_square", {XAVIER: (1.19, 1.0)}, "fails"),
-        ("soft_square", {SOFT: (1.21,)}, "holds"),
-        ("soft_square", {SOFT: (1.19,)}, "fails"),
-        ("split", {BASE: (1.21,), SQUARED: (1.13,)}, "holds"),
-        ("split", {BASE: (1.19,), SQUARED: (1.13,)}, "partly"),
-        ("split", {BASE: (1.21,), SQUARED: (1.15,)}, "fails"),
-        ("one_matrix", {BASE: (1.0,), TIED: (1.21,)}, "holds"),
-        ("one_matrix", {BASE: (1.3,), TIED: (1.19,)}, "fails"),
+        ("soft_square", {SOFT: (1.21, 1.1)}, "holds"),
+        ("soft_square", {SOFT: (1.21, 1.12)}, "fails"),
+        ("soft_square", {SOFT: (1.19, 1.0)}, "fails"),
+        ("split", {BASE: (1.21, 1.1), SQUARED: (1.13, 1.0)}, "holds"),
+        ("split", {BASE: (1.21, 1.12), SQUARED: (1.13, 1.0)}, "partly"),
+        ("split", {BASE: (1.19, 1.0), SQUARED: (1.13, 1.0)}, "partly"),
+        ("split", {BASE: (1.21, 1.1), SQUARED: (1.15, 1.0)}, "fails"),
+        ("one_matrix", {BASE: (1.0, 1.0), TIED: (1.21, 1.1)}, "holds"),
+        ("one_matrix", {BASE: (1.3, 1.0), TIED: (1.21, 1.12)}, "fails"),
+        ("one_matrix", {BASE: (1.3, 1.0), TIED: (1.19, 1.0)}, "fails"),
         ("optimizer", {XAVIER: (1.25,), SGD: (1.14, 1.05)}, "holds"),
         ("optimizer", {XAVIER: (1.25,), SGD: (1.14, 1.23)}, "holds"),
         ("optimizer", {XAVIER: (1.25,), SGD: (1.14, 1.03)}, "partly"),
@@ -333,12 +355,6 @@ def test_a_verdict_about_shapes_turns_at_its_squareness(name, shapes_, said, mon
         assert verdict(name, *less) == "partly"
 
 
-def test_soft_labels_are_told_at_fewer_samples_too(monkeypatch):
-    monkeypatch.setattr(final_layer, "squareness", lambda result: 1 + result.experiment.n_samples / 1000)
-    finding = final_layer.soft_labels_give_squares([made(SOFT.with_(n_samples=size)) for size in (500, 100, 50)])
-    assert finding.measured == "squareness of W1 with soft labels 1.10 at T = 100, 1.50 at T = 500"
-
-
 SQUARES = {10: 1.5, 15: 1.2, 100: 1.2, 200: 1.2, 500: 1.25, 2000: 1.2}  # ten samples have too few features for a shape
 
 
@@ -352,17 +368,24 @@ SQUARES = {10: 1.5, 15: 1.2, 100: 1.2, 200: 1.2, 500: 1.25, 2000: 1.2}  # ten sa
         ({15: 1.225}, ["less square with few samples and with many"]),
         ({2000: 1.215}, []),
         ({2000: 1.225}, ["less square with few samples and with many"]),
-        ({500: 1.19, 15: 1.1, 2000: 1.1}, ["square at T = 500"]),
+        ({500: 1.19, 15: 1.1, 2000: 1.1}, [SQUARE_AT_500]),
     ],
 )
 def test_squares_at_500_are_compared_with_every_other_size(changes, said, monkeypatch):
     values = SQUARES | changes
-    monkeypatch.setattr(final_layer, "squareness", lambda result: values[result.experiment.n_samples])
-    finding = final_layer.squares_in_between([made(BASE.with_(n_samples=size)) for size in values])
+    lost = 0.11
+    monkeypatch.setattr(
+        final_layer, "squareness", lambda result, degrees=0: values[result.experiment.n_samples] - lost * degrees / 45
+    )
+    networks = [made(BASE.with_(n_samples=size)) for size in values]
+    finding = final_layer.squares_in_between(networks)
     assert denied(finding) == said
+    lost = 0.09
+    assert denied(final_layer.squares_in_between(networks)) == [SQUARE_AT_500, *(set(said) - {SQUARE_AT_500})]
     if not changes:
         assert finding.measured == (
-            "squareness of W1 1.25 at T = 500, 1.20 at T = 15, 1.20 at T = 2,000; the most square is T = 500 with 1.25"
+            "squareness of W1 1.25 (1.14 turned by 45 degrees) at T = 500, 1.20 at T = 15, 1.20 at T = 2,000; the most "
+            "square is T = 500 with 1.25"
         )
 
 
@@ -378,15 +401,13 @@ def test_squares_at_500_are_compared_with_every_other_size(changes, said, monkey
     ],
 )
 def test_the_transition_takes_five_sizes_from_few_samples_to_many(sizes, enough, monkeypatch):
-    monkeypatch.setattr(final_layer, "squareness", lambda result: 1.0)
+    monkeypatch.setattr(final_layer, "squareness", lambda result, degrees=0: 1.0)
     assert (final_layer.squares_in_between([made(BASE.with_(n_samples=size)) for size in sizes]) is not None) == enough
 
 
 PEAK = {10: 500, 15: 5, 100: 20, 200: 30, 500: 50, 1000: 40, 2000: 10}  # test losses; those of 10 samples do not count
 MIRROR = {10: 0.9, 15: 0.9, 100: 0.4, 200: 0.3, 500: 0.1, 1000: 0.2, 2000: 0.5}
-INSIDE, AGAIN = "the peak lies inside, between 100 and 2,000", "it falls again by a tenth or more"
-WORSE, MIRRORED = "T = 500 is worse than saying nothing", "accuracy is low where the loss is high"
-BETTER = "the largest T is better than saying nothing"
+MIRRORED = "accuracy is low where the loss is high"
 
 
 @pytest.mark.parametrize(
@@ -394,20 +415,20 @@ BETTER = "the largest T is better than saying nothing"
     [
         ({}, {}, []),
         ({100: 60}, {100: 0.05}, []),
-        ({50: 60}, {}, [INSIDE]),
-        ({15: 60}, {}, [INSIDE]),
-        ({2000: 60}, {2000: 0.05}, [INSIDE, AGAIN]),
+        ({50: 60}, {}, []),
+        ({15: 60}, {}, []),  # the peak at 500 is a local one: 20 before it, 10 after it
+        ({15: 60, 100: 55, 200: 52}, {100: 0.05, 200: 0.08}, [PEAKED]),  # it falls all the way
+        ({15: 60, 100: 46, 200: 47}, {100: 0.3}, [PEAKED]),  # 50 is less than a tenth above 46
+        ({15: 60, 100: 45, 200: 47}, {100: 0.3}, []),
+        ({2000: 60}, {2000: 0.05}, []),  # it rises again after 40
+        ({1000: 55, 2000: 60}, {1000: 0.08, 2000: 0.05}, [PEAKED]),
+        ({1000: 48, 2000: 46}, {1000: 0.15, 2000: 0.18}, [PEAKED]),
+        ({1000: 48, 2000: 45}, {1000: 0.15, 2000: 0.18}, []),
         ({2000: 60, 5000: 10}, {2000: 0.05, 5000: 0.6}, []),
-        ({5000: 60, 10_000: 6.8}, {5000: 0.05, 10_000: 0.6}, [INSIDE]),
-        ({2000: 44.5}, {2000: 0.15}, []),
-        ({2000: 45.5}, {2000: 0.15}, [AGAIN]),
-        ({500: 6.95}, {500: 0.6}, []),
-        ({500: 6.85}, {500: 0.6}, [WORSE]),
+        ({500: 6.85, 100: 5, 200: 6, 1000: 6.2, 2000: 5}, {500: 0.05}, []),  # below ln n is a peak too
         ({}, {100: 0.5, 200: 0.2, 1000: 0.3, 2000: 0.4}, []),  # a rank correlation of -0.7
         ({}, {100: 0.4, 200: 0.1, 500: 0.2, 1000: 0.5, 2000: 0.6}, [MIRRORED]),
         ({}, {100: 0.11}, []),
-        ({10_000: 6.85}, {10_000: 0.6}, []),
-        ({10_000: 6.95}, {10_000: 0.6}, [BETTER]),
     ],
 )
 def test_the_second_descent_of_the_unembedding_turns_at_its_thresholds(losses, accuracies, said):
@@ -420,8 +441,8 @@ def test_the_second_descent_of_the_unembedding_turns_at_its_thresholds(losses, a
     assert denied(finding) == said
     if losses == PEAK and accuracies == MIRROR | {50: 0.9}:
         assert finding.measured == (
-            "mean test cross-entropy peaks at T = 500 with 50; 5 at T = 15, 10 at T = 2,000 (ln n = 6.91); rank "
-            "correlation with the test accuracy from T = 100 on -1.00"
+            "mean test cross-entropy 5 before and 10 after a peak of 50 at T = 500 (ln n = 6.91); rank correlation "
+            "with the test accuracy from T = 100 on -1.00"
         )
 
 
@@ -462,20 +483,26 @@ def test_a_lookup_table_of_ten_active_features_turns_at_its_thresholds(train, te
     ("changes", "said"),
     [
         ({}, []),
-        ({"W1": 1.19}, ["W1 is a square"]),
+        ({"W1": 1.19}, ["W1 is a square along the axes"]),
+        ({"turned": 1.12}, ["W1 is a square along the axes"]),
         ({"petals": 1.09}, ["h is a rose"]),
-        ({"W2": 1.13}, ["W2 is a circle"]),
-        ({"spread": 0.36}, ["W2 is a circle"]),
+        ({"on": 79}, ["W2 is a circle"]),
+        ({"inside": 6}, ["W2 is a circle"]),
+        ({"empty": 91}, ["W2 is a circle"]),
     ],
 )
 def test_a_rose_and_a_circle_turn_at_their_thresholds(changes, said, monkeypatch):
-    values = {"W1": 1.21, "petals": 1.11, "W2": 1.11, "spread": 0.34} | changes
-    rows = (1 + values["spread"] * np.array([1, -1, 1, -1, 99]))[:, None] * np.eye(5, 2)[[0, 0, 0, 0, 1]]
-    found = SimpleNamespace(hidden=np.ones((3, 2)), rows=rows, seen=np.arange(5) < 4)
-    monkeypatch.setattr(final_layer, "squareness", lambda result: values["W1"])
+    values = {"W1": 1.21, "turned": 1.1, "petals": 1.11, "on": 81, "inside": 5, "empty": 80} | changes
+    lengths = np.where(np.arange(100) < values["on"], 1.0, 1.2)
+    lengths[100 - values["inside"] :] = 0.4
+    around = np.radians(np.linspace(0, 360 - values["empty"], 100))
+    rows = np.stack([np.cos(around), np.sin(around)], axis=1) * lengths[:, None]
+    found = SimpleNamespace(
+        hidden=np.ones((3, 2)), rows=np.vstack([rows, 99 * np.ones((50, 2))]), seen=np.arange(150) < 100
+    )
+    monkeypatch.setattr(final_layer, "squareness", lambda result, degrees=0: values["turned" if degrees else "W1"])
     monkeypatch.setattr(tables, "unembedding", lambda result: found)
     monkeypatch.setattr(metrics, "petals", lambda hidden: values["petals"])
-    monkeypatch.setattr(metrics, "squareness", lambda points: values["W2"] if len(points) == 4 else 9.0)
     finding = final_layer.rose_and_circle([made(BASE)])
     assert denied(finding) == said
 
@@ -488,7 +515,7 @@ def test_a_rose_and_a_circle_turn_at_their_thresholds(changes, said, monkeypatch
         ("first_quadrant", (2,), ["for the first three samples"]),
         ("bias", range(2, 12), []),
         ("bias", range(2, 11), ["lowered for at least a tenth of all"]),
-        ("bias", range(3, 13), ["lowered for one of the first three"]),
+        ("bias", range(3, 13), []),  # none of the first three
         ("bias", range(90), []),
         ("bias", range(91), ["raised for at least a tenth of all"]),
     ],
@@ -525,12 +552,19 @@ def test_the_bias_must_bring_every_sample_on_top_that_has_a_class(biases, said, 
 
 def test_every_claim_is_judged_on_its_own_evidence():
     for claim in final_layer.CLAIMS:
-        for size in ("quick", "paper"):
-            found = claim.evidence(size, 5)
+        for recipe in claim.recipes:
+            found = claim.evidence(recipe, 5)
             assert {experiment.seed for experiment in found} == {5}
             assert {experiment.n_samples for experiment in found} <= set(SAMPLE_SIZES)
             results = [made(experiment, LEARNED) for experiment in found]
             assert claim.check(results) is not None
+
+
+@pytest.mark.parametrize("claim", final_layer.CLAIMS, ids=lambda claim: claim.id)
+def test_every_claim_of_the_post_says_what_the_post_says(claim):
+    assert claim.own != bool(claim.post_says)
+    assert all(text == "" or text.endswith(".") for text in (claim.post_says, claim.changed, claim.note))
+    assert len([part for part in claim.post_says.split(". ") if part]) <= 2
 
 
 def test_a_visitors_own_network_is_judged_in_place_of_the_posts():
