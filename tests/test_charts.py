@@ -124,6 +124,10 @@ FIGURES = {
     "phases, nothing yet": charts.phases(PHASES[:0], "Trained", (0.1, 10.0), (1.0,)),
     "portraits": charts.portraits([charts.Portrait("1 − S = 1", {"density": 1.0}, W1, B2)], "Networks", planes=True),
     "portraits, none": charts.portraits([], "Networks"),
+    "portraits, groups": charts.portraits(
+        [charts.Portrait("1 − S = 1", {"density": 1.0}, W1, B2)], "Networks", groups=2
+    ),
+    "portraits, groups of none": charts.portraits([], "Networks", groups=2),
     "stacks": charts.stacks([NEURONS, NEURONS], "Weights", selected=1, pick=("density",)),
     "stacks, none": charts.stacks([], "Weights"),
     "strips": charts.strips(SPREAD, "density", (1.0, 0.1), "Loss", selected=1.0, seed=1),

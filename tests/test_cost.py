@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toyviz import cost, gallery, settings
+from toyviz import cost, data, gallery, settings
 from toyviz.claims import CLAIMS, report
 from toyviz.cost import ALLOWANCES, Allowance, TooCostly
 from toyviz.experiment import Experiment, sweep
@@ -47,7 +47,18 @@ def experiments():
         known["unembedding"].with_(n_samples=None),
         known["big_fish"].with_(n_samples=None),
         known["limits_one_hot"].with_(arch="mlp", n_hidden=32),
+        *(known["superposition"].with_(data=kind, sparsity=0.9) for kind in ("correlated", "anticorrelated")),
+        *(known["mlp"].with_(n_hidden=m, data="correlated") for m in (16, 17)),
+        known["double_descent"].with_(data="anticorrelated", group_size=10),
     ]
+
+
+@pytest.mark.parametrize(("kind", "size"), [("sparse", 2), ("correlated", 2), ("correlated", 5), ("anticorrelated", 4)])
+def test_the_share_of_samples_with_any_active_feature_is_that_of_what_is_drawn(kind, size):
+    groups = {} if kind == "sparse" else {"group_size": size}
+    tried = Experiment(data=kind, n_features=20, sparsity=0.9, batch_size=40_000, **groups)
+    share = (data.fresh_batch(tried, 0) > 0).any(axis=1).mean()
+    assert cost._sizes(tried).shared == pytest.approx(share, abs=5 * (0.25 / 40_000) ** 0.5)
 
 
 def test_the_estimate_knows_which_kernel_trains_what():

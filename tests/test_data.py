@@ -165,6 +165,61 @@ def test_fresh_batches_can_have_unit_length():
     np.testing.assert_allclose(X * np.linalg.norm(raw, axis=1, keepdims=True), raw, rtol=1e-5)
 
 
+GROUPED = [("correlated", 0.7, 2), ("correlated", 0.9, 5), ("anticorrelated", 0.7, 2), ("anticorrelated", 0.85, 5)]
+DRAWN = {  # the three ways in which features are drawn
+    "a training set": lambda e: data.training_features(e.with_(n_samples=20_000)),
+    "the test set": lambda e: data.held_out_samples(e, 20_000).X,
+    "a fresh batch": lambda e: data.fresh_batch(e.with_(batch_size=20_000), 3),
+}
+
+
+@pytest.mark.parametrize("how", DRAWN)
+@pytest.mark.parametrize(("kind", "sparsity", "size"), GROUPED)
+def test_features_of_a_group_are_active_together_or_never_and_all_else_is_as_without_groups(kind, sparsity, size, how):
+    experiment = Experiment(data=kind, sparsity=sparsity, n_features=20, group_size=size)
+    X = DRAWN[how](experiment)
+    active, p = X > 0, 1 - sparsity
+    assert X.dtype == np.float32
+    for i in range(20):
+        assert near(active[:, i].sum(), p, len(X))
+        values, _ = np.histogram(X[active[:, i], i], bins=4, range=(0, 1))
+        assert all(near(count, 1 / 4, values.sum()) for count in values)
+    for i, j in itertools.combinations(range(20), 2):
+        both = active[:, i] & active[:, j]
+        alike = i // size == j // size
+        if alike and kind == "correlated":
+            # the value of an active feature is as good as never 0
+            assert (active[:, i] == active[:, j]).mean() > 0.9999
+        elif alike:
+            assert not both.any()
+        else:
+            assert near(both.sum(), p * p, len(X))
+        if both.any():  # values know nothing of each other
+            assert abs(np.corrcoef(X[both, i], X[both, j])[0, 1]) < 5 / np.sqrt(both.sum())
+
+
+@pytest.mark.parametrize(("kind", "sparsity", "size"), GROUPED)
+def test_fresh_batches_of_groups_are_the_numbers_of_split_mix_64_of_which_the_first_decides(kind, sparsity, size):
+    experiment = Experiment(data=kind, sparsity=sparsity, n_features=2 * size, group_size=size, batch_size=4)
+    numbers, below = split_mix_64(int(data.batch_start(experiment))), round((1 - sparsity) * 2**40)
+    for step in range(20):
+        expected = []
+        for _ in range(4 * 2):
+            group = list(itertools.islice(numbers, size))
+            u = group[0] // 2**24
+            active = [u < below] * size if kind == "correlated" else [u // below == k for k in range(size)]
+            expected += [(z % 2**24) / 2**24 if there else 0 for z, there in zip(group, active, strict=True)]
+        np.testing.assert_array_equal(data.fresh_batch(experiment, step), np.reshape(expected, (4, 2 * size)))
+
+
+def test_the_test_set_of_groups_is_of_the_same_kind_and_size_and_one_for_every_seed():
+    base = Experiment(data="anticorrelated", n_features=20, sparsity=0.9)
+    held_out = data.held_out_samples(base.with_(seed=4, n_hidden=3)).X
+    np.testing.assert_array_equal(held_out, data.held_out_samples(base).X)
+    for other in (base.with_(group_size=4), base.with_(data="correlated"), base.with_(data="sparse")):
+        assert (held_out != data.held_out_samples(other).X).any()
+
+
 def test_an_experiment_on_fresh_batches_has_no_training_set():
     with pytest.raises(ValueError, match="n_samples is None"):
         data.training_samples(Experiment())

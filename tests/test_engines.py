@@ -4,13 +4,14 @@ import itertools
 
 import numpy as np
 import pytest
+from numba import njit
 
 from toyviz import data, probe, settings
 from toyviz.experiment import ARCHS, Experiment
 from toyviz.model import initial_parameters
 from toyviz.schedules import learning_rates
 from toyviz.train import choose_engine, fused, train
-from toyviz.train.fused import frames
+from toyviz.train.fused import frames, fresh
 
 BASE = {"n_samples": 11, "n_features": 37, "sparsity": 0.8, "bias_init": "normal", "seed": 3}
 OUTPUT_RELU = ("relu_output", "relu_output_untied", "relu_hidden", "mlp_relu_output")
@@ -27,12 +28,16 @@ ONE_OF_EACH = {  # by what the kernels do differently
     "fish, by sums": {"arch": "mlp", "task": "big_fish", "n_embed": 6, "n_samples": 90},
     "sparse features, by blocks": {"n_samples": None, "n_features": 1000, "sparsity": 0.98, "batch_size": 200},
     "fish, by samples": {"arch": "mlp", "task": "reproject", "n_embed": 6, "n_samples": 90},
-}
+    "groups that are active together": {"n_samples": None, "batch_size": 70, "n_features": 36, "data": "correlated"},
+    "groups of which one is active": {
+        "n_samples": None, "batch_size": 130, "n_features": 36, "data": "anticorrelated", "group_size": 4,
+    },
+}  # fmt: skip
 
 
 def experiment(**changes):
     values = BASE | changes
-    if values.get("data", "sparse") != "sparse":
+    if values.get("data") in ("one_hot", "antipodal"):
         values = {name: value for name, value in values.items() if name not in ("n_samples", "sparsity")}
     values.setdefault("n_hidden", 4)
     return Experiment(**values)
@@ -67,6 +72,9 @@ def rows():
         kinds[f"{arch}, fresh, dense"] = experiment(**fresh, sparsity=0.0, batch_size=65)
         kinds[f"{arch}, fresh, mostly empty"] = experiment(**fresh, sparsity=0.99, batch_size=300)
         kinds[f"{arch}, fresh, unit length"] = experiment(**fresh, normalize=True, batch_size=64)
+        grouped = fresh | {"data": "anticorrelated", "group_size": 3}
+        kinds[f"{arch}, fresh, groups"] = experiment(**grouped, batch_size=40)
+        kinds[f"{arch}, groups"] = experiment(**grouped | {"n_samples": 90, "data": "correlated"})
         kinds[f"{arch}, fresh, importance"] = experiment(**fresh, importance_decay=0.7, batch_size=30)
     for arch in OUTPUT_RELU + LINEAR_OUTPUT:
         for task in ("small_fish", "reproject") if ARCHS[arch].tied else ("big_fish", "small_fish", "reproject"):
@@ -147,6 +155,31 @@ def test_losses_of_the_first_two_hundred_steps_equal_the_references(reference, n
     tried = ROWS[name].with_(steps=300, **recipe)
     expected = reference.Trainer(tried).advance(0, 200)
     np.testing.assert_allclose(fused.Trainer(tried).advance(0, 200), expected, rtol=1e-3, atol=1e-7)
+
+
+DRAWN = {
+    "each by itself": {},
+    "groups of 2 together": {"data": "correlated"},
+    "groups of 9 together": {"data": "correlated", "group_size": 9},
+    "one of 2": {"data": "anticorrelated"},
+    "one of 4": {"data": "anticorrelated", "group_size": 4},
+    "one of 36 and never none": {"data": "anticorrelated", "group_size": 36, "sparsity": 1 - 1 / 36},
+}
+
+
+@pytest.mark.processor
+@pytest.mark.parametrize("kind", DRAWN)
+def test_a_batch_that_the_kernel_draws_is_that_of_numpy_bit_for_bit(kind):
+    tried = experiment(n_samples=None, n_features=36, batch_size=70, **DRAWN[kind])
+    network = fused.Trainer(tried).network
+    draw = njit(lambda net, step, sample, drawn: fresh.draw(net, step, sample, drawn, 0))
+    for step in (0, 1, 12345):
+        found = np.empty((70, 36), np.float32)
+        for first in range(0, 70, fresh.CHUNK):
+            many = min(fresh.CHUNK, 70 - first)
+            draw(network, step, first, many)
+            found[first : first + many] = network.X.reshape(-1, network.wide)[:36, :many].T
+        np.testing.assert_array_equal(found, data.fresh_batch(tried, step))
 
 
 @pytest.mark.parametrize("kind", ONE_OF_EACH)

@@ -51,6 +51,7 @@ ALTERED = {  # for every field: what else must hold, and two values that the fie
     "batch_size": ({}, 1024, 512),
     "seed": ({}, 0, 1),
     "data_seed": ({}, None, 7),
+    "group_size": ({"data": "correlated"}, 2, 4),
 }
 
 
@@ -67,7 +68,7 @@ DEFAULTS = {  # as they stand in stored keys by not standing there: none of them
     **{"n_samples": None, "sparsity": 0.0, "normalize": False, "n_embed": None, "importance_decay": 1.0},
     **{"init": "xavier_normal", "bias_init": "zeros", "bias_offset": 0.0, "optimizer": "adamw"},
     **{"schedule": "constant", "steps": 10_000, "lr": 1e-3, "warmup": 0, "weight_decay": 0.01, "batch_size": 1024},
-    **{"seed": 0, "data_seed": None},
+    **{"seed": 0, "data_seed": None, "group_size": 2},
 }
 STORED = [  # an experiment, its key, and the key of its result from when keys were over all fields
     ({}, "7674a781fc38e94c", "3d80bd4f86e4546b"),
@@ -164,6 +165,15 @@ def test_two_ways_to_write_one_value_share_a_key(one, other):
         ({"arch": "mlp", "task": "big_fish"}, "n_embed must be set for task 'big_fish'"),
         ({"task": "big_fish", "n_embed": 4}, "arch 'relu_output' is tied"),
         ({"arch": "unembed", "task": "classify_soft", "data": "antipodal"}, "task 'classify_soft' cannot be used"),
+        ({"data": "correlated", "group_size": 1}, "group_size must be between 2 and 16384; got 1"),
+        (
+            {"data": "correlated", "group_size": 3},
+            "group_size must divide n_features with data 'correlated', so that all features are alike; got 3 with n_f",
+        ),
+        (
+            {"data": "anticorrelated", "sparsity": 0.4},
+            "sparsity must be at least 1 - 1 / group_size with data 'anticorrelated', since at most one of 2 features",
+        ),
         (
             {"n_samples": 10**6, "n_features": 10**4, "sparsity": 0.999},
             "n_samples x n_features must be at most 500,000,000; got 1000000 x",
@@ -201,6 +211,8 @@ def test_nonsense_is_refused_with_the_field_the_value_and_what_is_allowed(change
         ({"data": "one_hot", "batch_size": 16}, "batch_size"),
         ({"warmup": 5}, "warmup"),
         ({"data": "one_hot", "data_seed": 5}, "data_seed"),
+        ({"group_size": 4}, "group_size"),
+        ({"data": "one_hot", "group_size": 4}, "group_size"),
     ],
 )
 def test_a_field_that_the_experiment_would_not_use_is_refused(changes, field):
@@ -317,6 +329,14 @@ def test_a_density_and_its_sparsity_are_the_decimals_that_stand_there(text):
     experiment = Experiment(sparsity=float(1 - Decimal(text)))
     assert experiment.density == float(text)
     assert sparsity_of(float(text)) == experiment.sparsity
+
+
+@pytest.mark.parametrize("size", [2, 3, 4, 5, 7, 10, 20])
+def test_chances_that_fill_one_up_are_taken_whatever_rounding_makes_of_them(size):
+    for sparsity in (1 - 1 / size, sparsity_of(1 / size)):
+        Experiment(data="anticorrelated", n_features=3 * size, group_size=size, sparsity=sparsity)
+    with pytest.raises(ValueError, match=f"^sparsity must be at least .* one of {size} features is active; got"):
+        Experiment(data="anticorrelated", n_features=3 * size, group_size=size, sparsity=1 - 1 / size - 1e-6)
 
 
 def test_networks_of_one_density_meet_under_one_number():

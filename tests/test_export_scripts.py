@@ -12,7 +12,7 @@ import pytest
 
 from toyviz import data, settings
 from toyviz.citation import CITATION
-from toyviz.experiment import ARCHS, BIAS_INITS, INITS, OPTIMIZERS, SCHEDULES, TASKS, Experiment, sweep
+from toyviz.experiment import ARCHS, BIAS_INITS, DATASETS, INITS, OPTIMIZERS, SCHEDULES, TASKS, Experiment, sweep
 from toyviz.export import pytorch_state, script
 from toyviz.export.pytorch_script import MOST_LINES, pytorch_script
 from toyviz.model import forward, initial_parameters
@@ -50,6 +50,10 @@ KINDS = {  # small ones, one for each architecture, task and kind of data at lea
         arch="mlp", init="lookup_table", bias_init="linear_normal", n_hidden=6, **SPARSE, **QUICK
     ),
     "kmeans": Experiment(arch="mlp", init="kmeans_centres", n_hidden=6, **SPARSE, **QUICK),
+    "correlated": Experiment(data="correlated", group_size=5, n_hidden=4, **SPARSE, **QUICK),
+    "anticorrelated": Experiment(
+        data="anticorrelated", n_features=20, group_size=4, sparsity=0.9, normalize=True, batch_size=64, **QUICK
+    ),
     "keys": Experiment(arch="mlp", init="one_hots", n_hidden=6, **SPARSE, **QUICK),
 }  # fmt: skip
 kinds = pytest.mark.parametrize("experiment", KINDS.values(), ids=KINDS)
@@ -74,7 +78,7 @@ def test_every_kind_of_network_and_data_is_among_the_small_ones():
     used = KINDS.values()
     assert {each.arch for each in used} == set(ARCHS)
     assert {each.task for each in used} == set(TASKS)
-    assert {each.data for each in used} == {"sparse", "one_hot", "antipodal"}
+    assert {each.data for each in used} == set(DATASETS)
     assert {each.optimizer for each in used} == set(OPTIMIZERS)
     assert {each.schedule for each in used} == set(SCHEDULES)
     assert {each.bias_init for each in used} == set(BIAS_INITS)
@@ -115,17 +119,19 @@ def test_plain_pytorch_trains_as_the_reference_does_from_the_same_data_and_start
 def test_what_plain_pytorch_draws_is_drawn_as_here(experiment, torch, capsys):
     """Density, lengths, values of the samples; spread and range of the start: as statistics of many draws."""
     names, _ = ran(pytorch_script(experiment.with_(steps=1), "c", "l"), capsys)
-    if experiment.data == "sparse":
+    if experiment.data_row.drawn:
         X, ours = names["features"](4000).numpy(), data.held_out_samples(experiment, 4000).X
         assert abs((X > 0).mean() - experiment.feature_probability) < 0.01
         assert np.quantile(X[X > 0], [0.1, 0.5, 0.9]) == pytest.approx(
             np.quantile(ours[ours > 0], [0.1, 0.5, 0.9]), abs=0.03
         )
+        together = [(drawn > 0).T.astype(float) @ (drawn > 0) / len(drawn) for drawn in (X, ours)]
+        assert np.abs(together[0] - together[1]).max() < 0.03  # how often two features are active at once
         inputs, targets = (each.numpy() for each in names["task"](torch.tensor(ours)))
     else:
         X = data.training_features(experiment)
         inputs, targets = names["inputs"].numpy(), names["targets"].numpy()
-    mine = data.samples(experiment, ours if experiment.data == "sparse" else X)
+    mine = data.samples(experiment, ours if experiment.data_row.drawn else X)
     if not experiment.task_row.embedded:
         assert np.array_equal(inputs, mine.inputs)
         assert np.array_equal(targets, mine.targets)

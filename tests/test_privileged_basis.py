@@ -188,6 +188,34 @@ def test_the_inside_names_what_each_neuron_is_at_every_frame(shipped):
         assert names[f"n{f}"].tolist() == ["none" if c == 0 else "mono" if c == 1 else "poly" for c in counts]
 
 
+def test_features_can_be_in_groups_and_what_is_said_of_them_is_read_off_the_networks(shipped):
+    choice = VIEW.default(features="anticorrelated", starts=8, density=0.1)
+    plan = VIEW.plan(choice)
+    assert {(each.data, each.group_size) for each in plan.experiments} == {("anticorrelated", 2)}
+    assert {each.density for each in plan.experiments} == set(ALL) - {1.0, 0.75}
+    results = [
+        replace(shipped[QUICK.with_(sparsity=each.sparsity, seed=each.seed)], experiment=each)
+        for each in plan.experiments
+    ]
+    blocks = {block.id: block for block in VIEW.show(choice, plan, Sweep(results, plan.experiments))}
+    pairs = []
+    for result in results:
+        if result.experiment.density == 0.1:
+            columns = [column / np.linalg.norm(column) for column in result.W1.T]
+            long = np.linalg.norm(result.W1, axis=0) > 0.5
+            pairs += [columns[i] @ columns[i + 1] for i in range(0, 10, 2) if long[i] and long[i + 1]]
+    told = blocks["groups_told"].markdown
+    assert f"one group have a mean cosine of {np.mean(pairs):.2f}".replace("-", "−") in told
+    assert "Not trained: density 0.75, 1, since" in told
+    assert len(blocks["look_for"].marks) == blocks["look_for"].markdown.count("\n- ")
+    panels = next(b for b in VIEW.inside(choice, results[0]) if b.id == "opened_weights").chart.data["panels"]
+    rows = panels[["top", "bottom"]].to_numpy()[1:]
+    np.testing.assert_allclose(10 * rows, [[i, i + 2] for i in range(0, 10, 2)])
+    address = PAGE.write(VIEW, choice)
+    assert (address["features"], address["group_size"]) == ("apart", "2")
+    assert PAGE.read(address).choice == choice
+
+
 # stacks
 
 

@@ -420,6 +420,113 @@ def test_every_text_has_something_to_read_and_every_table_rows():
                 assert len(block.frame)
 
 
+# ---- features in groups
+
+
+@pytest.mark.parametrize(("kind", "loss"), [("sparse", 0.3**2 / 3), ("correlated", 0.3 / 3), ("anticorrelated", 0.0)])
+def test_opposite_directions_cost_what_two_features_lose_where_both_are_active(kind, loss):
+    # of two that are active the smaller is lost, twice: 2 E[min^2] = 1/3
+    pair = network(Experiment(data=kind, n_features=2, n_hidden=1, sparsity=0.7), [[1, -1]])
+    X = data.fresh_batch(pair.experiment.with_(batch_size=60_000), 0)
+    output = forward(pair.experiment.arch_row, pair.complete(), X).output
+    found = metrics.mse(output, X)
+    assert found.mean() == pytest.approx(loss, abs=5 * found.std() / np.sqrt(len(found)))
+    assert (found.max() == 0) == (kind == "anticorrelated")
+
+
+CROWD = Experiment(
+    n_features=20, n_hidden=5, sparsity=0.7, steps=3000, lr=1e-2, schedule="warmup_cosine", warmup=100, weight_decay=0.0
+)
+ROOM = CROWD.with_(n_features=10, sparsity=0.9)
+
+
+@pytest.mark.parametrize(
+    ("base", "kind", "low", "high"),
+    [
+        (CROWD, "anticorrelated", -1.01, -0.9),  # opposite
+        (CROWD, "correlated", 0.8, 1.01),  # side by side: ten groups in five dimensions
+        (ROOM, "correlated", -0.12, 0.12),  # at right angles: five groups
+    ],
+)
+def test_groups_lie_as_what_is_active_together_makes_them(base, kind, low, high):
+    """Found on seeds 10 to 19: -1.00 each, 1.00 each, 0.01 to 0.06. Without groups -0.50 to 0.00 in a crowd, -0.40 to
+    0.00 with room, where it is -0.20 on these two seeds."""
+    cosines = [metrics.group_cosines(train(base.with_(data=kind, seed=seed)).W1.T, 2)[0] for seed in (13, 14)]
+    for values in cosines:
+        assert len(values) >= 4
+        assert low < values.mean() < high
+
+
+def test_cosines_of_groups_are_those_of_the_pairs_that_are_stored():
+    vectors = np.array([[1, 0], [-2, 0], [0, 1], [1, 1], [0.1, 0], [0, 3]])
+    within, between = metrics.group_cosines(vectors, 2)
+    assert within.tolist() == pytest.approx([-1, 0.5**0.5])
+    assert sorted(between.tolist()) == pytest.approx(sorted([0, 0.5**0.5, 0, 0, -(0.5**0.5), 0, 1, 0.5**0.5]))
+    assert [len(values) for values in metrics.group_cosines(vectors[:0], 2)] == [0, 0]
+
+
+GROUPED = {"n_features": 4, "n_hidden": 2, "importance_decay": 1.0, "seeds": 2}
+
+
+def grouped(W1, **changes):
+    """What the first view says where every network has these weights, and its plan."""
+    view = PAGE.view("densities")
+    choice = view.default(**GROUPED, **changes)
+    plan = view.plan(choice)
+    results = [replace(network(each, W1), experiment=each) for each in plan.experiments]
+    blocks = view.show(choice, plan, Sweep(results, plan.experiments))
+    return plan, {block.id: block for block in blocks}, {b.id: b for b in view.inside(choice, results[0])}
+
+
+@pytest.mark.parametrize(
+    ("W1", "word", "within", "between"),
+    [
+        ([[1, -1, 0, 0], [0, 0, 1, -1]], "lie opposite", "−1.00", "0.00"),
+        ([[1, 1, 0, 0], [0, 0, 1, 1]], "lie side by side", "1.00", "0.00"),
+        ([[1, 0, -1, 0], [0, 1, 0, -1]], "are at right angles", "0.00", "−0.50"),
+    ],
+)
+def test_what_is_said_of_groups_is_read_off_the_networks(W1, word, within, between):
+    plan, shown, inside = grouped(W1, features="correlated")
+    assert {(each.data, each.group_size) for each in plan.experiments} == {("correlated", 2)}
+    told = shown["groups_told"].markdown
+    assert f"So features of a group {word}." in told
+    assert f"over 2 networks: two stored features of one group have a mean cosine of {within}, " in told
+    assert f"two of different groups {between} and" in told
+    mean = shown["groups"].chart.data["mean"]
+    assert len(mean) == 2 * len(settings.DENSITIES)
+    panels = inside["overlaps"].chart.data["panels"]
+    groups = shown["networks"].chart.data["groups"]
+    assert groups[["first", "many"]].to_numpy().tolist() == [[0, 2], [2, 2]] * len(settings.DENSITIES)
+    assert len(shown["look_for"].marks) == shown["look_for"].markdown.count("\n- ")
+    corners = panels[["left", "right", "top", "bottom"]].to_numpy().tolist()
+    assert corners[1:] == [[0, 2, 0, 2], [2, 4, 2, 4]]  # beside the outline of all: one of each group
+
+
+def test_densities_that_cannot_be_are_left_out_and_told_and_the_opened_one_is_refused():
+    plan, shown, _ = grouped([[1, -1, 0, 0], [0, 0, 1, -1]], features="anticorrelated")
+    assert {each.density for each in plan.experiments} == set(settings.DENSITIES) - {1.0}
+    assert "Not trained: density 1, since of 2 features at most one is active" in shown["groups_told"].markdown
+    view = PAGE.view("densities")
+    with pytest.raises(ValueError, match=r"^sparsity must be at least .* at most one of 2 features is active; got 0.4"):
+        view.plan(view.default(features="anticorrelated", density=0.6))
+    with pytest.raises(ValueError, match=r"^group_size must divide n_features .* got 3 with n_features 20"):
+        view.plan(view.default(features="correlated", group_size=3))
+
+
+def test_a_link_holds_the_groups_and_an_older_one_has_none():
+    view = PAGE.view("densities")
+    choice = view.default(features="anticorrelated", group_size=4)
+    address = PAGE.write(view, choice)
+    assert (address["features"], address["group_size"]) == ("apart", "4")
+    assert PAGE.read(address).choice == choice
+    old = {name: value for name, value in address.items() if name not in ("features", "group_size")}
+    assert {each.data for each in view.plan(PAGE.read(old).choice).experiments} == {"sparse"}
+    blocks = shown("densities")
+    assert "groups" not in blocks
+    assert "groups" not in blocks["networks"].chart.data
+
+
 # ---- links of before there were views: literals, from the page as it was
 
 DENSE_FIRST = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)

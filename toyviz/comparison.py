@@ -16,7 +16,7 @@ from toyviz.view import SYMBOLS, Plan, View
 
 # What decides the network before its first step, and what its training samples are: fields and properties of a record.
 START = ("arch", "n_hidden", "n_inputs", "n_outputs", "init", "bias_init", "bias_offset", "seed")
-SAMPLES = ("data", "n_features", "n_embed", "training_size", "sparsity", "normalize")
+SAMPLES = ("data", "n_features", "n_embed", "training_size", "sparsity", "normalize", "group_size")
 WORDS = SYMBOLS | {"sparsity": "S", "training_size": "T", "n_inputs": "inputs", "n_outputs": "outputs"}
 
 
@@ -104,7 +104,7 @@ def origin(a: Experiment, b: Experiment, named: bool = True) -> str:
     samples = _that_differ(a, b, SAMPLES)
     if (a.task_row.target, a.task_row.embedded) != (b.task_row.target, b.task_row.embedded):
         samples.append("task")
-    if (a.data == "sparse" or a.task_row.embedded) and _sample_seed(a) != _sample_seed(b):
+    if (a.data_row.drawn or a.task_row.embedded) and _sample_seed(a) != _sample_seed(b):
         samples.append("seed")
     if a.fresh and b.fresh:
         samples += _that_differ(a, b, ("batch_size",))

@@ -160,7 +160,7 @@ def _sizes(experiment: Experiment, engine: str = "auto") -> _Sizes:
     from toyviz.model import shapes  # it loads numpy, and a limit is told without
 
     rows, n = experiment.training_size or experiment.batch_size, experiment.n_features
-    sparse = experiment.data == "sparse"
+    sparse = experiment.data_row.drawn
     density = experiment.feature_probability if sparse else 1 / n
     empty = math.log1p(-density) if density < 1 else -math.inf  # log of the chance that a feature is zero
     return _Sizes(
@@ -174,9 +174,16 @@ def _sizes(experiment: Experiment, engine: str = "auto") -> _Sizes:
         m=experiment.n_hidden,
         entries=rows * n * density,
         used=-n * math.expm1(rows * empty),
-        shared=-math.expm1(n * empty),
+        shared=_shared(experiment, density),
         parameters=sum(math.prod(each) for each in shapes(experiment).values()),
     )
+
+
+def _shared(experiment: Experiment, density: float) -> float:
+    """The chance that any feature of a sample is active: 1 less that of no group being, of 1 feature where alone."""
+    row, n, size = experiment.data_row, experiment.n_features, experiment.group_size
+    groups, active = (n // size, density * (size if row.grouped == "one" else 1)) if row.grouped else (n, density)
+    return -math.expm1(groups * math.log1p(-active)) if active < 1 else 1.0
 
 
 def _family(experiment: Experiment) -> str:
@@ -188,7 +195,7 @@ def _family(experiment: Experiment) -> str:
         return "reference" if experiment.task_row.embedded or softmax or m > 128 else "fresh"
     if softmax:
         return "reference" if relu or m > 128 else "softmax"
-    sparse = experiment.data == "sparse"
+    sparse = experiment.data_row.drawn
     if experiment.task_row.embedded or m > 128 or (sparse and not relu and m > 16):
         return "wide" if m <= 1024 else "reference"
     if not relu:

@@ -112,7 +112,7 @@ def ever_active(drawn: Samples | Blocks) -> np.ndarray:
 
 def training_features(experiment: Experiment) -> np.ndarray:
     """X of the training set, (T, n_features): sparse uniform features, one-hots, or e1, -e1, e2, -e2, ..."""
-    if experiment.data != "sparse":
+    if not experiment.data_row.drawn:
         eye = np.eye(experiment.n_features, dtype=np.float32)
         return eye if experiment.data == "one_hot" else np.stack([eye, -eye], axis=1).reshape(-1, experiment.n_features)
     return _sparse_features(experiment, stream(_data_seed(experiment), "data"), experiment.n_samples or 0)
@@ -120,11 +120,10 @@ def training_features(experiment: Experiment) -> np.ndarray:
 
 def held_out_samples(experiment: Experiment, size: int = TEST_SIZE) -> Samples | None:
     """Samples from a stream that no training uses, the same for every seed; None where every input is trained on."""
-    if experiment.data != "sparse":
+    if not experiment.data_row.drawn:
         return None
-    plain = Experiment(
-        n_features=experiment.n_features, sparsity=experiment.sparsity, normalize=experiment.normalize, n_samples=1
-    )
+    kept = ("data", "n_features", "sparsity", "normalize", "group_size")
+    plain = Experiment(n_samples=1, **{name: getattr(experiment, name) for name in kept})
     return samples(experiment, _held_out_features(plain, size))
 
 
@@ -139,7 +138,9 @@ def fresh_batch(experiment: Experiment, step: int) -> np.ndarray:
     """X of the batch of one step, (batch_size, n_features).
 
     Cell i of the whole run is SplitMix64's i-th number from a start that the seed decides: its upper 40 bits say
-    whether the feature is active, its lower 24 bits are the value. So any engine can draw any batch alike.
+    whether the feature is active, its lower 24 bits are the value. So any engine can draw any batch alike. Where
+    features are in groups, the upper bits of the group's first feature, u, decide for all of it: all are active where
+    u is below (1 - S) 2^40; or the k-th is, from k = 0, where u is that far above k (1 - S) 2^40.
     """
     cells = experiment.batch_size * experiment.n_features
     z = batch_start(experiment) + (np.arange(1, cells + 1, dtype=np.uint64) + np.uint64(step * cells)) * np.uint64(
@@ -148,9 +149,13 @@ def fresh_batch(experiment: Experiment, step: int) -> np.ndarray:
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     z ^= z >> np.uint64(31)
-    active = (z >> np.uint64(24)) < np.uint64(active_below(experiment))
+    below, chances = np.uint64(active_below(experiment)), (z >> np.uint64(24)).reshape(-1, experiment.n_features)
+    if experiment.data_row.grouped:
+        chances = np.repeat(chances[:, :: experiment.group_size], experiment.group_size, axis=1)
+    if experiment.data_row.grouped == "one":
+        chances = chances - place_in_group(experiment).astype(np.uint64) * below  # what is too low goes far beyond
     values = (z & np.uint64(0xFFFFFF)).astype(np.float32) * np.float32(2.0**-24)
-    X = np.where(active, values, np.float32(0)).reshape(experiment.batch_size, experiment.n_features)
+    X = np.where(chances < below, values.reshape(chances.shape), np.float32(0))
     return unit_rows(X) if experiment.normalize else X
 
 
@@ -162,6 +167,11 @@ def batch_start(experiment: Experiment) -> np.uint64:
 def active_below(experiment: Experiment) -> int:
     """A 40-bit number below this is an active feature: (1 - S) 2^40."""
     return round(experiment.feature_probability * 2**40)
+
+
+def place_in_group(experiment: Experiment) -> np.ndarray:
+    """0, 1, ..., group_size - 1, 0, 1, ...: which of its group each feature is, (n_features,)."""
+    return np.arange(experiment.n_features) % experiment.group_size
 
 
 def samples(experiment: Experiment, X: np.ndarray) -> Samples:
@@ -210,7 +220,7 @@ def _gaussian(experiment: Experiment, name: str) -> np.ndarray:
 
 def _sparse_features(experiment: Experiment, rng: np.random.Generator, size: int) -> np.ndarray:
     X = rng.random((size, experiment.n_features), dtype=np.float32)
-    X[rng.random(X.shape, dtype=np.float32) < experiment.sparsity] = 0
+    X[_inactive(experiment, rng, size)] = 0
     return unit_rows(X) if experiment.normalize else X
 
 
@@ -234,6 +244,18 @@ def _lies_whole(experiment: Experiment, size: int) -> bool:
     otherwise."""
     blocks = experiment.data == "sparse" and not experiment.task_row.embedded
     return not blocks or size * experiment.n_features <= WHOLE
+
+
+def _inactive(experiment: Experiment, rng: np.random.Generator, size: int) -> np.ndarray:
+    """Which features of so many samples are zero, (size, n_features); of groups one number decides for all features."""
+    p, n = experiment.feature_probability, experiment.n_features
+    if experiment.data_row.grouped is None:
+        return rng.random((size, n), dtype=np.float32) < experiment.sparsity
+    u = np.repeat(rng.random((size, n // experiment.group_size)), experiment.group_size, axis=1)
+    if experiment.data_row.grouped == "all":
+        return u >= p
+    first = place_in_group(experiment) * p
+    return (u < first) | (u >= first + p)
 
 
 def _one_hot_labels(experiment: Experiment, X: np.ndarray) -> np.ndarray:

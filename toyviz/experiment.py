@@ -37,6 +37,14 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Data:
+    """Where the samples come from: sparse features drawn at random, or a fixed list."""
+
+    drawn: bool  # each feature is active with the chance 1 - S, and samples can be as many as one likes
+    grouped: str | None = None  # features i with one i // group_size: "all" are active at once, or at most "one" is
+
+
+@dataclass(frozen=True)
 class Init:
     """How the weights start: drawn, or W1 written as the keys of a lookup table and W2 as its values."""
 
@@ -64,7 +72,13 @@ TASKS = {
     "classify_hard": Task(loss="cross_entropy", embedded=False, target="label"),
     "classify_soft": Task(loss="cross_entropy", embedded=False, target="features"),
 }
-DATASETS = ("sparse", "one_hot", "antipodal")
+DATASETS = {
+    "sparse": Data(drawn=True),
+    "one_hot": Data(drawn=False),
+    "antipodal": Data(drawn=False),
+    "correlated": Data(drawn=True, grouped="all"),
+    "anticorrelated": Data(drawn=True, grouped="one"),
+}
 INITS = {
     "xavier_normal": Init("normal", "xavier"),
     "xavier_uniform": Init("uniform", "xavier"),
@@ -82,7 +96,7 @@ WARMED_UP = ("warmup_cosine", "warmup_from_tenth")
 CHOICES: dict[str, tuple[str, ...]] = {
     "arch": tuple(ARCHS),
     "task": tuple(TASKS),
-    "data": DATASETS,
+    "data": tuple(DATASETS),
     "init": tuple(INITS),
     "bias_init": BIAS_INITS,
     "optimizer": OPTIMIZERS,
@@ -102,6 +116,7 @@ RANGES: dict[str, tuple[float, float]] = {  # both ends allowed
     "batch_size": (1, 65536),
     "seed": (0, 2**31 - 1),
     "data_seed": (0, 2**31 - 1),
+    "group_size": (2, 16384),
 }
 DENSITY_DIGITS = 9  # fewer than the rounding error of 1 - S has
 MAX_SWEEP = 100_000  # networks of one sweep: they are made before any is trained
@@ -143,6 +158,8 @@ class Experiment:
     batch_size: int = 1024  # fresh batches only: a fixed set is one batch
     seed: int = 0
     data_seed: int | None = None  # another seed for the training set alone; None: seed
+    # data, again: new fields stand at the end
+    group_size: int = 2  # features i with one i // group_size are a group, of data that has any
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -159,6 +176,7 @@ class Experiment:
                 f"{self.n_outputs} outputs needs an untied one, such as 'mlp'"
             )
         self._refuse_keys()
+        self._refuse_groups()
         if self.task_row.embedded and self.n_embed is None:
             raise ValueError(f"n_embed must be set for task {self.task!r}: the width of the random projection")
         if self.task == "classify_soft" and self.data == "antipodal":
@@ -166,11 +184,11 @@ class Experiment:
         self._refuse_large()
 
     def _refuse_unused(self) -> None:
-        sparse = self.data == "sparse"
+        drawn = self.data_row.drawn
         uses = {
-            "n_samples": (sparse, f"data {self.data!r} decides the samples itself"),
-            "sparsity": (sparse, f"data {self.data!r} has no sparsity"),
-            "normalize": (sparse, f"data {self.data!r} has unit length already"),
+            "n_samples": (drawn, f"data {self.data!r} decides the samples itself"),
+            "sparsity": (drawn, f"data {self.data!r} has no sparsity"),
+            "normalize": (drawn, f"data {self.data!r} has unit length already"),
             "n_embed": (self.task_row.embedded, f"task {self.task!r} has no random projection"),
             "importance_decay": (
                 self.task_row.loss == "mse" and self.task_row.target == "features",
@@ -181,6 +199,7 @@ class Experiment:
             "data_seed": (self.draws_data, f"data {self.data!r} has no randomness"),
             "bias_init": (self.arch_row.hidden_bias or self.arch_row.output_bias, f"arch {self.arch!r} has no bias"),
             "bias_offset": (self.arch_row.hidden_bias or self.arch_row.output_bias, f"arch {self.arch!r} has no bias"),
+            "group_size": (self.data_row.grouped is not None, f"data {self.data!r} has no groups"),
         }
         for name, (used, why) in uses.items():
             default = type(self).__dataclass_fields__[name].default
@@ -217,6 +236,21 @@ class Experiment:
                 f"got {rows} x {n} x {self.density:g}"
             )
 
+    def _refuse_groups(self) -> None:
+        """Groups of which all are as large, so that all features are alike; and whose chances fit into one."""
+        if self.data_row.grouped is None:
+            return
+        if self.n_features % self.group_size:
+            raise ValueError(
+                f"group_size must divide n_features with data {self.data!r}, so that all features are alike; "
+                f"got {self.group_size} with n_features {self.n_features}"
+            )
+        if self.data_row.grouped == "one" and self.density > round(1 / self.group_size, DENSITY_DIGITS):
+            raise ValueError(
+                f"sparsity must be at least 1 - 1 / group_size with data {self.data!r}, since at most one of "
+                f"{self.group_size} features is active; got {self.sparsity}"
+            )
+
     @property
     def arch_row(self) -> Arch:
         """The switches of this network."""
@@ -228,19 +262,26 @@ class Experiment:
         return TASKS[self.task]
 
     @property
+    def data_row(self) -> Data:
+        """Where the samples of this experiment come from."""
+        return DATASETS[self.data]
+
+    @property
     def fresh(self) -> bool:
         """True if every step draws a new batch (T is infinite)."""
-        return self.data == "sparse" and self.n_samples is None
+        return self.data_row.drawn and self.n_samples is None
 
     @property
     def draws_data(self) -> bool:
         """True if its samples, or the projection that it sees them through, come from a random stream."""
-        return self.data == "sparse" or self.task_row.embedded
+        return self.data_row.drawn or self.task_row.embedded
 
     @property
     def training_size(self) -> int | None:
         """T: the number of training samples; None for fresh batches."""
-        return {"sparse": self.n_samples, "one_hot": self.n_features, "antipodal": 2 * self.n_features}[self.data]
+        if self.data_row.drawn:
+            return self.n_samples
+        return 2 * self.n_features if self.data == "antipodal" else self.n_features
 
     @property
     def feature_probability(self) -> float:

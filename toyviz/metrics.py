@@ -50,6 +50,17 @@ def cosines(vectors: np.ndarray) -> np.ndarray:
     return directions @ directions.T
 
 
+def group_cosines(vectors: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The cosines of every two rows that are longer than REPRESENTED: of those with one i // size, and of the others.
+
+    vectors: (n, m); both answers are flat, and empty where there is no such pair.
+    """
+    stored = np.flatnonzero(norms(vectors) > REPRESENTED)
+    i, j = np.triu_indices(len(stored), 1)
+    found, alike = cosines(vectors[stored])[i, j], stored[i] // size == stored[j] // size
+    return found[alike], found[~alike]
+
+
 def squareness(points: np.ndarray) -> float:
     """Q95(|p|_2) / Q95(|p|_inf): a filled axis-aligned square 1.23, its outline 1.38, a Gaussian 1.10, a disc 1.06, a
     circle 1.00. points: (n, 2)."""

@@ -82,7 +82,7 @@ def held_out_baselines(experiment: Experiment) -> dict[str, float]:
     held-out set, since all features have one distribution. Without unit length E[x] = (1-S)/2 and
     E[x^2] = (1-S)/3, exactly. Raises ValueError for a task without sparse features as its target.
     """
-    if experiment.data != "sparse" or experiment.task_row.target != "features":
+    if not experiment.data_row.drawn or experiment.task_row.target != "features":
         raise ValueError(f"task {experiment.task!r} on data {experiment.data!r} has no such baseline")
     weights = data.importance(experiment).astype(np.float64)
     if experiment.normalize:

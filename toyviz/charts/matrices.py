@@ -45,6 +45,7 @@ class Matrix(NamedTuple):
     row_kin: Sequence[str] = ()  # (r,) the features that each goes with, between commas: ",3,"
     column_kin: Sequence[str] = ()  # (c,)
     gap_before: int | None = None  # a column before which a gap is left
+    blocks: Sequence[tuple[int, int, int, int]] = ()  # with an outline: first row, last row, first column, last column
     about: Mapping[str, Any] = {}  # scalars: more for the tooltip, and for what a click picks
 
 
@@ -146,6 +147,12 @@ def _layout(panels: Sequence[Matrix], across: int, equal: bool, show_names: bool
             right, bottom = left + spread * cell_wide, high + rows * cell_high
             corner = {"left": left, "right": right, "top": high, "bottom": bottom, "dx": dx, "dy": dy, "feet": feet_px}
             frames.append({"title": panel.title if named else "", "wide": side + APART - 3, **corner})
+            frames += [
+                {"title": "", "wide": 0, "left": left + a * cell_wide, "right": left + (b + 1) * cell_wide,
+                 "top": high + first * cell_high, "bottom": high + (last + 1) * cell_high,
+                 "dx": dx, "dy": dy, "feet": feet_px}
+                for first, last, a, b in panel.blocks
+            ]  # fmt: skip
             if show_names:
                 common = {"dx": dx, "dy": dy, "feet": feet_px}
                 labels += [

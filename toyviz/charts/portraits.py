@@ -47,6 +47,7 @@ def portraits(
     rows: Sequence[str] = (),
     selected: Mapping[str, Any] | None = None,
     planes: bool = False,
+    groups: int = 0,
     pick: Sequence[str] = ("density", "seed"),
 ) -> Chart:
     """W1'W1 with b2 at its right, and below it the lengths of the columns of W1; in reading order, or in rows.
@@ -56,8 +57,8 @@ def portraits(
     Overlaps and biases are blue where negative, orange where positive, on one scale from -OVERLAP to OVERLAP. A bar is
     coloured by the superposition of its feature, from 0 to SHARED; the dashed line stands after feature m. planes: the
     columns are drawn in the plane too, for m = 2, on one scale. At most DRAWN features are drawn: those that are
-    longest in any network. selected: fields of about, of the portraits that are looked into. pick: fields of about that
-    a click picks.
+    longest in any network. groups: of so many features, with an outline. selected: fields of about, of the
+    portraits that are looked into. pick: fields of about that a click picks.
     """
     chosen = _drawn(panels)
     drawn = _parts(panels, rows, chosen, selected or {}, planes)
@@ -74,7 +75,9 @@ def portraits(
             after=int((chosen < m).sum()) if m < n else -1,
         ),
     }
-    return Chart(_portraits(tuple(pick), planes), data, _said(title, panels), square=True)
+    if groups:
+        data["groups"] = filled(_grouped(drawn["frames"], chosen, groups))
+    return Chart(_portraits(tuple(pick), planes, bool(groups)), data, _said(title, panels), square=True)
 
 
 def _parts(
@@ -154,6 +157,12 @@ def _bars(W1: np.ndarray, chosen: np.ndarray) -> dict[str, Any]:
     }
 
 
+def _grouped(frames: pd.DataFrame, chosen: np.ndarray, size: int) -> pd.DataFrame:
+    """Of each portrait, trained or not, the place of every group's first feature that is drawn, and how many are."""
+    _, first, many = np.unique(chosen // size, return_index=True, return_counts=True)
+    return frames[["place", "line"]].merge(pd.DataFrame({"first": first, "many": many}), how="cross")
+
+
 def _kin(chosen: np.ndarray) -> np.ndarray:
     return np.array([f",{feature}," for feature in chosen], dtype=object)
 
@@ -218,13 +227,14 @@ PORTRAIT_MIDDLE = computed(x=f"{X0} + wide / 2", y=f"{Y0} + (tall - {HEAD - FOOT
 
 
 @cache
-def _portraits(fields: tuple[str, ...], planes: bool) -> dict[str, Any]:
+def _portraits(fields: tuple[str, ...], planes: bool, groups: bool) -> dict[str, Any]:
     area = _sized("rect", f"wide + {GAP}", f"tall + {HEAD + FOOT}", opacity=0)
     picks = targets(*fields, linked=True, nearest=False)
     layers = [
         *_frames(),
         row_names(6, "(datum.fold * rows + datum.line + 0.5) * step", "step", "datum.fold < folds"),
         _matrix(),
+        *(_group_outlines() if groups else []),
         *_lengths(),
         *(_rays() if planes else []),
         *_legends(),
@@ -267,6 +277,13 @@ def _matrix() -> dict[str, Any]:
     x, y = f"{X0} + cell * (datum.j + 0.5 + (datum.j == n ? 0.6 : 0))", f"{Y0} + cell * (datum.i + 0.5)"
     cell = _sized("rect", "cell", "cell", fill=fill, fillOpacity=strength)
     return layer("cells", cell, "isValid(datum.value)", **computed(x=x, y=y))
+
+
+def _group_outlines() -> list[dict[str, Any]]:
+    """An outline around the overlaps of each group, on the diagonal."""
+    outline = _sized("rect", "cell * datum.many", "cell * datum.many", filled=False, stroke=GREY, strokeOpacity=0.6)
+    middle = "cell * (datum.first + datum.many / 2)"
+    return [layer("groups", outline, "isValid(datum.first)", **computed(x=f"{X0} + {middle}", y=f"{Y0} + {middle}"))]
 
 
 def _lengths() -> list[dict[str, Any]]:

@@ -29,8 +29,11 @@ def pytorch_script(experiment: Experiment, caption: str, link: str) -> str:
 
 def _head(e: Experiment, caption: str, link: str) -> list[str]:
     sizes = [f"n, m = {e.n_features}, {e.n_hidden}  # features, hidden units"]
-    if e.data == "sparse":
+    if e.data_row.drawn:
         sizes.append(f"S = {e.sparsity!r}  # the chance that a feature is zero")
+    if e.data_row.grouped:
+        told = {"all": "all are active or none", "one": "at most one is active"}[e.data_row.grouped]
+        sizes.append(f"G = {e.group_size}  # features of a group, of which {told}")
     if e.task_row.embedded:
         sizes.append(f"B = {e.n_embed}  # width of the random projection")
     sizes.append(
@@ -55,25 +58,30 @@ def _data(e: Experiment) -> list[str]:
         lines.append("E = torch.randn(n, B)  # never trained")
     if task.target == "reembedded":
         lines.append("E2 = torch.randn(n, B)  # what has to be reached")
-    if e.data == "sparse":
-        unit = (
-            " / X.norm(dim=1, keepdim=True).clamp(min=1e-30)  # of length 1; nothing stays nothing"
-            if e.normalize
-            else ""
-        )
-        lines += [
-            "def features(size):",
-            "    X = torch.rand(size, n)",
-            "    X[torch.rand(size, n) < S] = 0",
-            f"    return X{unit}",
-        ]
+    if e.data_row.drawn:
+        lines += _features(e)
     lines += ["def task(X):  # inputs, targets", *_task(e)]
     if not e.fresh:
-        X = {"sparse": "features(T)", "one_hot": "torch.eye(n)"}.get(
-            e.data, "torch.stack([torch.eye(n), -torch.eye(n)], 1).reshape(T, n)"
-        )
+        lists = {"one_hot": "torch.eye(n)", "antipodal": "torch.stack([torch.eye(n), -torch.eye(n)], 1).reshape(T, n)"}
+        X = lists.get(e.data, "features(T)")
         lines.append(f"inputs, targets = task({X})")
     return lines
+
+
+def _features(e: Experiment) -> list[str]:
+    """The function that draws sparse features."""
+    unit = " / X.norm(dim=1, keepdim=True).clamp(min=1e-30)  # of length 1; nothing stays nothing"
+    a_group = "torch.rand(size, n // G).repeat_interleave(G, dim=1)  # a number a group"
+    zeros = {
+        None: ["    X[torch.rand(size, n) < S] = 0"],
+        "all": [f"    u = {a_group}", "    X[u < S] = 0"],
+        "one": [
+            f"    u = {a_group}",
+            "    first = torch.arange(n) % G * (1 - S)",
+            "    X[(u < first) | (u >= first + 1 - S)] = 0",
+        ],
+    }[e.data_row.grouped]
+    return ["def features(size):", "    X = torch.rand(size, n)", *zeros, f"    return X{unit if e.normalize else ''}"]
 
 
 def _task(e: Experiment) -> list[str]:
@@ -203,7 +211,7 @@ def _training(e: Experiment) -> list[str]:
 
 def _end(e: Experiment) -> list[str]:
     train = "None  # every batch was new" if e.fresh else "loss(inputs, targets).item()"
-    test = "None  # every input was trained on" if e.data != "sparse" else f"loss(*task(features({TESTED}))).item()"
+    test = "None  # every input was trained on" if not e.data_row.drawn else f"loss(*task(features({TESTED}))).item()"
     return [
         "with torch.no_grad():",
         f"    train_loss = {train}",

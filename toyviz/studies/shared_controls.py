@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from toyviz import settings
 from toyviz.control import Choice, Control, numbers
-from toyviz.experiment import Experiment
+from toyviz.experiment import DENSITY_DIGITS, Experiment, sparsity_of
 
 OWN = "own"  # the name, in an address, of what the recipe or the network brings along
 INITIAL = {  # init, bias_init, bias_offset
@@ -144,6 +144,40 @@ NORMALIZE = Control(
 UNSCHEDULED = (LR, STEPS, WARMUP, WEIGHT_DECAY, OPTIMIZER, INIT, NORMALIZE)  # where a view sweeps over the schedule
 TRAINING = (*UNSCHEDULED, SCHEDULE)
 TRAINING_AS_DRAWN = tuple(each for each in TRAINING if each is not NORMALIZE)  # where samples have no set length
+
+
+FEATURES = Control(
+    "features",
+    "Features",
+    {"independent": "sparse", "together": "correlated", "apart": "anticorrelated"},
+    "sparse",
+    help="Independent: each feature is active by itself. Together: all features of a group are active, or none is. "
+    "Apart: of a group at most one is active. Each is active as often in all three.",
+    labels={"independent": "independent", "together": "groups active together", "apart": "groups never together"},
+)
+GROUP_SIZE = numbers(
+    "group_size", "Features of a group", (2, 4, 5, 10), 2,
+    help="It divides n: the first so many features are a group, the next so many another.",
+    when={"features": ("correlated", "anticorrelated")},
+)  # fmt: skip
+
+
+def in_groups(choice: Choice, own: Experiment) -> Experiment:
+    """The experiment at the density that is looked into, with the features that are chosen.
+
+    Raises ValueError where they cannot be as dense, or n is no multiple of the size of a group.
+    """
+    if choice.get("features", "sparse") == "sparse":
+        return own
+    return own.with_(data=choice.features, group_size=choice.group_size, sparsity=sparsity_of(choice.density))
+
+
+def possible(choice: Choice) -> tuple[float, ...]:
+    """The swept densities that the features can have: up to 1 / group_size where at most one of a group is active."""
+    if choice.get("features") != "anticorrelated":
+        return tuple(choice.densities)
+    most = round(1 / choice.group_size, DENSITY_DIGITS)
+    return tuple(density for density in choice.densities if density <= most)
 
 
 def trained_as(choice: Choice, own: Experiment) -> Experiment:

@@ -48,6 +48,8 @@ CONTROLS = (
     N_FEATURES,
     N_HIDDEN,
     IMPORTANCE_DECAY,
+    shared.FEATURES,
+    shared.GROUP_SIZE,
     shared.RECIPE,
     *shared.TRAINING_AS_DRAWN,
 )
@@ -65,4 +67,4 @@ def base(choice: Choice) -> Experiment:
     """The experiment that a choice comes to, before anything is swept over. Raises ValueError where there is none."""
     own = settings.EXPERIMENTS["privileged_basis"].at(choice.recipe)
     own = own.with_(n_features=choice.n_features, n_hidden=choice.n_hidden, importance_decay=choice.importance_decay)
-    return shared.trained_as(choice, own)
+    return shared.in_groups(choice, shared.trained_as(choice, own))

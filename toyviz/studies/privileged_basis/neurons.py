@@ -10,9 +10,9 @@ import pandas as pd
 
 from toyviz import charts, metrics
 from toyviz.control import Choice
-from toyviz.experiment import sparsity_of
+from toyviz.experiment import Experiment, sparsity_of
 from toyviz.result import Result
-from toyviz.studies import network
+from toyviz.studies import groups_of_features, network
 from toyviz.studies import shared_controls as shared
 from toyviz.studies.privileged_basis import controls as c
 from toyviz.studies.shared_texts import NONE_YET, NOT_YET, notes, shortened
@@ -32,7 +32,7 @@ def starts(choice: Choice) -> range:
 
 def plan(choice: Choice) -> Plan:
     """A network for each density and start, those of the opened density first; opened is the best of these, or one."""
-    fields = {"seed": starts(choice), "sparsity": map(sparsity_of, (*choice.densities, choice.density))}
+    fields = {"seed": starts(choice), "sparsity": map(sparsity_of, (*shared.possible(choice), choice.density))}
     return Plan.over(c.base(choice), fields, sparsity=sparsity_of(choice.density), seed=choice.start)
 
 
@@ -79,7 +79,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
         seen = network.at_steps(result, here.frame_steps) if result and here else None
         history = ordered(seen.frames["W1"]) if seen else np.zeros((1, opened.n_hidden, opened.n_features))
         about = {"density": density, "start": shared.BEST}
-        weights.append(matrix(f"{density:g}", history, about))
+        weights.append(matrix(f"{density:g}", history, about, opened))
         stacks.append(stack(f"{density:g}", history, about, counts=True))
     title, picked = "of the best start, by density 1 − S", tuple(PICK_BEST)
     yield Figure("weights", charts.matrices(weights, f"W1 {title}", largest=FULL, pick=picked), PICK_BEST)
@@ -94,8 +94,11 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
         "spread", charts.strips(rows, "density", list(best), title, logarithmic=True, ends=(1, 2), **how), PICK
     )
     yield Text("told", _outcome(table, opened.n_hidden))
+    of_density = {density: chosen.at(sparsity=sparsity_of(density)) for density in best}
+    yield from groups_of_features.told(choice, of_density, PICK)
     yield Text("what", WHAT)
-    yield from notes(LOOK_FOR, NOT_SHOWN, MARKS)
+    of_groups = groups_of_features.LOOK_FOR[choice.features]
+    yield from notes(LOOK_FOR + of_groups, NOT_SHOWN, (*MARKS, "") if of_groups else MARKS)
     yield Text("read", READ)
     rows = drawn.assign(value=drawn["polysemantic"])
     title = "Neurons that stand for several features, by density 1 − S: every start, and the best"
@@ -112,7 +115,10 @@ def inside(choice: Choice, opened: Result) -> Iterator[Block]:
         yield from network.loss_alone(opened, "start")
         return
     history = ordered(opened.frames["W1"])
-    yield Figure("opened_weights", charts.matrices([matrix("", history)], "W1", largest=FULL, show_names=True))
+    yield Figure(
+        "opened_weights",
+        charts.matrices([matrix("", history, of=opened.experiment)], "W1", largest=FULL, show_names=True),
+    )
     yield Figure("opened_stacks", charts.stacks([stack("", history)], "Stacks of W1"))
     yield network.curve(opened)
     e, counts = opened.experiment, metrics.features_of_neurons(history[-1])
@@ -135,9 +141,12 @@ def ordered(history: np.ndarray) -> np.ndarray:
     return found
 
 
-def matrix(title: str, history: np.ndarray, about: dict[str, Any] | None = None) -> charts.Matrix:
-    """W1, (f, m, n), as a matrix with a row a feature and a column a neuron."""
+def matrix(
+    title: str, history: np.ndarray, about: dict[str, Any] | None = None, of: Experiment | None = None
+) -> charts.Matrix:
+    """W1, (f, m, n), as a matrix with a row a feature and a column a neuron; outlined the groups of the experiment."""
     m, n = history.shape[1:]
+    groups = groups_of_features.runs(of, np.arange(n)) if of else []
     return charts.Matrix(
         title,
         history.transpose(0, 2, 1),
@@ -145,6 +154,7 @@ def matrix(title: str, history: np.ndarray, about: dict[str, Any] | None = None)
         "neuron",
         column_names=[str(k + 1) for k in range(m)],
         row_kin=[f",{i}," for i in range(n)],
+        blocks=[(first, last, 0, m - 1) for first, last in groups],
         about=about or {},
     )
 

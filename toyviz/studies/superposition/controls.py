@@ -76,17 +76,17 @@ def base(choice: Choice, name: str = "superposition", **changes: Any) -> Experim
     if choice.get("bias"):
         bias_init, bias_offset = choice.bias
         own = own.with_(bias_init=bias_init, bias_offset=bias_offset)
-    return own.with_(**changes)
+    return shared.in_groups(choice, own).with_(**changes)
 
 
 def swept(choice: Choice) -> dict[str, Iterable[Any]]:
     """The fields that a view over densities sweeps over: seed and sparsity."""
-    return {"seed": shared.seeds_of(choice), "sparsity": set(map(sparsity_of, choice.densities))}
+    return {"seed": shared.seeds_of(choice), "sparsity": set(map(sparsity_of, shared.possible(choice)))}
 
 
 def every_density(choice: Choice) -> list[float]:
     """All densities that are shown, the densest first: the swept ones, and the one that is looked into."""
-    return sorted({*choice.densities, choice.density}, reverse=True)
+    return sorted({*shared.possible(choice), choice.density}, reverse=True)
 
 
 def of_density(choice: Choice, sweep: Sweep, density: float) -> Sweep:

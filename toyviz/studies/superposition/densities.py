@@ -10,6 +10,7 @@ from toyviz import charts, metrics, tables
 from toyviz.control import Choice
 from toyviz.experiment import sparsity_of
 from toyviz.result import Result
+from toyviz.studies import groups_of_features
 from toyviz.studies import shared_controls as shared
 from toyviz.studies.shared_texts import notes
 from toyviz.studies.superposition import controls as c
@@ -31,17 +32,20 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     m = choice.n_hidden
     groups = {density: c.of_density(choice, sweep, density) for density in c.every_density(choice)}
     panels = [of.portrait(c.label(density), {"density": density}, group.best()) for density, group in groups.items()]
+    size = 0 if choice.features == "sparse" else choice.group_size
     title = f"Best of {c.seeds(choice)} at each density: W1ᵀ W1, b2, and lengths of columns"
-    chart = charts.portraits(panels, title, selected={"density": choice.density}, planes=m == 2)
+    chart = charts.portraits(panels, title, selected={"density": choice.density}, planes=m == 2, groups=size)
     yield Figure("networks", chart, PICK)
     yield Text("about", _about(choice))
     opened = sweep.get(plan.opened[0])
     if opened:
         yield of.compared(opened, list(groups[choice.density]))
+    yield from groups_of_features.told(choice, groups, PICK)
     yield from _summaries(choice, groups)
     seen = list(groups)
-    marks = (seen[0], seen[len(seen) // 2], seen[-1])
-    yield from notes(LOOK_FOR, NOT_SHOWN, tuple(f"density={density:g}" for density in marks))
+    marks = tuple(f"density={density:g}" for density in (seen[0], seen[len(seen) // 2], seen[-1]))
+    of_groups = groups_of_features.LOOK_FOR[choice.features]
+    yield from notes(LOOK_FOR + of_groups, NOT_SHOWN, (*marks, "") if of_groups else marks)
 
 
 def inside(choice: Choice, opened: Result) -> Iterator[Block]:
@@ -112,6 +116,8 @@ VIEW = View(
         shared.FIRST_SEED,
         *c.SIZES,
         c.IMPORTANCE_DECAY,
+        shared.FEATURES,
+        shared.GROUP_SIZE,
         c.BIAS,
         shared.RECIPE,
         *c.TRAINING,

@@ -9,7 +9,7 @@ import numpy as np
 
 from toyviz import charts, metrics
 from toyviz.result import Result
-from toyviz.studies import network
+from toyviz.studies import groups_of_features, network
 from toyviz.studies import shared_controls as shared
 from toyviz.studies.superposition.controls import label
 from toyviz.view import Block, Figure, Text
@@ -53,7 +53,9 @@ def overlaps(results: Mapping[str, Result], title: str = "", grouped: bool = Fal
         few = W1[:, :, chosen]  # (f, m, k)
         of = "" if len(chosen) == W1.shape[2] else f", {len(chosen)} of {W1.shape[2]:,} features"
         products, bias = np.swapaxes(few, 1, 2) @ few, result.frames["b2"][:, chosen]
-        panels.append(network.overlaps(f"{name}{of}", products, bias, chosen, ("feature", "with feature")))
+        matrix = network.overlaps(f"{name}{of}", products, bias, chosen, ("feature", "with feature"))
+        blocks = [(first, last, first, last) for first, last in groups_of_features.runs(result.experiment, chosen)]
+        panels.append(matrix._replace(blocks=blocks))
     chart = charts.matrices(panels, title, largest=charts.OVERLAP, equal=True, show_names=True)
     return Figure("overlaps", chart)
 

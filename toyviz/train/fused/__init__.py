@@ -55,7 +55,7 @@ def _family(experiment: Experiment) -> str | None:
         return None if task.embedded or softmax or m > MOST_HIDDEN else "fresh"
     if softmax:
         return None if arch.output_relu or m > MOST_HIDDEN else "fixed"
-    sparse = experiment.data == "sparse"
+    sparse = experiment.data_row.drawn
     if task.embedded or m > MOST_HIDDEN or (sparse and not arch.output_relu and m > FEW_HIDDEN):
         return "wide" if m <= MOST_WIDE else None
     if not arch.output_relu:

@@ -68,6 +68,8 @@ class Network(NamedTuple):
     coefficients: np.ndarray  # (steps, 3)
     start: np.uint64  # of SplitMix64
     below: np.uint64
+    group: int  # features of which the first decides for all: 1 where each is by itself
+    apart: np.uint64  # how far the chances of two of a group are apart: 0 where they are active together
     scale: np.ndarray  # (n_outputs,) square root of the importance
     gradient_scale: np.ndarray  # (n_outputs,)
     ones: np.ndarray
@@ -85,7 +87,7 @@ class Network(NamedTuple):
 def network(experiment: Experiment, flat: Flat) -> Network:
     """The experiment made ready for `advance`."""
     m, batch, n = padded(experiment.n_hidden, 2), experiment.batch_size, padded(experiment.n_features, 4)
-    n_outputs = apart(experiment.n_outputs)
+    n_outputs, grouped = apart(experiment.n_outputs), experiment.data_row.grouped
     wide = min(max(BLOCK_FLOATS // n // CHUNK, 1) * CHUNK, padded(batch, CHUNK)) + CHUNK
     scale = np.zeros(n_outputs, np.float32)
     scale[: experiment.n_outputs] = np.sqrt(data.importance(experiment))
@@ -102,6 +104,8 @@ def network(experiment: Experiment, flat: Flat) -> Network:
         n_outputs=n_outputs,
         start=data.batch_start(experiment),
         below=np.uint64(data.active_below(experiment)),
+        group=experiment.group_size if grouped else 1,
+        apart=np.uint64(data.active_below(experiment) if grouped == "one" else 0),
         scale=scale,
         gradient_scale=scale * np.float32(2 / batch),
         ones=np.ones(n, np.float32),
@@ -156,16 +160,37 @@ def draw(net, step, sample, drawn, at):
     features = np.uint64(net.features)
     cell = np.uint64(step) * np.uint64(net.batch) * features + np.uint64(sample) * features
     stride, below = features * GAMMA, net.below
+    place = -1  # in its group, from 0
     for i in range(net.features):
         z0 = net.start + (cell + np.uint64(i) + np.uint64(1)) * GAMMA
         row = net.X[i * net.wide + at : i * net.wide + at + drawn]
+        place = place + 1 if place + 1 < net.group else 0
+        if place == 0:
+            for s in range(drawn):
+                z = mixed(z0 + np.uint64(s) * stride)
+                value = valued(z)
+                row[s] = value if (z >> VALUE_BITS) < below else np.float32(0)
+            continue
+        first, skipped = z0 - np.uint64(place) * GAMMA, np.uint64(place) * net.apart
         for s in range(drawn):
-            z = z0 + np.uint64(s) * stride
-            z = (z ^ (z >> SHIFTS[0])) * MIX1
-            z = (z ^ (z >> SHIFTS[1])) * MIX2
-            z ^= z >> SHIFTS[2]
-            value = np.float32(np.int32(z & VALUE_MASK)) * VALUE_UNIT
-            row[s] = value if (z >> VALUE_BITS) < below else np.float32(0)
+            ahead = np.uint64(s) * stride
+            chance = (mixed(first + ahead) >> VALUE_BITS) - skipped  # below 0 is far beyond
+            value = valued(mixed(z0 + ahead))
+            row[s] = value if chance < below else np.float32(0)
+
+
+@part
+def mixed(z):
+    """The number of SplitMix64 that a state gives."""
+    z = (z ^ (z >> SHIFTS[0])) * MIX1
+    z = (z ^ (z >> SHIFTS[1])) * MIX2
+    return z ^ (z >> SHIFTS[2])
+
+
+@part
+def valued(z):
+    """The value of a feature that is active, from 0 to 1: the lower bits."""
+    return np.float32(np.int32(z & VALUE_MASK)) * VALUE_UNIT
 
 
 @part
