@@ -50,6 +50,13 @@ def experiments():
         *(known["superposition"].with_(data=kind, sparsity=0.9) for kind in ("correlated", "anticorrelated")),
         *(known["mlp"].with_(n_hidden=m, data="correlated") for m in (16, 17)),
         known["double_descent"].with_(data="anticorrelated", group_size=10),
+        *(known["unembedding"].with_(minibatch=16, n_hidden=m) for m in (2, 129)),
+        known["double_descent"].with_(minibatch=16),
+        *(known["double_descent_abs"].with_(n_hidden=m, n_samples=T) for m in (2, 16, 17) for T in (10, 200)),
+        known["double_descent_abs"].with_(n_samples=None),
+        known["double_descent_abs"].with_(task="classify_soft"),
+        known["limits_one_hot"].with_(arch="abs_output", n_hidden=64),
+        *(known["limits"].with_(n_samples=T, n_hidden=m) for T in (50, 1000) for m in (2, 8, 200)),
     ]
 
 
@@ -64,11 +71,13 @@ def test_the_share_of_samples_with_any_active_feature_is_that_of_what_is_drawn(k
 def test_the_estimate_knows_which_kernel_trains_what():
     def told(experiment):
         family = cost._family(experiment)
-        return {"softmax": "fixed", "reference": None}.get(family, family)
+        softmax = "fixed" if experiment.minibatch is None else "minibatches"
+        return {"softmax": softmax, "reference": None}.get(family, family)
 
     wrong = [each for each in experiments() if told(each) != fused._family(each)]
     assert not wrong
-    assert {told(each) for each in experiments()} == {None, "fixed", "plane", "gram", "wide", "fresh"}
+    kernels = {None, "fixed", "minibatches", "plane", "gram", "wide", "fresh"}
+    assert {told(each) for each in experiments()} == kernels
 
 
 def test_the_numbers_that_the_estimate_repeats_are_those_of_training():

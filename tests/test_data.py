@@ -252,6 +252,40 @@ def test_soft_labels_and_reconstructions_are_the_features_themselves():
         np.testing.assert_array_equal(samples.inputs, samples.X)
 
 
+def test_shares_are_soft_labels_that_add_up_to_one_and_an_empty_sample_has_none():
+    soft = Experiment(arch="unembed", task="classify_soft", n_samples=200, n_features=8, sparsity=0.8)
+    samples = data.training_samples(soft.with_(task="classify_shares"))
+    empty = 0
+    for x, target in zip(samples.X.astype(np.float64), samples.targets, strict=True):
+        whole = sum(x)
+        empty += whole == 0
+        assert target == pytest.approx([value / whole if whole else 0.0 for value in x], rel=1e-6)
+    assert 0 < empty < 200
+    np.testing.assert_array_equal(samples.X, data.training_samples(soft).X)
+
+
+@pytest.mark.parametrize(("total", "size"), [(12, 4), (13, 4), (5, 1), (7, 6)])
+def test_each_epoch_of_minibatches_sees_every_sample_once_in_an_order_of_its_own(total, size):
+    experiment = Experiment(n_samples=total, minibatch=size, seed=3)
+    steps, orders = -(-total // size), []
+    for epoch in range(6):
+        batches = [data.minibatch_rows(experiment, epoch * steps + k) for k in range(steps)]
+        assert [len(each) for each in batches[:-1]] == [size] * (steps - 1)
+        assert len(batches[-1]) == total - size * (steps - 1)
+        orders.append(tuple(np.concatenate(batches).tolist()))
+        assert sorted(orders[-1]) == list(range(total))
+    assert len(set(orders)) == 6
+    other = np.concatenate([data.minibatch_rows(experiment.with_(seed=4), k) for k in range(steps)])
+    assert tuple(other.tolist()) != orders[0]
+    again = np.concatenate([data.minibatch_rows(experiment.with_(data_seed=9, lr=0.1), k) for k in range(steps)])
+    assert tuple(again.tolist()) == orders[0]
+
+
+def test_a_training_on_the_whole_set_has_no_minibatches():
+    with pytest.raises(ValueError, match="minibatch is None"):
+        data.minibatch_rows(Experiment(n_samples=5), 0)
+
+
 def test_the_fish_see_the_features_through_one_projection_and_the_re_projector_must_reach_another():
     E, other = data.embedding(FISH), data.target_embedding(FISH)
     assert E.shape == other.shape == (300, 40)

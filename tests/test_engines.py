@@ -24,6 +24,8 @@ ONE_OF_EACH = {  # by what the kernels do differently
     "fixed set, softmax": {"arch": "unembed", "task": "classify_soft"},
     "points in a plane": {"n_hidden": 2, "n_samples": 130},
     "Gram matrices": {"arch": "mlp"},
+    "Gram matrices, |x'|": {"arch": "abs_output"},
+    "minibatches": {"arch": "unembed", "task": "classify_shares", "minibatch": 4},
     "fresh batches": {"n_samples": None, "batch_size": 70},
     "fish, by sums": {"arch": "mlp", "task": "big_fish", "n_embed": 6, "n_samples": 90},
     "sparse features, by blocks": {"n_samples": None, "n_features": 1000, "sparsity": 0.98, "batch_size": 200},
@@ -65,6 +67,18 @@ def rows():
             kinds[f"{arch}, antipodal classes"] = experiment(
                 arch=arch, task="classify_hard", data="antipodal", n_features=9
             )
+    for m in SIZES[:5]:
+        kinds[f"abs_output, m={m}"] = experiment(arch="abs_output", n_hidden=m)
+    kinds["abs_output, importance"] = experiment(arch="abs_output", n_hidden=3, importance_decay=0.7, n_samples=90)
+    kinds["abs_output, empty samples"] = experiment(arch="abs_output", sparsity=0.99)
+    kinds["abs_output, one_hot, m=20"] = experiment(arch="abs_output", data="one_hot", n_hidden=20)
+    kinds["abs_output, antipodal"] = experiment(arch="abs_output", data="antipodal", n_features=9)
+    for size in (1, 4, 5, 10):
+        for task in ("classify_hard", "classify_soft", "classify_shares"):
+            kinds[f"{task}, minibatches of {size}"] = experiment(arch="unembed", task=task, minibatch=size)
+        kinds[f"mlp, minibatches of {size}"] = experiment(
+            arch="mlp", task="classify_hard", n_hidden=20, minibatch=size, sparsity=0.95
+        )
     for arch in OUTPUT_RELU + LINEAR_OUTPUT:
         for m in SIZES:
             kinds[f"{arch}, fresh, m={m}"] = experiment(arch=arch, n_hidden=m, n_samples=None, batch_size=100)
@@ -120,7 +134,7 @@ def reference_gradients(torch, reference, experiment, step=0):
         name: torch.tensor(values, dtype=torch.float64, requires_grad=True)
         for name, values in initial_parameters(experiment).items()
     }
-    inputs, targets = trainer.fixed or trainer._fresh(step)
+    inputs, targets = trainer._batch(step)
     trainer.importance = trainer.importance.double()
     loss = trainer.loss(inputs.double(), targets.double())
     loss.backward()
@@ -225,7 +239,7 @@ def test_moments_that_fade_become_zero_and_never_denormal():
 @pytest.mark.parametrize("kind", ONE_OF_EACH)
 def test_a_training_that_blows_up_says_so_at_once_as_in_the_reference(reference, kind):
     tried = experiment(**ONE_OF_EACH[kind] | {"bias_offset": 100.0}, optimizer="sgd", steps=400, lr=10.0)
-    expected, found = reference.Trainer(tried).advance(0, 30), fused.Trainer(tried).advance(0, 30)
+    expected, found = reference.Trainer(tried).advance(0, 60), fused.Trainer(tried).advance(0, 60)
     assert not np.isfinite(expected[-1])
     assert not np.isfinite(found[-1])
     assert abs(np.isfinite(found).argmin() - np.isfinite(expected).argmin()) <= 2
@@ -306,6 +320,13 @@ def test_trainings_end_alike_over_seeds(reference, name):
         {"task": "classify_hard"},  # a softmax over a ReLU
         {"arch": "unembed", "task": "classify_hard", "n_samples": None},
         {"arch": "mlp", "task": "big_fish", "n_embed": 6, "n_samples": None},
+        {"minibatch": 4},
+        {"arch": "mlp", "minibatch": 4},
+        {"arch": "mlp", "task": "reproject", "n_embed": 6, "minibatch": 4},
+        {"arch": "abs_output", "n_hidden": 17},
+        {"arch": "abs_output", "n_samples": None},
+        {"arch": "abs_output", "task": "classify_soft"},
+        {"arch": "abs_output", "task": "small_fish", "n_embed": 6},
     ],
 )
 def test_what_no_kernel_covers_is_left_to_the_reference_and_refused_by_the_fast_path(uncovered):

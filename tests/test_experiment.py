@@ -52,6 +52,7 @@ ALTERED = {  # for every field: what else must hold, and two values that the fie
     "seed": ({}, 0, 1),
     "data_seed": ({}, None, 7),
     "group_size": ({"data": "correlated"}, 2, 4),
+    "minibatch": ({"n_samples": 10}, None, 4),
 }
 
 
@@ -68,7 +69,7 @@ DEFAULTS = {  # as they stand in stored keys by not standing there: none of them
     **{"n_samples": None, "sparsity": 0.0, "normalize": False, "n_embed": None, "importance_decay": 1.0},
     **{"init": "xavier_normal", "bias_init": "zeros", "bias_offset": 0.0, "optimizer": "adamw"},
     **{"schedule": "constant", "steps": 10_000, "lr": 1e-3, "warmup": 0, "weight_decay": 0.01, "batch_size": 1024},
-    **{"seed": 0, "data_seed": None, "group_size": 2},
+    **{"seed": 0, "data_seed": None, "group_size": 2, "minibatch": None},
 }
 STORED = [  # an experiment, its key, and the key of its result from when keys were over all fields
     ({}, "7674a781fc38e94c", "3d80bd4f86e4546b"),
@@ -127,6 +128,8 @@ def test_the_key_is_sixteen_hex_digits_and_the_same_in_another_process():
         ({"normalize": np.bool_(True)}, {"normalize": True}),
         ({"bias_offset": -0.0}, {"bias_offset": 0}),
         ({"seed": 3, "data_seed": 3}, {"seed": 3}),
+        ({"n_samples": 10, "minibatch": 10}, {"n_samples": 10}),
+        ({"data": "antipodal", "n_features": 6, "minibatch": 12}, {"data": "antipodal", "n_features": 6}),
     ],
 )
 def test_two_ways_to_write_one_value_share_a_key(one, other):
@@ -166,6 +169,11 @@ def test_two_ways_to_write_one_value_share_a_key(one, other):
         ({"task": "big_fish", "n_embed": 4}, "arch 'relu_output' is tied"),
         ({"arch": "unembed", "task": "classify_soft", "data": "antipodal"}, "task 'classify_soft' cannot be used"),
         ({"data": "correlated", "group_size": 1}, "group_size must be between 2 and 16384; got 1"),
+        ({"arch": "unembed", "task": "classify_shares", "data": "antipodal"}, "task 'classify_shares' cannot be used"),
+        ({"n_samples": 10, "minibatch": 11}, "minibatch must be at most 10, the number of training samples; got 11"),
+        ({"data": "one_hot", "n_features": 6, "minibatch": 7}, "minibatch must be at most 6, the number of training"),
+        ({"n_samples": 10, "minibatch": 0}, "minibatch must be between 1 and 1e+06; got 0"),
+        ({"n_samples": 10, "minibatch": 2.5}, "minibatch must be a whole number; got 2.5"),
         (
             {"data": "correlated", "group_size": 3},
             "group_size must divide n_features with data 'correlated', so that all features are alike; got 3 with n_f",
@@ -210,6 +218,7 @@ def test_nonsense_is_refused_with_the_field_the_value_and_what_is_allowed(change
         ({"n_samples": 5, "batch_size": 16}, "batch_size"),
         ({"data": "one_hot", "batch_size": 16}, "batch_size"),
         ({"warmup": 5}, "warmup"),
+        ({"minibatch": 5}, "minibatch"),
         ({"data": "one_hot", "data_seed": 5}, "data_seed"),
         ({"group_size": 4}, "group_size"),
         ({"data": "one_hot", "group_size": 4}, "group_size"),

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from conftest import again, app_at
 
-from toyviz import charts, law, live, metrics, probe, settings, studies
+from toyviz import charts, data, law, live, metrics, probe, settings, studies, tables
 from toyviz.queue import too_large
 from toyviz.studies.how_much_fits import fit
 from toyviz.studies.limits import cell, maps
@@ -453,3 +453,35 @@ def test_a_click_may_choose_by_a_name(stand_in):
     widgets.pick(PAGE.views[0], app.session_state["visit of limits"], {"S": "0.9", "n": "no number"})
     again(app)
     assert (app.query_params["S"], app.query_params["n"]) == ("0.9", "4")
+
+
+@pytest.mark.parametrize("name", ["decreasing", "uniform"])
+def test_the_maps_can_be_of_networks_that_saw_a_finite_set(name):
+    view = studies.page("limits").view(name)
+    few = {"sizes": (4, 8), "widths": (2,), "sparsities": (0.5,), "n": 8, "m": 2, "S": 0.5, "steps": 30}
+    choice = view.default(**few, n_samples=20)
+    plan = view.plan(choice)
+    assert {each.n_samples for each in plan.experiments} == {20}
+    fresh = view.plan(view.default(**few)).experiments
+    assert {each.with_(n_samples=None) for each in plan.experiments} == set(fresh)
+    results = [train(each) for each in plan.experiments]
+    rows = tables.limits(results)
+    for row, result in zip(rows.itertuples(), results, strict=True):
+        assert (row.loss, row.train_loss) == (result.metrics["test_loss"], result.metrics["train_loss"])
+        assert row.density == 0.5
+        x = data.held_out_samples(result.experiment).X.astype(float)  # the share is over that of sparse features
+        importance = data.importance(result.experiment)
+        assert row.loss / row.share == pytest.approx((importance * x.var(axis=0)).sum(), rel=0.05)
+    blocks = list(view.show(choice, plan, Sweep(results, plan.experiments)))
+    assert any(isinstance(each, Text) and "Trained on 20 fixed samples." in each.markdown for each in blocks)
+    (cells,) = (each for each in blocks if isinstance(each, Table))
+    assert "train_loss" in cells.frame.columns
+    assert "on the training set" in cell.at_the_end(results[0])
+    assert "on the training set" not in cell.at_the_end(train(fresh[0]))
+
+
+def test_one_hots_beside_them_stay_the_whole_list():
+    view = studies.page("limits").view("decreasing")
+    plan = view.plan(view.default(beside="one_hots", n_samples=100))
+    assert {each.n_samples for each in plan.experiments if each.data == "one_hot"} == {None}
+    assert {each.n_samples for each in plan.experiments if each.data == "sparse"} == {100}

@@ -30,7 +30,7 @@ def by_name(experiment):
 def torch_forward(torch, experiment, parameters, inputs):
     """The network made of PyTorch's layers, from the table of DESIGN: every stage between input and output."""
     weights = {name: torch.tensor(values) for name, values in parameters.items()}
-    tied = experiment.arch in ("relu_output", "relu_hidden", "unembed_tied")
+    tied = experiment.arch in ("relu_output", "relu_hidden", "unembed_tied", "abs_output")
     hidden_pre = torch.nn.functional.linear(torch.tensor(inputs), weights["W1"], weights.get("b1"))
     hidden = (
         torch.nn.functional.relu(hidden_pre)
@@ -40,6 +40,8 @@ def torch_forward(torch, experiment, parameters, inputs):
     output_pre = torch.nn.functional.linear(hidden, weights["W1"].T if tied else weights["W2"], weights.get("b2"))
     ends_in_relu = experiment.arch in ("relu_output", "relu_output_untied", "relu_hidden", "mlp_relu_output")
     output = torch.nn.functional.relu(output_pre) if ends_in_relu else output_pre
+    if experiment.arch == "abs_output":
+        output = torch.maximum(output_pre, -output_pre)
     return [stage.numpy() for stage in (hidden_pre, hidden, output_pre, output)]
 
 

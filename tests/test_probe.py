@@ -18,6 +18,9 @@ CASES = {
     "reproject": Experiment(**FISH, task="reproject"),
     "classify hard": Experiment(**SMALL, arch="unembed", task="classify_hard"),
     "classify soft": Experiment(**SMALL, arch="unembed_tied", task="classify_soft"),
+    "classify shares": Experiment(**SMALL, arch="unembed", task="classify_shares"),
+    "absolute value": Experiment(**SMALL, arch="abs_output", importance_decay=0.7),
+    "minibatches": Experiment(**SMALL, arch="unembed", task="classify_hard", minibatch=7),
     "antipodal": Experiment(arch="mlp", task="classify_hard", data="antipodal", n_features=6, n_hidden=3),
     "one-hot": Experiment(arch="relu_hidden", data="one_hot", n_features=6, n_hidden=3, importance_decay=0.5),
     "fresh": Experiment(n_features=6, n_hidden=3, sparsity=0.6),
@@ -45,6 +48,8 @@ def slow_loss_and_accuracy(torch, experiment, result, samples):
     output = functional.linear(hidden, W2, b2)
     if experiment.arch in ("relu_output", "relu_hidden", "mlp_relu_output"):
         output = output.relu()
+    if experiment.arch == "abs_output":
+        output = torch.maximum(output, -output)
     if experiment.task.startswith("classify"):
         loss = functional.cross_entropy(output, targets)
     else:
@@ -142,6 +147,7 @@ def by_hand(experiment, parameters, samples):
         hidden = np.maximum(hidden, 0) if experiment.arch_row.hidden_relu else hidden
         output = weights["W2"] @ hidden + weights["b2"]
         output = np.maximum(output, 0) if experiment.arch_row.output_relu else output
+        output = np.abs(output) if experiment.arch == "abs_output" else output
         if experiment.task.startswith("classify"):
             losses.append(sum(-t * (z - np.log(np.exp(output).sum())) for t, z in zip(target, output, strict=True)))
         else:

@@ -2,6 +2,7 @@
 
 import itertools
 import platform
+import zlib
 from types import SimpleNamespace
 
 import numba
@@ -504,3 +505,57 @@ def test_the_engine_follows_from_the_experiment_and_the_device():
 def test_an_unknown_engine_is_named():
     with pytest.raises(ValueError, match="engine must be one of auto, fused, reference; got 'gpu'"):
         train(small(), engine="gpu")
+
+
+@pytest.mark.parametrize("size", [1, 4, 10])
+def test_minibatches_train_as_a_loop_of_plain_pytorch_over_the_documented_order(torch, size):
+    tried = small("unembed", "classify_hard", minibatch=size, weight_decay=0.1, steps=30)
+    samples = data.training_samples(tried)
+    weights = {name: torch.tensor(values, requires_grad=True) for name, values in initial_parameters(tried).items()}
+    optimizer = torch.optim.AdamW(weights.values(), lr=0.01, weight_decay=0.1)
+    X, labels = torch.tensor(samples.inputs), torch.tensor(samples.targets.argmax(axis=1))
+    counted = torch.tensor(samples.X.any(axis=1))
+    losses, epoch = [], 0
+    while len(losses) < 30:
+        order = np.random.default_rng([3, zlib.crc32(f"minibatches {epoch}".encode())]).permutation(11)
+        for first in range(0, 11, size):
+            seen = torch.tensor(order[first : first + size])
+            logits = torch.nn.functional.linear(
+                torch.nn.functional.linear(X[seen], weights["W1"]), weights["W2"], weights["b2"]
+            )
+            each = torch.nn.functional.cross_entropy(logits, labels[seen], reduction="none")
+            loss = (each * counted[seen]).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        epoch += 1
+    losses = losses[:30]
+    found = Trainer(tried).advance(0, 30)
+    np.testing.assert_allclose(found, losses, rtol=1e-4, atol=1e-6)
+
+
+def test_what_is_told_of_a_network_trained_on_minibatches_is_of_its_whole_training_set():
+    tried = small("unembed", "classify_hard", minibatch=2, steps=30)
+    for engine in ("reference", "fused"):
+        result = train(tried, engine=engine)
+        assert result.metrics["train_loss"] == pytest.approx(numpy_loss(tried, result.parameters), rel=1e-5)
+        assert result.losses[0] != pytest.approx(numpy_loss(tried, initial_parameters(tried)), rel=1e-2)  # of one batch
+
+
+def test_the_absolute_value_trains_as_it_is_written_in_plain_pytorch(torch):
+    tried = small("abs_output", importance_decay=0.7, steps=30)
+    x = torch.tensor(data.training_samples(tried).X)
+    start = initial_parameters(tried)
+    W, b = (torch.tensor(start[name], requires_grad=True) for name in ("W1", "b2"))
+    optimizer = torch.optim.AdamW([W, b], lr=0.01, weight_decay=0.01)
+    importance, losses = 0.7 ** torch.arange(7), []
+    for _ in range(30):
+        said = torch.einsum("mi,tm->ti", W, torch.einsum("mi,ti->tm", W, x)) + b
+        loss = (importance * (x - torch.sqrt(said**2)) ** 2).sum() / 11
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    np.testing.assert_allclose(Trainer(tried).advance(0, 30), losses, rtol=1e-4)
+    np.testing.assert_allclose(fused.Trainer(tried).advance(0, 30), losses, rtol=1e-4)

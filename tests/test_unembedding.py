@@ -631,3 +631,49 @@ def test_probe_and_picture_agree_on_the_last_frame(small):
     sample = logit._sample(SMALL, "training", 0)
     terms = probe.logit_terms(small, sample.x)
     np.testing.assert_allclose(logit.logits_of(small, sample).stages[-1, 4], terms.logits, atol=1e-5)
+
+
+@pytest.mark.parametrize("view", ["over_t", "logit", "squares"])
+def test_a_batch_is_some_of_the_samples_where_there_are_more(view):
+    asked = PAGE.view(view)
+    for size in (1, 16, 99):
+        plan = asked.plan(asked.default(minibatch=size, T=99))
+        for each in plan.experiments:
+            assert each.minibatch == (size if size < each.n_samples else None)
+        whole = asked.plan(asked.default(T=99)).experiments
+        assert {each.with_(minibatch=None) for each in plan.experiments} == set(whole)
+        assert plan.opened[0].n_samples == 99
+    control = next(each for each in asked.controls if each.id == "minibatch")
+    assert [control.read(name) for name in ("all", "1", "16", "128", "77")] == [None, 1, 16, 128, 77]
+
+
+@pytest.mark.parametrize("recipe", settings.RECIPES)
+def test_the_seven_keep_their_optimiser_whatever_the_recipe(recipe):
+    choice = PAGE.view("squares").default(recipe=recipe)
+    found = squares.networks(choice, 0)
+    assert {name for name, each in found.items() if each.optimizer == "sgd"} == {"sgd", "sgd_xavier"}
+    assert found["sgd"].lr == EXPERIMENTS["unembedding_sgd"].quick.lr
+    assert found["sgd"].weight_decay == 0
+    assert {each.steps for name, each in found.items() if not name.startswith("s")} <= {
+        EXPERIMENTS[name].at(recipe).steps for name in ("unembedding", "double_descent_untied")
+    }
+
+
+def test_a_trained_batch_is_told_with_what_theory_says_of_it():
+    asked = PAGE.view("squares")
+    choice = asked.default(minibatch=16)
+    said = words(list(squares.show(choice, asked.plan(choice), Sweep([], asked.plan(choice).experiments))))
+    assert "2502.04664" in said
+    assert "2510.26303" in said
+    assert "Each step here sees 16 training samples." in said
+
+
+def test_over_t_with_minibatches_and_shares_is_shown(small):
+    asked = PAGE.view("over_t")
+    choice = asked.default(minibatch=4, labels="classify_shares", n_samples=(6, 12), T=12, seeds=1, n_features=30)
+    plan = asked.plan(choice.with_(sparsity=0.8, steps=20))
+    found = Sweep([train(each) for each in plan.experiments], plan.experiments)
+    said = words(list(over_t.show(choice.with_(sparsity=0.8, steps=20), plan, found)))
+    assert f"ln n = {np.log(30):.3f}" not in said  # samples without a feature weigh nothing
+    assert "soft labels" in said
+    assert "train cross-entropy" in words(list(over_t.inside(choice, found.at(n_samples=12).results[0])))

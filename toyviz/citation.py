@@ -42,6 +42,20 @@ PAPERS = (
         "https://transformer-circuits.pub/2023/toy-double-descent/index.html",
     ),
 )
+THEORY = (  # of the squares in W1, which the post leaves open
+    Work(
+        "Fan et al.",
+        "Implicit Bias of Spectral Descent and Muon on Multiclass Separable Data",
+        2025,
+        "https://arxiv.org/abs/2502.04664",
+    ),
+    Work(
+        "Baek et al.",
+        "Implicit Bias of Per-sample Adam on Separable Data: Departure from the Full-batch Regime",
+        2025,
+        "https://arxiv.org/abs/2510.26303",
+    ),
+)
 CITATION = (
     f"Made with toyviz. The experiment is from: {POST.told}. It builds on: {'; '.join(each.told for each in PAPERS)}."
 )

@@ -130,6 +130,7 @@ class _Sizes(NamedTuple):
     family: str  # the kernel, or "reference"
     steps: int
     rows: int  # samples of a step
+    kept: int  # samples of the training set
     tested: int  # samples that the trained network is tested on
     n: int
     n_inputs: int
@@ -159,7 +160,7 @@ def expected(experiment: Experiment, engine: str = "auto") -> Cost:
 def _sizes(experiment: Experiment, engine: str = "auto") -> _Sizes:
     from toyviz.model import shapes  # it loads numpy, and a limit is told without
 
-    rows, n = experiment.training_size or experiment.batch_size, experiment.n_features
+    rows, kept, n = experiment.step_size, experiment.training_size or 0, experiment.n_features
     sparse = experiment.data_row.drawn
     density = experiment.feature_probability if sparse else 1 / n
     empty = math.log1p(-density) if density < 1 else -math.inf  # log of the chance that a feature is zero
@@ -167,13 +168,14 @@ def _sizes(experiment: Experiment, engine: str = "auto") -> _Sizes:
         family="reference" if engine == "reference" else _family(experiment),
         steps=experiment.steps,
         rows=rows,
+        kept=kept,
         tested=TEST_SIZE if sparse else 0,
         n=n,
         n_inputs=experiment.n_inputs,
         n_outputs=experiment.n_outputs,
         m=experiment.n_hidden,
         entries=rows * n * density,
-        used=-n * math.expm1(rows * empty),
+        used=-n * math.expm1((kept or rows) * empty),
         shared=_shared(experiment, density),
         parameters=sum(math.prod(each) for each in shapes(experiment).values()),
     )
@@ -189,13 +191,18 @@ def _shared(experiment: Experiment, density: float) -> float:
 def _family(experiment: Experiment) -> str:
     """Which kernel trains it, told again here since toyviz.train.fused loads a compiler, which the server must not."""
     softmax, relu, m = experiment.task_row.loss == "cross_entropy", experiment.arch_row.output_relu, experiment.n_hidden
+    absolute = experiment.arch_row.output_abs
     if not (softmax or experiment.arch_row.output_bias):
         return "reference"
     if experiment.fresh:
-        return "reference" if experiment.task_row.embedded or softmax or m > 128 else "fresh"
+        return "reference" if experiment.task_row.embedded or softmax or absolute or m > 128 else "fresh"
     if softmax:
-        return "reference" if relu or m > 128 else "softmax"
+        return "reference" if relu or absolute or m > 128 else "softmax"
+    if experiment.minibatch is not None:
+        return "reference"
     sparse = experiment.data_row.drawn
+    if absolute:
+        return "reference" if experiment.task_row.embedded or m > (16 if sparse else 128) else "gram"
     if experiment.task_row.embedded or m > 128 or (sparse and not relu and m > 16):
         return "wide" if m <= 1024 else "reference"
     if not relu:
@@ -205,13 +212,13 @@ def _family(experiment: Experiment) -> str:
 
 def _start_seconds(experiment: Experiment, s: _Sizes) -> float:
     """What comes before the first step and after the last: to draw the samples and the weights, and to test."""
-    drawn = 0 if experiment.fresh else s.rows
+    drawn = s.kept
     seconds = 0.1 + 8e-8 * drawn * s.n + 2e-8 * s.tested * s.n + 5e-9 * s.n**2 + 4e-8 * s.parameters
     seconds += 3.5e-11 * (drawn + s.tested) * s.m * (s.n_inputs + s.n_outputs)
     if s.family == "reference":
         seconds += 2  # PyTorch is loaded
     if INITS[experiment.init].keys == "centres":
-        seconds += KMEANS_ROUNDS * 1e-10 * s.rows * s.m * s.n_inputs
+        seconds += KMEANS_ROUNDS * 1e-10 * s.kept * s.m * s.n_inputs
     return seconds
 
 
@@ -250,25 +257,26 @@ def _wide_products(experiment: Experiment, s: _Sizes) -> float:
 
 def _memory(experiment: Experiment, s: _Sizes, history: int) -> float:
     """Bytes at the peak: what training keeps, and the largest of what drawing, testing and packing need beside it."""
-    cells, reference = s.rows * s.n, s.family == "reference"
+    held = s.kept or s.rows  # samples in memory
+    cells, entries, reference = held * s.n, s.entries / s.rows * held, s.family == "reference"
     base = 400e6 if reference else 150e6
     kept = 16.0 * s.parameters + 24 * s.steps  # weights, gradients and two moments; rates and losses
     passing = 0.0  # what a step of PyTorch holds
     if reference:
-        kept += 4 * s.rows * (s.n_inputs + s.n_outputs)
+        kept += 4 * held * (s.n_inputs + s.n_outputs)
         passing = 12 * s.rows * (s.n_outputs + s.m)
     else:
-        kept += 16 * s.entries + 8 * (s.rows + s.used) * s.m
+        kept += 16 * entries + 8 * (held + s.used) * s.m
         kept += 4 * s.rows * s.n_outputs if s.family == "wide" else 0
     embedded, sparse = experiment.task_row.embedded, experiment.data == "sparse"
     in_blocks, a_block = sparse and not embedded, 30 * ROWS * s.n  # what a block's outputs and errors take too
-    drawing = 14 * cells + 10 * s.entries + 4 * s.n**2 + 36 * s.steps
+    drawing = 14 * cells + 10 * entries + 4 * s.n**2 + 36 * s.steps
     if in_blocks and s.family not in ("reference", "wide") and cells > WHOLE:
-        drawing = a_block + 40 * s.entries + 36 * s.steps
+        drawing = a_block + 40 * entries + 36 * s.steps
     if experiment.fresh:
         drawing = 40 * cells if reference else 0
     if INITS[experiment.init].keys == "centres":
-        drawing += 12 * s.rows * s.m
+        drawing += 12 * held * s.m
     testing = s.tested * (9 * s.n + (8 * s.n_inputs if embedded else 0))
     if in_blocks:
         seen = 0 if experiment.fresh or cells > WHOLE else 4 * cells

@@ -118,6 +118,27 @@ def training_features(experiment: Experiment) -> np.ndarray:
     return _sparse_features(experiment, stream(_data_seed(experiment), "data"), experiment.n_samples or 0)
 
 
+def minibatch_rows(experiment: Experiment, step: int) -> np.ndarray:
+    """Which training samples step 0, 1, ... sees, (minibatch,) int; fewer at the end of an epoch that is no multiple.
+
+    Epoch e = step // ceil(T / minibatch) goes through the permutation of 0 ... T - 1 that the stream "minibatches e" of
+    the seed draws, so every sample is seen once an epoch, and any engine can draw any step alike. Raises ValueError
+    where minibatch is None.
+    """
+    if experiment.minibatch is None:
+        raise ValueError("minibatch is None: every step sees the whole training set")
+    size, total = experiment.minibatch, experiment.training_size or 0
+    epoch, place = divmod(step, -(-total // size))
+    return _epoch_order(experiment.seed, total, epoch)[place * size : (place + 1) * size]
+
+
+@lru_cache(maxsize=2)
+def _epoch_order(seed: int, size: int, epoch: int) -> np.ndarray:
+    order: np.ndarray = stream(seed, f"minibatches {epoch}").permutation(size)
+    order.flags.writeable = False
+    return order
+
+
 def held_out_samples(experiment: Experiment, size: int = TEST_SIZE) -> Samples | None:
     """Samples from a stream that no training uses, the same for every seed; None where every input is trained on."""
     if not experiment.data_row.drawn:
@@ -180,6 +201,8 @@ def samples(experiment: Experiment, X: np.ndarray) -> Samples:
     inputs = X @ embedding(experiment) if task.embedded else X
     if task.target == "label":
         targets = _one_hot_labels(experiment, X)
+    elif task.target == "shares":
+        targets = shares(X)
     elif task.target == "reembedded":
         targets = X @ target_embedding(experiment)
     else:
@@ -207,6 +230,12 @@ def unit_rows(X: np.ndarray) -> np.ndarray:
     """Each row over its length; a row of zeros stays one."""
     lengths = np.linalg.norm(X, axis=1, keepdims=True)
     return X / np.where(lengths == 0, 1, lengths)
+
+
+def shares(X: np.ndarray) -> np.ndarray:
+    """Each row over its sum, x / sum_i x_i, (n_samples, n_features); a row of zeros stays one."""
+    sums = X.sum(axis=1, keepdims=True)
+    return X / np.where(sums == 0, 1, sums)
 
 
 def _data_seed(experiment: Experiment) -> int:

@@ -25,6 +25,7 @@ class Arch:
     output_relu: bool
     hidden_bias: bool
     output_bias: bool
+    output_abs: bool = False  # |.| where output_relu has a ReLU
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Task:
 
     loss: str  # "mse": summed over features, mean over samples; "cross_entropy": mean over samples
     embedded: bool  # the input is X E instead of X
-    target: str  # "features" X, "input" X E, "reembedded" X E', "label" argmax X
+    target: str  # "features" X, "shares" X / sum X, "input" X E, "reembedded" X E', "label" argmax X
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,9 @@ ARCHS = {
     "unembed": Arch(tied=False, hidden_relu=False, output_relu=False, hidden_bias=False, output_bias=True),
     "unembed_tied": Arch(tied=True, hidden_relu=False, output_relu=False, hidden_bias=False, output_bias=True),
     "unembed_no_bias": Arch(tied=False, hidden_relu=False, output_relu=False, hidden_bias=False, output_bias=False),
+    "abs_output": Arch(
+        tied=True, hidden_relu=False, output_relu=False, hidden_bias=False, output_bias=True, output_abs=True
+    ),
 }
 TASKS = {
     "autoencode": Task(loss="mse", embedded=False, target="features"),
@@ -71,6 +75,7 @@ TASKS = {
     "reproject": Task(loss="mse", embedded=True, target="reembedded"),
     "classify_hard": Task(loss="cross_entropy", embedded=False, target="label"),
     "classify_soft": Task(loss="cross_entropy", embedded=False, target="features"),
+    "classify_shares": Task(loss="cross_entropy", embedded=False, target="shares"),
 }
 DATASETS = {
     "sparse": Data(drawn=True),
@@ -117,6 +122,7 @@ RANGES: dict[str, tuple[float, float]] = {  # both ends allowed
     "seed": (0, 2**31 - 1),
     "data_seed": (0, 2**31 - 1),
     "group_size": (2, 16384),
+    "minibatch": (1, 1_000_000),
 }
 DENSITY_DIGITS = 9  # fewer than the rounding error of 1 - S has
 MAX_SWEEP = 100_000  # networks of one sweep: they are made before any is trained
@@ -155,11 +161,13 @@ class Experiment:
     lr: float = 1e-3  # the peak
     warmup: int = 0  # steps of warm-up, of a schedule that has one
     weight_decay: float = 0.01
-    batch_size: int = 1024  # fresh batches only: a fixed set is one batch
+    batch_size: int = 1024  # of fresh batches only
     seed: int = 0
     data_seed: int | None = None  # another seed for the training set alone; None: seed
-    # data, again: new fields stand at the end
+    # new fields stand at the end
     group_size: int = 2  # features i with one i // group_size are a group, of data that has any
+    # samples of a step, drawn from the fixed training set without replacement, epoch by epoch; None: all of it
+    minibatch: int | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -169,6 +177,8 @@ class Experiment:
             raise ValueError(f"sparsity must be in [0, 1); got {self.sparsity}")
         if self.data_seed == self.seed:
             object.__setattr__(self, "data_seed", None)
+        if self.minibatch is not None and self.minibatch == self.training_size:
+            object.__setattr__(self, "minibatch", None)
         self._refuse_unused()
         if self.arch_row.tied and self.n_inputs != self.n_outputs:
             raise ValueError(
@@ -179,8 +189,12 @@ class Experiment:
         self._refuse_groups()
         if self.task_row.embedded and self.n_embed is None:
             raise ValueError(f"n_embed must be set for task {self.task!r}: the width of the random projection")
-        if self.task == "classify_soft" and self.data == "antipodal":
-            raise ValueError("task 'classify_soft' cannot be used with data 'antipodal': a target would be negative")
+        if self.task in ("classify_soft", "classify_shares") and self.data == "antipodal":
+            raise ValueError(f"task {self.task!r} cannot be used with data 'antipodal': a target would be negative")
+        if self.minibatch is not None and self.minibatch > (self.training_size or 0):
+            raise ValueError(
+                f"minibatch must be at most {self.training_size}, the number of training samples; got {self.minibatch}"
+            )
         self._refuse_large()
 
     def _refuse_unused(self) -> None:
@@ -194,7 +208,8 @@ class Experiment:
                 self.task_row.loss == "mse" and self.task_row.target == "features",
                 f"task {self.task!r} has no importance",
             ),
-            "batch_size": (self.fresh, "a fixed training set is one batch"),
+            "batch_size": (self.fresh, "a fixed training set is no fresh batch"),
+            "minibatch": (not self.fresh, "fresh batches have a batch_size"),
             "warmup": (self.schedule in WARMED_UP, f"schedule {self.schedule!r} has no warm-up"),
             "data_seed": (self.draws_data, f"data {self.data!r} has no randomness"),
             "bias_init": (self.arch_row.hidden_bias or self.arch_row.output_bias, f"arch {self.arch!r} has no bias"),
@@ -282,6 +297,11 @@ class Experiment:
         if self.data_row.drawn:
             return self.n_samples
         return 2 * self.n_features if self.data == "antipodal" else self.n_features
+
+    @property
+    def step_size(self) -> int:
+        """How many samples a step sees, the last one of an epoch of minibatches aside."""
+        return self.batch_size if self.fresh else self.minibatch or self.training_size or 0
 
     @property
     def feature_probability(self) -> float:

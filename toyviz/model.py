@@ -99,7 +99,7 @@ def forward(arch: Arch, parameters: Parameters, inputs: np.ndarray) -> Activatio
     hidden_pre = inputs @ parameters["W1"].T + parameters["b1"]
     hidden = np.maximum(hidden_pre, 0) if arch.hidden_relu else hidden_pre
     output_pre = hidden @ parameters["W2"].T + parameters["b2"]
-    output = np.maximum(output_pre, 0) if arch.output_relu else output_pre
+    output = np.maximum(output_pre, 0) if arch.output_relu else np.abs(output_pre) if arch.output_abs else output_pre
     return Activations(hidden_pre, hidden, output_pre, output)
 
 

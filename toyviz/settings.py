@@ -154,6 +154,14 @@ EXPERIMENTS: dict[str, Setting] = {
         PAPER_RECIPE,
         n_samples=SAMPLE_SIZES,
     ),
+    # [R] What a public script says of the post's own loss: the sum of I (x - |x'|)^2, with x' = W1'W1 x + b2.
+    "double_descent_abs": _setting(
+        "Bottleneck: double descent with |x'| instead of the ReLU",
+        _MEMORISED | {"arch": "abs_output"},
+        QUICK_RECIPE,
+        PAPER_RECIPE,
+        n_samples=SAMPLE_SIZES,
+    ),
     "superposition_linear": _setting(
         "Bottleneck: the same without the ReLU, the control",
         {"arch": "unembed_tied", "n_features": 20, "n_hidden": 5, "importance_decay": 0.7},  # [TMS]
@@ -325,6 +333,7 @@ EXPERIMENTS: dict[str, Setting] = {
 DESCENTS = {  # the named experiment of each network that the double descent page offers
     "relu_output": "double_descent",
     "relu_output_untied": "double_descent_untied",
+    "abs_output": "double_descent_abs",
     "mlp": "mlp",
     "mlp_relu_output": "mlp_relu_output",
 }

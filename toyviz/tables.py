@@ -131,7 +131,8 @@ _KEPT_VECTORS = {stage: _of_stage(stage) for stage in STAGES}
 def rank_floor(result: Result) -> float | None:
     """The least train loss that its rank allows this network, or None where its output is no linear function."""
     experiment = result.experiment
-    if experiment.arch_row.output_relu or experiment.task_row.loss != "mse" or experiment.fresh:
+    arch = experiment.arch_row
+    if arch.output_relu or arch.output_abs or experiment.task_row.loss != "mse" or experiment.fresh:
         return None
     floors = rank_floors(experiment.with_(n_hidden=1))
     return float(floors[min(experiment.n_hidden, len(floors) - 1)])
@@ -388,7 +389,7 @@ def phase(W1: np.ndarray, feature: int) -> str:
 
 
 LIMIT_COLUMNS = ("key", "n_features", "n_hidden", "density", "decreasing", "weight_decay", "seed")
-LIMIT_VALUES = ("loss", "share", "accuracy", "recovered", "stored")
+LIMIT_VALUES = ("train_loss", "loss", "share", "accuracy", "recovered", "stored")
 
 
 def _metric(result: Result, name: str) -> float:
@@ -400,7 +401,7 @@ def _metric(result: Result, name: str) -> float:
 @by_key
 def _limit(result: Result) -> dict[str, object]:
     e = result.experiment
-    if e.fresh:
+    if e.data == "sparse":
         loss, nothing = _metric(result, "test_loss"), theory.held_out_baselines(e)["constant"]
     else:
         loss, nothing = (
@@ -412,10 +413,11 @@ def _limit(result: Result) -> dict[str, object]:
         "key": e.key,
         "n_features": e.n_features,
         "n_hidden": e.n_hidden,
-        "density": e.density if e.fresh else None,
+        "density": e.density if e.data == "sparse" else None,
         "decreasing": e.importance_decay < 1,
         "weight_decay": e.weight_decay,
         "seed": e.seed,
+        "train_loss": _metric(result, "train_loss"),
         "loss": loss,
         "share": loss / nothing,
         "accuracy": float(back.mean()),
@@ -427,9 +429,9 @@ def _limit(result: Result) -> dict[str, object]:
 def limits(results: Iterable[Result]) -> pd.DataFrame:
     """How much each bottleneck gives back: a row a network, on sparse features or on one-hots, where density is none.
 
-    loss: the test loss, or that on the one-hots; share: over the loss of the best constant output, sum_i I_i Var(x_i);
-    accuracy: the share of the one-hots that come back, see probe.one_hots_back; recovered: how many of them; stored:
-    columns of W1 longer than metrics.REPRESENTED.
+    train_loss: on the training set, none on fresh batches; loss: the test loss, or that on the one-hots; share: over
+    the loss of the best constant output, sum_i I_i Var(x_i); accuracy: the share of the one-hots that come back, see
+    probe.one_hots_back; recovered: how many of them; stored: columns of W1 longer than metrics.REPRESENTED.
     """
     return pd.DataFrame([_limit(result) for result in results], columns=[*LIMIT_COLUMNS, *LIMIT_VALUES])
 

@@ -198,6 +198,7 @@ def serve(order: dict[str, Any], orders: Orders, messages: Messages) -> None:
 def warm_up(place: int) -> Iterator[None]:
     """Compile the kernels, or load them from their cache on disk, by one step of each named experiment."""
     every = [setting.quick for setting in settings.EXPERIMENTS.values()]
+    every.append(settings.EXPERIMENTS["unembedding"].quick.with_(minibatch=1))
     for experiment in every[:: -1 if place % 2 else 1]:  # so that two workers do not compile the same one at once
         few = [experiment.with_(n_samples=3)] if experiment.n_samples else []  # small sets have a kernel of their own
         for each in (*few, experiment):

@@ -73,7 +73,8 @@ def _refuse_other_metrics(result: Result) -> None:
 
 
 def _measured_frames(result: Result) -> dict[int, float]:
-    """The training loss of each frame that is measured here, by its step; nothing on fresh batches.
+    """The training loss of each frame that is measured here, by its step; nothing on fresh batches and minibatches,
+    where the loss of a step is that of its batch.
 
     Raises ValueError where a frame is told to do otherwise than it does.
     """
@@ -91,7 +92,7 @@ def _measured_frames(result: Result) -> dict[int, float]:
                 raise ValueError(
                     f"frame_metrics.{name} is {told:.6g} at step {step}, but the frame there has {measured[name]:.6g}"
                 )
-        if "train_loss" in measured:
+        if "train_loss" in measured and experiment.minibatch is None:
             losses[step] = measured["train_loss"]
     return losses
 

@@ -41,6 +41,9 @@ def _head(e: Experiment, caption: str, link: str) -> list[str]:
         if e.fresh
         else f"T = {e.training_size}  # training samples"
     )
+    if e.minibatch is not None:
+        sizes.append(f"BATCH = {e.minibatch}  # of them at a step")
+        sizes.append("EPOCH = math.ceil(T / BATCH)  # steps")
     return [
         *(f"# {line}" for line in (caption, link, CITATION)),
         *("import json", "import math", "import sys", "", "import torch", ""),
@@ -93,6 +96,8 @@ def _task(e: Experiment) -> list[str]:
             "    targets = torch.nn.functional.one_hot(X.argmax(dim=1), n).float()",
             "    return X, targets * X.any(dim=1, keepdim=True)  # no class where nothing is active",
         ]
+    if e.task_row.target == "shares":
+        return ["    return X, X / X.sum(dim=1, keepdim=True).clamp(min=1e-30)  # nothing stays nothing"]
     targets = {"features": "X", "input": inputs, "reembedded": "X @ E2"}[e.task_row.target]
     return [f"    return {inputs}, {targets}"]
 
@@ -164,8 +169,15 @@ def _network(e: Experiment) -> list[str]:
     return [
         "def network(x):",
         f"    hidden = {f'({hidden}).relu()' if arch.hidden_relu else hidden}",
-        f"    return {f'({output}).relu()' if arch.output_relu else output}",
+        f"    return {_activated(output, e)}",
     ]
+
+
+def _activated(output: str, e: Experiment) -> str:
+    """The output as it leaves the network."""
+    if e.arch_row.output_relu:
+        return f"({output}).relu()"
+    return f"({output}).abs()" if e.arch_row.output_abs else output
 
 
 def _loss(e: Experiment) -> list[str]:
@@ -189,6 +201,11 @@ RATES = {
         "    return LR * (1 + math.cos(math.pi * (s - WARMUP) / max(STEPS - WARMUP, 1))) / 2",
     ],
     "quarter_cosine": ["    return LR * math.cos(math.pi * (s - 1) / (2 * max(STEPS - 1, 1)))"],
+    "warmup_from_tenth": [
+        "    if s <= WARMUP:",
+        "        return LR * (0.1 + 0.9 * (s - 1) / WARMUP)",
+        "    return LR * (1 + math.cos(math.pi * (s - 1 - WARMUP) / max(STEPS - WARMUP, 1))) / 2",
+    ],
 }
 
 
@@ -197,12 +214,21 @@ def _training(e: Experiment) -> list[str]:
     if e.optimizer == "sgd":
         how = "SGD(P.values(), lr=LR, momentum=0.9, weight_decay=DECAY)"
     batch = "*task(features(BATCH))" if e.fresh else "inputs, targets"
+    drawn = []
+    if e.minibatch is not None:
+        batch = "inputs[seen], targets[seen]"
+        drawn = [
+            "    if (s - 1) % EPOCH == 0:  # every sample once an epoch",
+            "        order = torch.randperm(T)",
+            "    seen = order[(s - 1) % EPOCH * BATCH :][:BATCH]",
+        ]
     return [
         "def rate(s):  # of step s = 1, 2, ..., STEPS",
         *RATES[e.schedule],
         f"optimizer = torch.optim.{how}",
         "for s in range(1, STEPS + 1):",
         '    optimizer.param_groups[0]["lr"] = rate(s)',
+        *drawn,
         "    optimizer.zero_grad()",
         f"    loss({batch}).backward()",
         "    optimizer.step()",

@@ -50,7 +50,7 @@ class Network(torch.nn.Module):
 
     def forward(self, x):  # {inputs}
         hidden = {f"({hidden}).relu()" if arch.hidden_relu else hidden}
-        return {f"({output}).relu()" if arch.output_relu else output}
+        return {f"({output}).relu()" if arch.output_relu else f"({output}).abs()" if arch.output_abs else output}
 
 
 network = Network(torch.load("{file}", weights_only=True))

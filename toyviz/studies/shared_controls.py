@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from toyviz import settings
 from toyviz.control import Choice, Control, numbers
-from toyviz.experiment import DENSITY_DIGITS, Experiment, sparsity_of
+from toyviz.experiment import DENSITY_DIGITS, WARMED_UP, Experiment, sparsity_of
 
 OWN = "own"  # the name, in an address, of what the recipe or the network brings along
 INITIAL = {  # init, bias_init, bias_offset
@@ -27,6 +27,7 @@ SCHEDULE_LABELS = {
     "constant": "constant",
     "warmup_cosine": "warm-up and cosine",
     "quarter_cosine": "a quarter of a cosine",
+    "warmup_from_tenth": "warm-up from a tenth and cosine",
 }
 
 
@@ -85,7 +86,9 @@ RECIPE = Control(
     {name: name for name in settings.RECIPES},
     "quick",
     help="How each network is trained. Quick: few and large steps, about a second a network. Paper: the many small "
-    "steps of the original. Plain: AdamW at a constant 1e-3, from weights and biases as PyTorch draws them.",
+    "steps of the original. Plain: AdamW at a constant 1e-3, from weights and biases as PyTorch draws them. "
+    "Plain-early: the same, stopped after a fifth of its steps. Notebook: as a public script says that the post's own "
+    "notebook trains, 3,000 steps of AdamW up to 5e-3, warmed up from a tenth over a quarter of them, then a cosine.",
 )
 INIT = Control(
     "init",
@@ -106,7 +109,8 @@ SCHEDULE = Control(
     "Schedule",
     {OWN: None} | {name: name for name in SCHEDULE_LABELS if name != OWN},
     None,
-    help="The learning rate grows to its peak and falls back to 0 along a cosine, or it is at its peak all the time.",
+    help="The learning rate grows to its peak, from 0 or from a tenth of it, and falls back to 0 along a cosine; or it "
+    "begins at its peak and falls; or it is at its peak all the time.",
     more=True,
     labels=SCHEDULE_LABELS,
 )
@@ -190,7 +194,7 @@ def trained_as(choice: Choice, own: Experiment) -> Experiment:
         own = own.with_(init=init, bias_init=bias_init, bias_offset=bias_offset)
     fields = ("schedule", "lr", "steps", "warmup", "weight_decay", "optimizer")
     chosen = {name: choice[name] for name in fields if choice.get(name) is not None}
-    if chosen.get("schedule", own.schedule) != "warmup_cosine":
+    if chosen.get("schedule", own.schedule) not in WARMED_UP:
         chosen.setdefault("warmup", 0)
     return own.with_(**chosen)
 

@@ -32,12 +32,12 @@ class Trainer:
         self.optimizer = make(self.weights.values(), weight_decay=experiment.weight_decay, **options)
 
     def advance(self, first: int, last: int) -> np.ndarray:
-        """Take steps first ... last - 1 and return the loss before each of them, float32."""
+        """Take steps first ... last - 1 and return the loss before each of them, float32: of minibatches on its own."""
         losses = []
         for step in range(first, last):
             self.optimizer.param_groups[0]["lr"] = self.rates[step]
             self.optimizer.zero_grad()
-            loss = self.loss(*(self.fixed or self._fresh(step)))
+            loss = self.loss(*self._batch(step))
             loss.backward()
             self.optimizer.step()
             losses.append(loss.detach())
@@ -60,9 +60,20 @@ class Trainer:
             output = output + weights["b2"]
         if arch.output_relu:
             output = output.relu()
+        if arch.output_abs:
+            output = output.abs()
         if self.experiment.task_row.loss == "cross_entropy":
             return -(targets * output.log_softmax(dim=1)).sum(dim=1).mean()
         return (self.importance * (output - targets) ** 2).sum(dim=1).mean()
+
+    def _batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """What this step sees: the training set, some of it, or new samples."""
+        if self.fixed is None:
+            return self._fresh(step)
+        if self.experiment.minibatch is None:
+            return self.fixed
+        seen = torch.from_numpy(data.minibatch_rows(self.experiment, step).copy()).to(self.device)
+        return self.fixed[0][seen], self.fixed[1][seen]
 
     def _fresh(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         return self._samples(data.samples(self.experiment, data.fresh_batch(self.experiment, step)))

@@ -14,6 +14,7 @@ from toyviz.studies.shared_controls import trained_as
 NETWORKS = {
     "relu_output": "bottleneck, one matrix",
     "relu_output_untied": "bottleneck, W1 and W2",
+    "abs_output": "bottleneck, |x'| instead of the ReLU",
     "mlp": "MLP, as the post writes it",
     "mlp_relu_output": "MLP, ReLU on the output",
 }
@@ -26,8 +27,8 @@ def network(*names: str, default: str) -> Control:
         "Network",
         {name: name for name in names},
         default,
-        help="The bottleneck uses one matrix twice. The MLP block has a ReLU in the middle and two biases; as the post "
-        "writes it, its output is linear.",
+        help="The bottleneck uses one matrix twice, and ends in a ReLU or in the absolute value. The MLP block has a "
+        "ReLU in the middle and two biases; as the post writes it, its output is linear.",
         labels={name: NETWORKS[name] for name in names},
     )
 

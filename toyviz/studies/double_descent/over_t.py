@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from toyviz import charts, settings, tables, theory
+from toyviz import charts, tables, theory
 from toyviz.control import Choice
 from toyviz.result import FRAME_METRICS, Result
 from toyviz.studies import network
@@ -34,6 +34,11 @@ LOOK_FOR = {
     "- **No features.** From many samples, too, no feature gets a direction to itself: where the bottleneck with one "
     "matrix generalises, this one does not yet.\n"
     "- **Round shapes.** The hidden vectors lie on rings, but of unequal lengths: the polygons are less perfect.",
+    "abs_output": "- **No peak.** The test loss falls all the way from the smallest training set to the largest one, "
+    "with the quick and with the notebook recipe alike.\n"
+    "- **Hardly anything is memorised.** A ReLU takes every negative number for nothing, and a polygon lives on that: "
+    "in the direction of one sample all others are negative. $|x'|$ counts them as errors. Of ten samples, two thirds "
+    "of the loss are left, where the ReLU leaves less than a fifth.",
     "mlp": "- **The rank floor** (broad line). The output is linear in the $m$ hidden numbers, so the train loss "
     "cannot go below it, whatever the ReLU does. More than $m + 1$ samples cannot be memorised.\n"
     "- **Its own double descent.** From a small start with live units, the test loss peaks just past $m$, where there "
@@ -57,6 +62,9 @@ NOT_SHOWN = {
     "- A large network: with $m = 2$ at most a handful of the features can ever be represented.",
     "relu_output_untied": "- That it never generalises: only that it does not up to $T = 2000$. With the paper recipe "
     "the peak is more than ten times as high, and there is no end to it either.",
+    "abs_output": "- That the post trained this network. A public script says of the post's notebook that its loss is "
+    "$\\sum_i I_i (x_i - |x'_i|)^2$. If $x'$ has its ReLU there, $|x'|$ is $x'$, and nothing changes.\n"
+    "- Starts with larger weights, or a bias that is not 0.",
     "mlp": "- The post's picture: it has a second peak, at some hundred samples and $m = 2$. With the quick and the "
     "paper recipe there is none without a ReLU on the output. With the plain one there is a peak near $T = n$.\n"
     "- Accuracy near 100 % on the training set, for the same reason.",
@@ -81,7 +89,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     rules = {"output 0": baselines["zero"], "best constant output": baselines["constant"]}
     table = tables.runs(chosen)
     found = tables.descent(table, baselines["zero"], opened.n_hidden, sizes, seeds)
-    if not opened.arch_row.output_relu:  # its rank leaves it no regimes to tell apart
+    if opened.arch == "mlp":  # its rank leaves it no regimes to tell apart
         found = found._replace(regimes=found.regimes.iloc[:0])
     seen = {T: network.pictured(sweep.at(n_samples=T), opened.seed) for T in sizes}
     pictured = {T: result for T, result in seen.items() if result}
@@ -214,7 +222,7 @@ VIEW = View(
             "Double descent with W1 and W2", "loss", ("double_descent_untied",), {"network": "relu_output_untied"}
         ),
     },
-    shipped=tuple({"network": name} for name in settings.DESCENTS if name != "relu_output"),
+    shipped=tuple({"network": name} for name in ("relu_output_untied", "mlp", "mlp_relu_output")),
     first_name="Over T",
     aliases=c.aliases("block"),
     first_defaults=c.FIRST_DEFAULTS | {"network": "relu_output", "T": "10"},

@@ -114,11 +114,13 @@ def at_the_end(result: Result) -> str:
     if not result.finished:
         return f"{which} {NOT_YET}"
     row, lost = tables.limits([result]).iloc[0], np.flatnonzero(~probe.one_hots_back(result))
+    fixed = e.data == "sparse" and not e.fresh
+    fitted = f" ({row['train_loss']:.3g} on the training set)" if fixed else ""
     missing = f"; lost are {_listed(lost)}. " if 0 < len(lost) < e.n_features else ". "
     return (
-        f"{which} At the end the loss is {row['loss']:.3g}, {row['share']:.2g} times that of the best constant output. "
-        f"{row['recovered']} of {e.n_features} one-hots come back{missing}{row['stored']} columns of $W_1$ are longer "
-        f"than {metrics.REPRESENTED}. A feature comes back where its bar is above 0. A bar is "
+        f"{which} At the end the loss is {row['loss']:.3g}{fitted}, {row['share']:.2g} times that of the best constant "
+        f"output. {row['recovered']} of {e.n_features} one-hots come back{missing}{row['stored']} columns of $W_1$ are "
+        f"longer than {metrics.REPRESENTED}. A feature comes back where its bar is above 0. A bar is "
         f"{charts.COLOUR_WORDS[charts.BLUE]} where the column has its direction for itself, "
         f"{charts.COLOUR_WORDS[charts.GREEN]} where another lies along it, as in a pair, "
         f"{charts.COLOUR_WORDS[charts.AMBER]} where more do; the dashed line stands after feature $m$."

@@ -43,6 +43,16 @@ SPARSITIES = numbers(
     bounds=BOUNDS,
     several=True,
 )
+TRAINED_ON = numbers(
+    "n_samples",
+    "Training samples",
+    (100, 1000, 10000),
+    None,
+    own="fresh",
+    labels={"fresh": "fresh batches"},
+    help="New samples at every step, or T fixed ones, seen whole at every step. Either way the loss is that on 10,000 "
+    "samples that no training sees. Ten thousand dense samples of many features take minutes a network.",
+)
 SEEDS = shared.SEEDS_A_CELL
 RELATIVE = Control(
     "relative",

@@ -67,6 +67,7 @@ def common(own: str, other: str) -> dict[str, Any]:
             c.WIDTHS,
             beside(other),
             importance(own),
+            c.TRAINED_ON,
             c.RELATIVE,
             c.SEEDS,
             shared.FIRST_SEED,
@@ -112,7 +113,7 @@ def base(choice: Choice, sparsity: float | None) -> Experiment:
     """The experiment on features of this sparsity, or on one-hots, before n, m and importance are set."""
     setting = settings.EXPERIMENTS["limits_one_hot" if sparsity is None else "limits"]
     own = shared.trained_as(choice, setting.at(choice.recipe))
-    return own if sparsity is None else own.with_(sparsity=sparsity)
+    return own if sparsity is None else own.with_(sparsity=sparsity, n_samples=choice.get("n_samples"))
 
 
 def _map(choice: Choice, word: str, sparsity: float | None, swept: bool = True, several: bool = False) -> Map:

@@ -6,21 +6,29 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from toyviz.control import Alias, Choice, Control
+from toyviz.control import Alias, Choice, Control, numbers
 from toyviz.experiment import Experiment
-from toyviz.settings import EXPERIMENTS
+from toyviz.settings import EXPERIMENTS, Setting
 from toyviz.studies import first_addresses
 from toyviz.studies import shared_controls as shared
 from toyviz.studies.shared_controls import trained_as
+from toyviz.view import Plan
 
 LABELS = Control(
     "labels",
     "Labels",
-    {"hard": "classify_hard", "soft": "classify_soft"},
+    {"hard": "classify_hard", "soft": "classify_soft", "shares": "classify_shares"},
     "classify_hard",
-    help="Hard: the largest feature is the one correct class. Soft: every active feature counts, by its value.",
+    help="Hard: the largest feature is the one correct class. Soft: every active feature counts, by its value, and a "
+    "sample's targets add up to more than 1. Divided by their sum they add up to 1, as probabilities do.",
     field="task",
+    labels={"hard": "hard", "soft": "soft", "shares": "soft, divided by their sum"},
 )
+BATCH = numbers(
+    "minibatch", "Batch", (1, 16, 128), None, own="all", labels={"all": "all samples"},
+    help="How many training samples a step sees: all of them, or so many, drawn anew without replacement once all were "
+    "seen. A training set that is no larger is seen whole.",
+)  # fmt: skip
 NETWORK = Control(
     "network",
     "Network",
@@ -62,15 +70,34 @@ def named(choice: Choice) -> str:
     """The named experiment that the chosen network belongs to."""
     if choice.optimizer == "sgd":
         return "unembedding_sgd"
-    return "unembedding_soft" if choice.labels == "classify_soft" else "unembedding"
+    return "unembedding" if choice.labels == "classify_hard" else "unembedding_soft"
+
+
+def trained_by(setting: Setting, recipe: str) -> Experiment:
+    """The experiment trained by this recipe, one of settings.RECIPES, its optimiser kept: plain and notebook are
+    recipes of AdamW, and their rates would teach SGD nothing."""
+    own, quick = setting.at(recipe), setting.quick
+    if quick.optimizer == "sgd" and own.optimizer != "sgd":
+        own = own.with_(optimizer="sgd", lr=quick.lr, weight_decay=quick.weight_decay)
+    return own
+
+
+def batched(plan: Plan, choice: Choice) -> Plan:
+    """The networks of a plan, trained on minibatches of the chosen size where their training set is larger."""
+
+    def with_batch(each: Experiment) -> Experiment:
+        small = choice.minibatch is None or choice.minibatch >= (each.training_size or 0)
+        return each if small else each.with_(minibatch=choice.minibatch)
+
+    rivals = [[with_batch(each) for each in group] for group in plan.rivals]
+    return Plan(map(with_batch, plan.experiments), [with_batch(each) for each in plan.opened], rivals, plan.rank)
 
 
 def base(choice: Choice, **changes: Any) -> Experiment:
     """The experiment that a choice comes to, before anything is swept over. Raises ValueError where there is none."""
     setting = EXPERIMENTS[named(choice)]
-    own = setting.at(choice.recipe).with_(task=choice.labels, **of_data(choice))
-    if choice.optimizer == "sgd":  # plain is AdamW's recipe: a rate of 1e-3 would teach SGD nothing
-        own = own.with_(optimizer="sgd", lr=setting.quick.lr, weight_decay=0.0)
+    own = trained_by(setting, choice.recipe).with_(task=choice.labels, **of_data(choice))
+    if choice.optimizer == "sgd":
         choice = choice | {"weight_decay": None}
     own = trained_as(choice, own)
     biased = choice.network != "unembed_no_bias"

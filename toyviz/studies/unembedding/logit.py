@@ -63,7 +63,7 @@ def _sample(experiment: Experiment, which: str, number: int) -> Sample:
 def plan(choice: Choice) -> Plan:
     """A network for each seed, the opened one first."""
     base = c.base(choice, n_samples=choice.T)
-    return Plan.over(base, {"seed": c.seeds_compared(choice)}, seed=shared.seed_of(choice))
+    return c.batched(Plan.over(base, {"seed": c.seeds_compared(choice)}, seed=shared.seed_of(choice)), choice)
 
 
 def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
@@ -188,6 +188,7 @@ VIEW = View(
     controls=(
         c.LABELS,
         c.NETWORK,
+        c.BATCH,
         shared.seeds(1),
         shared.FIRST_SEED,
         shared.N_FEATURES,

@@ -31,7 +31,7 @@ SEEDS = shared.seeds(2)
 def plan(choice: Choice) -> Plan:
     """A network for each T and seed, those of the opened T and seed first."""
     fields: dict[str, Any] = {"seed": shared.seeds_of(choice), "n_samples": {*choice.n_samples, choice.T}}
-    return Plan.over(c.base(choice), fields, n_samples=choice.T, seed=shared.seed_of(choice))
+    return c.batched(Plan.over(c.base(choice), fields, n_samples=choice.T, seed=shared.seed_of(choice)), choice)
 
 
 def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
@@ -39,7 +39,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     opened, sizes = plan.opened[0], plan.values("n_samples")
     chosen = sweep.among(seed=shared.seeds_of(choice))  # an opened seed beside them is in no mean
     table = tables.runs(chosen)
-    word, uniform = shapes.guess(opened.with_(n_samples=1))
+    word, uniform = shapes.guess(opened.with_(n_samples=1, minibatch=None))
     seen = {size: result for size in sizes if (result := network.pictured(sweep.at(n_samples=size), opened.seed))}
     loss = charts.over_sizes(
         table,
@@ -81,7 +81,8 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
         f"({OF_CLASSES}). Grey crosses: features never active, and classes never correct, in training. Each square has "
         "its own scale, written in its corner.",
     )
-    if choice.recipe == "quick" and choice.labels == "classify_hard" and (undone := _undone(chosen)):
+    quick = choice.recipe == "quick" and choice.labels == "classify_hard" and choice.minibatch is None
+    if quick and (undone := _undone(chosen)):
         yield Text("quick", undone)
 
 
@@ -158,7 +159,7 @@ def _outcome(choice: Choice, table: pd.DataFrame, word: str, uniform: float) -> 
         "With soft labels every active feature is right in part. Two hidden values can say so for a few samples only: "
         f"the largest feature is named in {mean['train_accuracy'][few]:.0%} of the training samples at T = {few:,}, "
         f"and in {mean['train_accuracy'][last]:.0%} at T = {last:,}."
-        if choice.labels == "classify_soft"
+        if choice.labels != "classify_hard"
         else "With few samples the network learns each of them and knows nothing else, and says so with more and more "
         "confidence."
     )
@@ -172,7 +173,7 @@ def _outcome(choice: Choice, table: pd.DataFrame, word: str, uniform: float) -> 
 def _look_for(choice: Choice) -> str:
     pictured = (
         "- **Shapes.** From $T = 200$ on the columns of W1 form no square, but a blob with long arms.\n"
-        if choice.labels == "classify_soft"
+        if choice.labels != "classify_hard" and choice.recipe != "plain-early"
         else "- **Shapes.** Watch the columns of W1 fill a square, and the rows of W2 spread on a circle.\n"
     )
     return (
@@ -223,7 +224,7 @@ def _network(result: Result) -> str:
     )
     if not result.finished:
         return f"{which} {NOT_YET}"
-    word, uniform = shapes.guess(e.with_(n_samples=1, seed=0))
+    word, uniform = shapes.guess(e.with_(n_samples=1, seed=0, minibatch=None))
     columns, hidden, rows = (vectors.history[-1] for vectors in shapes.histories(result).values())
     active, read = columns[seen.active], rows[seen.named]
     lengths = metrics.norms(read)
@@ -251,6 +252,7 @@ VIEW = View(
     controls=(
         c.LABELS,
         c.NETWORK,
+        c.BATCH,
         shared.n_samples(settings.SAMPLE_SIZES),
         SEEDS,
         shared.FIRST_SEED,

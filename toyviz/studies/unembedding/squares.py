@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from toyviz import charts, metrics, tables
+from toyviz.citation import THEORY
 from toyviz.control import Choice, Control
 from toyviz.experiment import Experiment
 from toyviz.result import Result
@@ -51,16 +52,15 @@ CLOSER = Control(
     help="Whose steps and numbers the clock tells; the others are seen at the same steps.",
     labels={name: training.label for name, training in TRAININGS.items()},
 )
-RECIPE = Control("recipe", "Recipe", {name: name for name in ("quick", "paper")}, "quick", help=shared.RECIPE.help)
 
 
 def networks(choice: Choice, seed: int) -> dict[str, Experiment]:
     """The seven experiments of one seed."""
     found = {}
     for name, training in TRAININGS.items():
-        own = EXPERIMENTS[training.name].at(choice.recipe)
+        own = c.trained_by(EXPERIMENTS[training.name], choice.recipe)
         own = own.with_(n_samples=choice.T, seed=seed, **c.of_data(choice), **training.changes)
-        found[name] = shared.trained_as(choice, own)
+        found[name] = c.batched(Plan([], [shared.trained_as(choice, own)]), choice).opened[0]
     return found
 
 
@@ -113,6 +113,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
         "What has no preferred axes is flat. A start that is itself a square along the axes (nn.Linear) leaves traces; "
         "Xavier's normal start has none.",
     )
+    yield Text("theory", _theory(plan.opened[0]))
     yield from notes(LOOK_FOR, NOT_SHOWN)
 
 
@@ -143,6 +144,13 @@ def inside(choice: Choice, *opened: Result) -> Iterator[Block]:
         "vectors, below: rows of W2. Grey crosses: not seen in training. Each square has a scale of its own, for its "
         f"whole history.{told}",
     )
+
+
+def _theory(opened: Experiment) -> str:
+    """What theory says of the square and of the batch, and what was measured here."""
+    margin, one_sample = (f"[{work.told}]({work.address})" for work in THEORY)
+    seen = "all training samples" if opened.minibatch is None else f"{opened.minibatch:,} training samples"
+    return f"{THEORIES.format(margin=margin, one_sample=one_sample)} Each step here sees {seen}."
 
 
 def ends(trained: Mapping[str, list[Result]]) -> pd.DataFrame:
@@ -205,6 +213,15 @@ HYPOTHESIS = (
     "should lie along the axes even from a start that knows no axes (Xavier, normal); and a loss that is content at a "
     "finite place should give none."
 )
+THEORIES = (
+    "**What theory says.** For a linear classifier and samples that can be told apart, full-batch Adam goes to the "
+    "weights of the largest margin whose entries are bounded, the $\\ell_\\infty$ margin, also for many classes "
+    "({margin}): all entries as large as the largest. Adam on one sample at a time can go elsewhere ({one_sample}). So "
+    "choose a batch at the left. Measured at T = 500, AdamW, the quick recipe with its 10,000 steps, means of seeds 10 "
+    "to 13: squareness 1.26 with all samples, 1.18 with 128, 1.16 with 16 and 1.16 with 1. That agrees, but is no test "
+    "of the theory: train accuracy is then 100 %, 34 %, 13 % and 4 %, so small batches are far from any margin. After "
+    "600 steps at a constant 1e-3 from Xavier's start it is 1.28, 1.28, 1.25 and 1.11."
+)
 LOOK_FOR = (
     "- **SGD learns the same training set** and is about as wrong on new samples, without the square.\n"
     "- **Xavier's start is round**, and AdamW still finds the axes.\n"
@@ -225,7 +242,8 @@ VIEW = View(
         shared.FIRST_SEED,
         shared.N_FEATURES,
         shared.SPARSITY,
-        RECIPE,
+        shared.RECIPE,
+        c.BATCH,
         shared.STEPS,
         shared.WARMUP,
         shared.NORMALIZE,

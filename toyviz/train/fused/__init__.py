@@ -52,10 +52,16 @@ def _family(experiment: Experiment) -> str | None:
     if not (softmax or arch.output_bias):
         return None  # only the kernel of the fixed sets can do without b2
     if experiment.fresh:
-        return None if task.embedded or softmax or m > MOST_HIDDEN else "fresh"
+        return None if task.embedded or softmax or arch.output_abs or m > MOST_HIDDEN else "fresh"
     if softmax:
-        return None if arch.output_relu or m > MOST_HIDDEN else "fixed"
+        if arch.output_relu or arch.output_abs or m > MOST_HIDDEN:
+            return None
+        return "fixed" if experiment.minibatch is None else "minibatches"
+    if experiment.minibatch is not None:
+        return None
     sparse = experiment.data_row.drawn
+    if arch.output_abs:
+        return None if task.embedded or m > (FEW_HIDDEN if sparse else MOST_HIDDEN) else "gram"
     if task.embedded or m > MOST_HIDDEN or (sparse and not arch.output_relu and m > FEW_HIDDEN):
         return "wide" if m <= MOST_WIDE else None
     if not arch.output_relu:

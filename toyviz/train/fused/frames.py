@@ -16,6 +16,7 @@ from toyviz.model import Parameters, complete
 from toyviz.train.fused.compiled import kernel
 from toyviz.train.fused.simd import (
     LANES,
+    absolute,
     add,
     exp2,
     fma,
@@ -86,8 +87,9 @@ def loss_and_accuracy(experiment: Experiment, parameters: Parameters, samples: P
         last = min(first + block, size)
         part = np.matmul(hidden[first:last], V, out=output[: last - first]).reshape(-1)
         lost, found = mark(
-            part, first, last, n, arch.output_relu, softmax, importance, samples.targets, samples.correct
-        )
+            part, first, last, n, arch.output_relu, arch.output_abs, softmax, importance, samples.targets,
+            samples.correct,
+        )  # fmt: skip
         loss, right = loss + lost, right + found
     counted = int((samples.correct >= 0).sum())
     return loss / size, right / counted if counted else None
@@ -97,12 +99,13 @@ def compile() -> None:
     """Compile what measures frames, or load it from its cache on disk."""
     samples = Prepared(np.zeros((1, 1), np.float32), rows(np.ones((1, 1))), np.zeros(1, np.int64))
     mark(
-        np.zeros(LANES, np.float32), 0, 1, 1, True, False, np.zeros(LANES, np.float32), samples.targets, samples.correct
-    )
+        np.zeros(LANES, np.float32), 0, 1, 1, True, False, False, np.zeros(LANES, np.float32), samples.targets,
+        samples.correct,
+    )  # fmt: skip
 
 
 @kernel
-def mark(output, first, last, n, output_relu, softmax, importance, targets, correct):
+def mark(output, first, last, n, output_relu, output_abs, softmax, importance, targets, correct):
     """The summed loss and the number that are right of samples first ... last - 1; their outputs are overwritten."""
     width, nothing = importance.size, np.float32(-np.inf)
     loss, right = 0.0, 0
@@ -111,6 +114,9 @@ def mark(output, first, last, n, output_relu, softmax, importance, targets, corr
         if output_relu:
             for i in range(at, at + width, LANES):
                 store(output, i, relu(load(output, i)))
+        if output_abs:
+            for i in range(at, at + width, LANES):
+                store(output, i, absolute(load(output, i)))
         output[at + n : at + width] = nothing
         own, others = nothing, splat(nothing)
         if c >= 0:

@@ -1,7 +1,8 @@
-"""Fixed training sets, a linear output and the squared error: exact gradients without the T x n outputs.
+"""Fixed training sets, a linear output or |.| on it, and the squared error: exact gradients without the T x n outputs.
 
 Everything that the outputs enter quadratically goes through V V^T (m x m) and the sum of h h^T (m x m), and everything
-linear through the features that are not zero, so a step costs O((T + n) m^2 + entries m).
+linear through the features that are not zero, so a step costs O((T + n) m^2 + entries m). An output |z| is a linear one
+whose target is x sign(z), since (|z| - x)^2 = (z - x sign(z))^2; of z itself only its sign at these features is needed.
 """
 
 from __future__ import annotations
@@ -39,6 +40,10 @@ class Network(NamedTuple):
     net: fixed.Network
     feature_sums: np.ndarray  # (n_outputs,) sum over samples of the scaled targets
     square_sum: float  # of the scaled targets
+    targets: (
+        np.ndarray
+    )  # (entries,) the scaled targets that a linear output should have: those of `net`, or signed ones
+    output_abs: bool
     columns: np.ndarray  # scaled V by columns, (used, row)
     columns_gradient: np.ndarray  # sum over samples of x h, (used, row)
     weights: np.ndarray  # (row, row) float64: V V^T
@@ -56,6 +61,8 @@ def network(experiment: Experiment, flat: Flat) -> Network:
         net=net,
         feature_sums=np.bincount(net.targets.column, values, net.n_outputs).astype(np.float32),
         square_sum=float((values**2).sum()),
+        targets=net.targets.value.copy(),
+        output_abs=experiment.arch_row.output_abs,
         columns=np.zeros(len(net.used) * row, np.float32),
         columns_gradient=np.zeros(len(net.used) * row, np.float32),
         weights=np.zeros(row * row),
@@ -73,6 +80,8 @@ def advance(gram, first, last, losses):
         fixed.prepare(net)
         sparse.see(net.inputs, net.columns, net.parameters, net.b1, net.hidden_relu, net.hidden, net.row)
         bias_square = sum_weights(gram)
+        if gram.output_abs:
+            sign_targets(gram)
         loss = max(see_samples(gram) + net.n_samples * bias_square + gram.square_sum, 0.0)
         learn_outputs(gram)
         fixed.learn_inputs(net)
@@ -108,6 +117,25 @@ def sum_weights(gram):
 
 
 @part
+def sign_targets(gram):
+    """Give each target the sign of its output, and 0 where that is 0, as the derivative of |.| has it; and sum them."""
+    net = gram.net
+    start, column, _ = net.inputs
+    row, b2 = net.row, net.pairs * net.n_outputs
+    gram.feature_sums[:] = 0
+    for t in range(net.n_samples):
+        for e in range(start[t], start[t + 1]):
+            c = get(column, e)
+            i = net.used[c]
+            z = net.scaled[b2 + i]
+            for k in range(net.pairs):
+                z += net.hidden[t * row + k] * gram.columns[c * row + k]
+            x = net.targets.value[e] * np.float32(np.sign(z))
+            gram.targets[e] = x
+            gram.feature_sums[i] += x
+
+
+@part
 def see_samples(gram):
     """Hidden gradients, the sums over samples, and sum over samples of |output - b2|^2 + 2 b2 output - 2 x output."""
     net = gram.net
@@ -116,14 +144,14 @@ def see_samples(gram):
     two, loss = splat(2.0), 0.0
     for t in range(net.n_samples):
         for e in range(start[t], start[t + 1]):
-            loss -= 2.0 * net.targets.value[e] * net.scaled[b2 + net.used[get(column, e)]]
+            loss -= 2.0 * gram.targets[e] * net.scaled[b2 + net.used[get(column, e)]]
         for lane in range(0, row, LANES):
             at = t * row + lane
             hidden = load(h, at)
             wide = widen(hidden)
             reached = splat(0.0)  # sum_i x_i V_i
             for e in range(start[t], start[t + 1]):
-                x, to = spread(net.targets.value, e), get(column, e) * row + lane
+                x, to = spread(gram.targets, e), get(column, e) * row + lane
                 reached = fma(widen(x), widen(load(gram.columns, to)), reached)
                 store(gram.columns_gradient, to, fma(x, hidden, load(gram.columns_gradient, to)))
             bias = load(gram.weights_bias, lane)
