@@ -130,6 +130,13 @@ FIGURES = {
     "portraits, groups of none": charts.portraits([], "Networks", groups=2),
     "stacks": charts.stacks([NEURONS, NEURONS], "Weights", selected=1, pick=("density",)),
     "stacks, none": charts.stacks([], "Weights"),
+    "stairs": charts.stairs(
+        (np.array([1, 5, 9]), np.array([0.4, 0.2, 0.2])),
+        [charts.Flat(5, 9, 0.2, "square", True), charts.Flat(1, 2, 0.3, "none", False)],
+        {"square: 4 of 5 stored": 0.16},
+        *(np.array([0, 9]), ["no corner", "4 corners"], 9, "Training loss"),
+    ),
+    "stairs, nothing yet": charts.stairs((np.array([]), np.array([])), [], {"a": 0.1}, np.array([0]), ["2"], 9, "Loss"),
     "strips": charts.strips(SPREAD, "density", (1.0, 0.1), "Loss", selected=1.0, seed=1),
     "strips, nothing yet": charts.strips(SPREAD[:0], "density", (1.0,), "Loss", logarithmic=True),
     "over_samples": charts.over_samples(ACCURACY, "loss", ("guess", 2.5), (3, 10, 100), 10),

@@ -910,7 +910,37 @@ def test_corners_counts_the_corners_of_the_convex_hull():
         angles = 2 * np.pi * np.arange(count) / count + 0.3
         circle = np.stack([np.cos(angles), np.sin(angles)], axis=1)
         inside = 0.3 * rng.uniform(-1, 1, (20, 2))
-        assert bottleneck._corners(rng.permutation(np.concatenate([circle, inside]))) == count
+        assert metrics.hull_corners(rng.permutation(np.concatenate([circle, inside]))) == count
+
+
+def stair_run(seed, losses, corners):
+    """A network whose loss stays at each of these in turn, and that ends as a polygon of so many corners."""
+    experiment = EXPERIMENTS["stairs"].quick.with_(seed=seed, steps=10_000)
+    steps = np.unique(np.round(np.geomspace(1, 10_000, 200)).astype(int))
+    parts = np.minimum((np.log(steps) / np.log(10_001) * (len(losses) + 1)).astype(int), len(losses))
+    curve = np.array([9.0, *losses])[parts]
+    angles = 2 * np.pi * np.arange(8) / corners
+    W1 = np.stack([np.cos(angles), np.sin(angles)]) * (np.arange(8) < corners)
+    weights = {"W1": W1, "b2": np.full(8, 1 / 8)}
+    frames = {name: values[None] for name, values in weights.items()}
+    return Result(experiment, weights, steps, curve, np.array([10_000]), frames, {})
+
+
+def test_plateaus_are_polygons_or_they_are_not():
+    check = bottleneck.plateaus_are_polygons
+    pentagon, heptagon = 21 / 64, 7 / 64
+    stairs = [stair_run(seed, (pentagon, heptagon), 7) for seed in range(4)]
+    found = check(stairs)
+    assert found.verdict == "holds"
+    assert found.measured.startswith("8 of 8 plateaus are within 1% of a polygon's loss")
+    assert "4 of 4 networks have two stairs" in found.measured
+    assert check(stairs[:3]) is None
+    elsewhere = [stair_run(seed, (0.30, 0.15), 7) for seed in range(4)]
+    assert check(elsewhere).verdict == "fails"
+    other = [stair_run(seed, (pentagon, heptagon), 5) for seed in range(4)]
+    assert not check(other).parts["those that stay have as many corners"]
+    once = [stair_run(seed, (heptagon,), 7) for seed in range(4)]
+    assert not check(once).parts["half of the networks have two stairs or more"]
 
 
 def test_seeds_agree_on_where_features_come_or_they_do_not():

@@ -202,6 +202,13 @@ def moving(frames, points, seen=True):
     return charts.moving_lines(lines, "Squareness", "degrees", rules={"circle": 1.0}, x_ends=(0, 90))
 
 
+def stairs(frames, points, flats):
+    curve = np.arange(1, points + 1), np.linspace(0.5, 0.1, points)
+    marked = [charts.Flat(k, k + 2, 0.3, "square", k % 2 == 0) for k in range(1, flats + 1)]
+    now = [f"{f} corners" for f in range(frames)]
+    return charts.stairs(curve, marked, {"square": 0.3, "a": 0.0}, np.arange(frames), now, 99, f"{flats} stairs")
+
+
 OF_LOGITS = [(1, 3, None), (1, 9, 4), (40, 60, 0)]
 HIDDEN = charts.Side("n_hidden", "hidden size m", (2, 4))
 MADE = {  # from nothing to everything, with all that may change while one looks
@@ -248,6 +255,7 @@ MADE = {  # from nothing to everything, with all that may change while one looks
         stacks(stack(1.0, 1), stack(0.1, 40), selected=1, title="other"),
     ],
     "by_seed": [by_seed(()), by_seed((3,)), by_seed(range(8), selected=2, ends=(0.5, 1.0), note_title="accuracy")],
+    "stairs": [stairs(1, 0, 0), stairs(2, 3, 1), stairs(40, 300, 5)],
     "strips": [
         strips(()),
         strips((1.0,), selected=1.0, seed=2),

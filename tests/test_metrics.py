@@ -202,3 +202,35 @@ def test_a_tie_for_the_largest_output_is_wrong():
 
 def test_norms_are_lengths_of_rows():
     assert metrics.norms(np.array([[3.0, 4], [0, 0]])).tolist() == [5, 0]
+
+
+def test_plateaus_are_the_flat_stretches_of_made_up_stairs():
+    steps = np.unique(np.round(np.geomspace(1, 100_000, 300)).astype(int))
+    fall = np.interp(np.log(steps), np.log([1, 100, 200, 3_000, 6_000, 100_000]), np.log([9, 2, 0.4, 0.4, 0.1, 0.1]))
+    found = metrics.plateaus(steps, np.exp(fall))
+    assert [round(each.loss, 3) for each in found] == [0.4, 0.1]
+    assert [(steps[each.first], steps[each.last]) for each in found] == [
+        (pytest.approx(200, rel=0.06), pytest.approx(3_000, rel=0.06)),
+        (pytest.approx(6_000, rel=0.06), 100_000),
+    ]
+
+
+def test_a_slope_a_start_and_an_end_at_nothing_are_no_plateaus():
+    steps = np.arange(1, 1001)
+    assert metrics.plateaus(steps, 1 / np.sqrt(steps)) == []
+    assert metrics.plateaus(steps, np.ones(1000)) == []  # never fell: it is the start
+    gone = np.where(steps < 100, 1.0 / steps, 1e-5)
+    assert metrics.plateaus(steps, gone) == []
+    assert metrics.plateaus(np.array([]), np.array([])) == []
+    short = np.where(steps < 500, 2.0, np.where(steps < 600, 1.0, 1000 / steps**1.2))
+    assert metrics.plateaus(steps, short) == []  # 500 to 600 is less than a quarter more
+
+
+def test_corners_are_those_of_what_a_network_stores():
+    angles = 2 * np.pi * np.arange(5) / 5
+    corners = np.stack([np.cos(angles), np.sin(angles)])
+    W = np.concatenate([corners, 0.01 * corners[:, :2], 0.98 * corners[:, :1], 2 * corners[:, 1:2]], axis=1)
+    b = np.array([0.0, 0, 0, 0, 0, 0.1, 0.1, 0, -9])  # two say their mean, one shares a corner, one is dead
+    assert metrics.stored_corners(W, b) == 5
+    assert metrics.stored_corners(W[:, :2], b[:2]) == 2
+    assert metrics.stored_corners(W, np.full(9, -9.0)) == 0

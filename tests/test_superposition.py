@@ -16,6 +16,7 @@ from toyviz.result import Result
 from toyviz.store import GALLERY, Store
 from toyviz.studies.superposition import inside as of
 from toyviz.studies.superposition import phases as phase_view
+from toyviz.studies.superposition import stairs as stair_view
 from toyviz.sweep import Sweep
 from toyviz.train import train
 from toyviz.view import Figure, Plan, Table, Text, link
@@ -615,7 +616,7 @@ def test_a_link_of_before_there_were_views_opens_the_networks_that_it_did(addres
 
 
 def test_every_view_has_a_link_of_before_in_the_table():
-    assert {row[1] for row in OLD} == {view.id for view in PAGE.views}
+    assert {row[1] for row in OLD} == {view.id for view in PAGE.views if view.first_name}
 
 
 def test_a_click_on_a_portrait_opens_the_best_of_its_density():
@@ -632,3 +633,55 @@ def test_decays_are_as_they_were_swept_over():
     view = PAGE.view("phases")
     assert [phase_view._decay(importance, 1) for importance in view.default().importances] == sorted(ONES)
     assert [phase_view._decay(importance, 2) for importance in view.default().importances] == sorted(ROOTS)
+
+
+def test_the_plateaus_of_the_shipped_networks_have_the_corners_that_their_loss_says():
+    """The hull of the columns is counted at the end again, and the loss is worked out from weights alone: neither looks
+    at the loss curve."""
+    view = PAGE.view("stairs")
+    plan = view.plan(view.default())
+    results = [SHIPPED.get(each) for each in plan.experiments]
+    several = 0
+    for result in results:
+        found = stair_view.seen(result)
+        several += sum(each.stair is not None for each in found) > 1
+        answers = np.maximum(result.W1.T @ result.W1 + result.b2[:, None], 0)
+        loss = float(((answers - np.eye(8)) ** 2).sum() / 8)
+        last = found[-1]
+        if last.stair and last.step.last == result.experiment.steps:
+            assert last.stair.loss == pytest.approx(loss, rel=0.01)
+            told_apart = np.diag(answers) > 0.9  # those that are a corner of their own
+            assert told_apart.sum() in (last.stair.corners - 1, last.stair.corners)
+    blocks = {block.id: block for block in view.show(view.default(), plan, Sweep(results, plan.experiments))}
+    assert f"**{several} of 8 seeds have two stairs or more" in blocks["count"].markdown
+    assert several >= 4
+    marks = blocks["seeds"].chart.data["marks"]
+    assert set(marks["network"]) <= set(range(8))
+    assert (marks["network"] == marks["seed"]).all()
+    assert blocks["seeds"].pick == {"seed": "seed"}
+
+
+def test_a_stair_is_not_named_where_the_network_has_other_corners():
+    view = PAGE.view("stairs")
+    result = SHIPPED.get(view.plan(view.default()).opened[0])
+    names = [each.stair.name for each in stair_view.seen(result) if each.stair]
+    assert len(names) > 1
+    without = {name: np.zeros_like(values) for name, values in result.frames.items()}
+    assert [each.stair for each in stair_view.seen(replace(result, frames=without))] == [None] * len(names)
+    text = {block.id: block for block in view.inside(view.default(), replace(result, frames=without))}
+    assert "No polygon's loss" in text["opened"].markdown
+
+
+def test_the_corners_of_each_frame_are_told_on_the_loss_curve():
+    view = PAGE.view("stairs")
+    result = SHIPPED.get(view.plan(view.default()).opened[0])
+    blocks = {block.id: block for block in view.inside(view.default(), result)}
+    told = blocks["stairs"].chart.data["frames"]["told"]
+    assert len(told) == len(result.frame_steps) == len(set(result.frame_steps))
+    assert told.iloc[-1].startswith(f"step {result.experiment.steps:,}: ")
+    assert len({text.split(": ")[1] for text in told}) > 1
+    levels = blocks["stairs"].chart.data["levels"].set_index("label")["loss"]
+    assert levels["octagon: 8 of 8 stored"] == 0
+    assert levels["pentagon: 5 of 8 stored"] == pytest.approx(3 * 7 / 64)
+    waiting = live.unfinished(result.experiment, None)
+    assert {block.id for block in view.inside(view.default(), waiting)} == {"stairs", "columns", "opened"}

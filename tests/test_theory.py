@@ -177,3 +177,85 @@ def test_uniform_cross_entropy_is_that_of_equal_logits():
     assert theory.uniform_cross_entropy(1000) == pytest.approx(6.908, abs=1e-3)
     logits = np.full((2, 7), 3.0)
     assert metrics.cross_entropy(logits, np.eye(7)[:2]) == pytest.approx(theory.uniform_cross_entropy(7))
+
+
+def polygon_with_others(n, corners, dead=0, doubled=0):
+    """W and b of a network that stores k of n one-hots as a k-gon; of the others some are dead, some double the first
+    corner, and the rest say their mean. Angles, lengths and biases from the polygon's own conditions:
+    r^2 + b = 1, and r^2 cos(2 pi / k) + b = 0 where the cosine is positive."""
+    cosine = max(np.cos(2 * np.pi / corners), 0.0)
+    r = 1 / np.sqrt(1 - cosine)
+    angles = 2 * np.pi * np.arange(corners) / corners
+    W, b = np.zeros((2, n)), np.full(n, 1 / n)
+    W[:, :corners] = r * np.stack([np.cos(angles), np.sin(angles)])
+    b[:corners] = -(r**2) * cosine
+    b[corners : corners + dead] = -1.0
+    if doubled:
+        group = [0, *range(corners + dead, corners + dead + doubled)]
+        # On the first corner together: r^2 + b = 1 / g, and no answer to the neighbours.
+        W[:, group] = W[:, [0]]
+        b[group] = 1 / len(group) - r**2
+    return W, b
+
+
+def loss_on_one_hots(W, b):
+    n = len(b)
+    answers = np.array([[max(W[:, i] @ W[:, j] + b[i], 0.0) for i in range(n)] for j in range(n)])
+    return ((answers - np.eye(n)) ** 2).sum(axis=1).mean()
+
+
+@pytest.mark.parametrize(
+    ("n", "corners", "dead", "doubled"),
+    [
+        *((8, 5, 0, 0), (8, 3, 0, 0), (8, 4, 2, 0), (8, 6, 1, 0), (6, 4, 2, 0), (12, 7, 3, 0), (5, 5, 0, 0)),
+        *((9, 3, 6, 0), (8, 5, 0, 1), (8, 6, 0, 2), (10, 7, 1, 2)),
+    ],
+)
+def test_a_stair_has_the_loss_of_a_network_that_is_its_polygon(n, corners, dead, doubled):
+    W, b = polygon_with_others(n, corners, dead, doubled)
+    assert theory.stair_loss(n, corners, dead + doubled) == pytest.approx(loss_on_one_hots(W, b), abs=1e-12)
+    assert metrics.stored_corners(W, b) == corners
+
+
+@pytest.mark.parametrize(("n", "corners", "dead"), [(8, 5, 0), (8, 6, 1), (10, 7, 3), (12, 5, 4)])
+def test_the_loss_is_flat_at_a_stair(n, corners, dead):
+    """Central differences: nothing pulls at W or b, unlike at a polygon that is a little too large."""
+
+    def pull(W, b):
+        values, size = np.append(W.ravel(), b), 1e-5
+        slopes = []
+        for k in range(len(values)):
+            ends = [values + sign * size * (np.arange(len(values)) == k) for sign in (1, -1)]
+            losses = [loss_on_one_hots(each[: 2 * n].reshape(2, n), each[2 * n :]) for each in ends]
+            slopes.append((losses[0] - losses[1]) / (2 * size))
+        return np.abs(slopes).max()
+
+    W, b = polygon_with_others(n, corners, dead)
+    b[:corners] -= 1e-3  # off the edge of the ReLU: neighbours are told nothing, with room
+    W[:, :corners] *= np.sqrt((1 - b[0]) / (W[:, 0] @ W[:, 0]))
+    assert pull(W, b) < 1e-6
+    assert pull(1.05 * W, b) > 1e-3
+
+
+def test_stairs_go_down_with_corners_and_no_two_have_one_loss():
+    for n in range(4, 17):
+        every = theory.stairs(n)
+        losses = [stair.loss for stair in every]
+        assert np.all(np.diff(losses) < -1e-9)
+        assert [s.corners for s in every] == sorted(s.corners for s in every)
+        assert [theory.nearest_stair(n, loss * 1.0001, 0.001) for loss in losses] == every
+    assert theory.nearest_stair(8, 0.3, 0.01) is None
+    assert theory.nearest_stair(3, 0.3, np.inf) is None
+    assert [theory.Stair(5, 0, 0).name, theory.Stair(9, 2, 0).name] == ["pentagon", "9-gon + 2 wasted"]
+    for bad in ((8, 2, 0), (8, 5, -1), (8, 5, 4)):
+        with pytest.raises(ValueError, match="corners must be at least 3"):
+            theory.stair_loss(*bad)
+
+
+def test_the_paper_has_the_same_stairs_where_a_feature_is_always_1():
+    """arXiv 2310.06301 counts, for c features of which one is active, E[x^2] / c for each that is left out with a
+    negative bias, and less by (E[x] / c)^2 with a positive one."""
+    for c, corners, negative in ((6, 4, 2), (6, 5, 1), (8, 5, 1)):
+        positive = c - corners - negative
+        paper = negative * 1 / c + positive * (1 / c - 1 / c**2)
+        assert theory.stair_loss(c, corners, negative) == pytest.approx(paper)

@@ -13,6 +13,10 @@ RING_WIDTH = 0.1  # so far from its radius, as a share of it, a point is on a ri
 RING_ON, RING_INSIDE = 0.8, 0.05  # a ring: the outline of a square has 0.61 of its points within the width
 RING_GAP = 90.0  # degrees
 TINY = 1e-8  # a vector shorter than this has no direction
+ONE_CORNER = 0.1  # of the longest column: those nearer to each other than this share a corner
+FLAT = 0.005  # so little may the loss of a plateau change, as a ratio
+LASTS = 1.25  # a plateau's last step over its first, at least
+NOTHING_LEFT = 1e-3  # of the first loss: below it there is nothing left to learn
 
 
 def norms(vectors: np.ndarray) -> np.ndarray:
@@ -166,6 +170,80 @@ def lead(output: np.ndarray, targets: np.ndarray) -> np.ndarray:
 def right(output: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Is the largest output that of the largest target? (n_samples,) bool. A tie for the largest output is wrong."""
     return lead(output, targets) > 0
+
+
+class Plateau(NamedTuple):
+    """A stretch of a loss curve that is nearly flat: the places of its ends in the curve, and its median loss."""
+
+    first: int
+    last: int
+    loss: float
+
+
+def plateaus(steps: np.ndarray, losses: np.ndarray) -> list[Plateau]:
+    """The stretches in which max(loss) / min(loss) <= 1 + FLAT while the steps grow by a factor of LASTS or more.
+
+    steps: (k,) int, ascending from 1; losses: (k,). The longest in log(step) comes first, then those before and after
+    it; told in the order of the steps. Before the loss has fallen from its start there is none, and none once it is
+    below NOTHING_LEFT of its start.
+    """
+    losses = np.asarray(losses, dtype=np.float64)
+    if not len(losses) or losses[0] <= 0:
+        return []
+    fallen, gone = losses < losses[0] / (1 + FLAT), losses < NOTHING_LEFT * losses[0]
+    begin = int(fallen.argmax()) if fallen.any() else len(losses)
+    end = int(gone.argmax()) if gone.any() else len(losses)
+    return _flat(np.asarray(steps), losses, begin, end)
+
+
+def _flat(steps: np.ndarray, losses: np.ndarray, begin: int, end: int) -> list[Plateau]:
+    """The plateaus within losses[begin:end]."""
+    best, longest = None, LASTS
+    for first in range(begin, end):
+        part = losses[first:end]
+        steep = np.maximum.accumulate(part) > (1 + FLAT) * np.minimum.accumulate(part)
+        last = first + (int(steep.argmax()) if steep.any() else len(part)) - 1
+        if steps[last] / steps[first] >= longest:
+            best, longest = (first, last), steps[last] / steps[first]
+    if best is None:
+        return []
+    first, last = best
+    here = Plateau(first, last, float(np.median(losses[first : last + 1])))
+    return [*_flat(steps, losses, begin, first), here, *_flat(steps, losses, last + 1, end)]
+
+
+def stored_corners(W1: np.ndarray, b2: np.ndarray) -> int:
+    """How many corners the polygon has in which a tied network with m = 2 stores one-hots: those of the convex hull of
+    the columns of W1, (2, n), without features that are dead, max_j(ReLU(W1'W1 + b2)_ij) = 0. Columns nearer to each
+    other than ONE_CORNER of the longest are one. b2: (n,).
+    """
+    answers = (W1.T @ W1 + b2[:, None]).max(axis=1) > 0
+    columns = W1.T[answers]
+    kept: list[np.ndarray] = []
+    for column in columns:
+        if all(np.linalg.norm(column - other) > ONE_CORNER * norms(columns).max() for other in kept):
+            kept.append(column)
+    return hull_corners(np.array(kept)) if len(kept) > 2 else len(kept)
+
+
+def hull_corners(points: np.ndarray) -> int:
+    """How many of these points, (k, 2), are corners of their convex hull: monotone chain."""
+    order = points[np.lexsort((points[:, 1], points[:, 0]))].astype(float)
+
+    def chain(path: np.ndarray) -> int:
+        kept: list[np.ndarray] = []
+        for point in path:
+            while len(kept) > 1 and _turn(kept[-2], kept[-1], point) <= 0:
+                kept.pop()
+            kept.append(point)
+        return len(kept) - 1
+
+    return chain(order) + chain(order[::-1])
+
+
+def _turn(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> float:
+    """Positive for a turn to the left."""
+    return float((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))
 
 
 def _shared(vectors: np.ndarray) -> np.ndarray:

@@ -201,6 +201,13 @@ EXPERIMENTS: dict[str, Setting] = {
         n_features=LIMIT_SIZES,
         n_hidden=LIMIT_WIDTHS,
     ),
+    "stairs": _setting(
+        "Bottleneck: a few one-hots in the plane, learned stair by stair",
+        {"data": "one_hot", "n_features": 8, "n_hidden": 2, "weight_decay": 0.0},
+        # [R] SGD stays longest at the plateaus, and without decay their losses are those of the closed form.
+        {"optimizer": "sgd", "lr": 0.02, "steps": 200_000},
+        {"optimizer": "sgd", "lr": 0.02, "steps": 200_000},
+    ),
     "privileged_basis": _setting(
         "MLP block: ReLU hidden layer",
         {"arch": "relu_hidden", "n_features": 10, "n_hidden": 5, "importance_decay": 0.75},  # [S, TMS]

@@ -401,7 +401,7 @@ def _metric(result: Result, name: str) -> float:
 @by_key
 def _limit(result: Result) -> dict[str, object]:
     e = result.experiment
-    if e.data == "sparse":
+    if e.data_row.drawn:
         loss, nothing = _metric(result, "test_loss"), theory.held_out_baselines(e)["constant"]
     else:
         loss, nothing = (
@@ -413,7 +413,7 @@ def _limit(result: Result) -> dict[str, object]:
         "key": e.key,
         "n_features": e.n_features,
         "n_hidden": e.n_hidden,
-        "density": e.density if e.data == "sparse" else None,
+        "density": e.density if e.data_row.drawn else None,
         "decreasing": e.importance_decay < 1,
         "weight_decay": e.weight_decay,
         "seed": e.seed,
@@ -477,3 +477,29 @@ def fish(results: Iterable[Result]) -> pd.DataFrame:
     a ReLU on the output takes it away, shares where the targets do not vary.
     """
     return pd.DataFrame([_fish(result) for result in results], columns=list(FISH_COLUMNS))
+
+
+class Step(NamedTuple):
+    """A plateau of a loss and the polygon whose loss that is, or None."""
+
+    first: int  # step
+    last: int
+    loss: float
+    stair: theory.Stair | None
+
+
+def stairs(result: Result) -> list[Step]:
+    """The plateaus of a network that stores one-hots in the plane, each with the polygon whose loss is within
+    theory.NEAR of its own, in the order of the steps. Plateaus of one polygon in a row are one, with the loss of the
+    one that is longest in log(step)."""
+    found: list[Step] = []
+    for flat in metrics.plateaus(result.loss_steps, result.losses):
+        stair = theory.nearest_stair(result.experiment.n_features, flat.loss, theory.NEAR)
+        here = Step(int(result.loss_steps[flat.first]), int(result.loss_steps[flat.last]), flat.loss, stair)
+        if stair is None or not found or found[-1].stair != stair:
+            found.append(here)
+            continue
+        before = found.pop()
+        longer = before if before.last / before.first >= here.last / here.first else here
+        found.append(Step(before.first, here.last, longer.loss, stair))
+    return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from toyviz import data
@@ -44,6 +46,54 @@ def polygon_radius(size: int) -> tuple[float, float]:
     if size <= 4:
         return 1.0, 0.0
     return float(1 / np.sqrt(1 - cosine)), float(cosine / (1 - cosine))
+
+
+POLYGONS = {3: "triangle", 4: "square", 5: "pentagon", 6: "hexagon", 7: "heptagon", 8: "octagon"}
+NEAR = 0.01  # a plateau is at a polygon's loss where it is off by at most this share of it
+
+
+class Stair(NamedTuple):
+    """A critical point of the loss on n one-hots with m = 2: a polygon that stores some of them."""
+
+    corners: int
+    wasted: int  # of the other features: those that are dead, or share a corner with another
+    loss: float
+
+    @property
+    def name(self) -> str:
+        """ "pentagon", "9-gon"; with "+ 1 wasted" after it where one is."""
+        name = POLYGONS.get(self.corners, f"{self.corners}-gon")
+        return f"{name} + {self.wasted} wasted" if self.wasted else name
+
+
+def stair_loss(n: int, corners: int, wasted: int = 0) -> float:
+    """The loss of a tied ReLU-output network with m = 2 that stores k of n one-hots as a k-gon and wastes q of the
+    others: ((n - k)(n - 1) + q) / n^2, summed over features, mean over the n samples.
+
+    A feature that is no corner has W_i = 0 and says b_i = 1/n, its mean, to whatever input: that costs (n - 1) / n^2,
+    its variance. It costs 1/n, its square, where b_i is negative and it is dead. It costs as much where it shares a
+    corner: of g features on one each says 1/g to all g inputs, (g - 1)/n together. These are the k-gons with positive
+    and negative biases of arXiv 2310.06301, for inputs of one active feature that is always 1. Raises ValueError
+    unless 3 <= k and q >= 0 and k + q <= n.
+    """
+    if corners < 3 or wasted < 0 or corners + wasted > n:
+        raise ValueError(
+            f"corners must be at least 3, wasted at least 0, and both together at most n = {n}; got {corners} and "
+            f"{wasted}"
+        )
+    return ((n - corners) * (n - 1) + wasted) / n**2
+
+
+def stairs(n: int) -> list[Stair]:
+    """Every polygon that stores some of n one-hots but not all, the highest loss first. No two have one loss."""
+    every = [Stair(k, q, stair_loss(n, k, q)) for k in range(3, n) for q in range(n - k + 1)]
+    return sorted(every, key=lambda each: -each.loss)
+
+
+def nearest_stair(n: int, loss: float, within: float) -> Stair | None:
+    """The polygon whose loss is nearest, as a ratio; None where none is within this share of its own loss."""
+    near = min(stairs(n), key=lambda each: abs(loss / each.loss - 1), default=None)
+    return near if near and abs(loss / near.loss - 1) <= within else None
 
 
 def even_dimensionality(count: int, n_hidden: int) -> float:

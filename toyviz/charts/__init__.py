@@ -28,6 +28,7 @@ from toyviz.charts.scatter import IMPORTANCES, factors, predictions, residuals
 from toyviz.charts.seeds import by_seed
 from toyviz.charts.sizes import ALL_THREE, Picture, over_sizes
 from toyviz.charts.stacks import Stack, stacks
+from toyviz.charts.stairs import Flat, stairs
 from toyviz.charts.strips import strips
 from toyviz.charts.vectors import Group, outstanding, plane, planes_of_kinds
 
@@ -57,6 +58,7 @@ __all__ = [
     "Beside",
     "Chart",
     "Column",
+    "Flat",
     "Group",
     "Histogram",
     "Kind",
@@ -107,6 +109,7 @@ __all__ = [
     "shared_scales",
     "size_map",
     "stacks",
+    "stairs",
     "strips",
     "votes",
 ]

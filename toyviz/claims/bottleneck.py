@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from toyviz import metrics, probe, settings, theory
+from toyviz import metrics, probe, settings, tables, theory
 from toyviz.claims.claim import SEEDS, Claim, Finding, metric, training_size
 from toyviz.experiment import MAX_CELLS, Experiment, sweep
 from toyviz.result import Result
@@ -19,6 +19,7 @@ from toyviz.tables import BIG, FITTED
 SHARED = 0.4  # more superposition than this: the feature shares its direction
 MARGIN = 0.003  # a bump must stand out by this much of the loss of saying 0
 GENERAL = 4  # so many features that stand out, and the network generalises: the post sees five
+MOSTLY = 0.7  # of the plateaus
 ROUND = 1.14  # squareness up to here: a circle has 1.00, a disc 1.06, a filled square 1.23, its outline 1.38
 
 
@@ -358,7 +359,7 @@ def memorises_then_generalises(results: Sequence[Result]) -> Finding | None:
     if not runs.keys() >= {3, 5, 6, 200} or max(runs) < 2000 or runs[3].experiment.n_hidden != 2:
         return None
     few, last = [runs[T] for T in (3, 5, 6)], runs[max(runs)]
-    corners = [_corners(probe.hidden_vectors(run)) for run in few]
+    corners = [metrics.hull_corners(probe.hidden_vectors(run)) for run in few]
     losses = [metric(run, "train_loss") for run in few]
     between = metric(runs[200], "train_loss")
     return Finding(
@@ -543,24 +544,47 @@ def untied_has_no_squares(results: Sequence[Result]) -> Finding | None:
     )
 
 
-def _corners(points: np.ndarray) -> int:
-    """How many of these points, (k, 2), are corners of their convex hull: monotone chain."""
-    order = points[np.lexsort((points[:, 1], points[:, 0]))].astype(float)
-
-    def chain(path: np.ndarray) -> int:
-        kept: list[np.ndarray] = []
-        for point in path:
-            while len(kept) > 1 and _turn(kept[-2], kept[-1], point) <= 0:
-                kept.pop()
-            kept.append(point)
-        return len(kept) - 1
-
-    return chain(order) + chain(order[::-1])
+def _stairs(size: str, seed: int) -> list[Experiment]:
+    return [_base("stairs", size, seed)]
 
 
-def _turn(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> float:
-    """Positive for a turn to the left."""
-    return float((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))
+def plateaus_are_polygons(results: Sequence[Result]) -> Finding | None:
+    """Where the loss of a few one-hots in the plane stays, it is that of a polygon, within theory.NEAR, more often than
+    losses in that range are by chance; and a network that stays to the end has as many corners as its loss says."""
+    runs = [r for r in results if r.experiment.data == "one_hot" and r.experiment.optimizer == "sgd"]
+    if len(runs) < SEEDS:
+        return None
+    n, every = runs[0].experiment.n_features, [tables.stairs(run) for run in runs]
+    named = [[step for step in steps if step.stair] for steps in every]
+    count, fits = sum(map(len, every)), sum(map(len, named))
+    several = sum(len(steps) > 1 for steps in named)
+    ends = [
+        (steps[-1].stair.corners, metrics.stored_corners(run.W1, run.b2))
+        for run, steps in zip(runs, named, strict=True)
+        if steps and steps[-1].stair and steps[-1].last == run.experiment.steps
+    ]
+    off = [abs(step.loss / step.stair.loss - 1) for steps in named for step in steps if step.stair]
+    chance = _covered(n)
+    return Finding(
+        {
+            "half of the networks have two stairs or more": several >= len(runs) / 2,
+            "most plateaus are at a polygon's loss": fits >= MOSTLY * count,
+            "more than twice what chance gives": fits > 2 * chance * count,
+            "those that stay have as many corners": len(ends) > 0 and all(said == seen for said, seen in ends),
+        },
+        f"{fits} of {count} plateaus are within {theory.NEAR:.0%} of a polygon's loss, half of them within "
+        f"{np.median(off or [np.nan]):.1g} of it, where {chance:.0%} would be by chance; {several} of {len(runs)} "
+        f"networks have two stairs or more; {sum(said == seen for said, seen in ends)} of {len(ends)} that stay at one "
+        "to the end have as many corners",
+        decisive=("most plateaus are at a polygon's loss",),
+    )
+
+
+def _covered(n: int) -> float:
+    """The share of all losses, between the lowest and the highest of the polygons, that is near one of them."""
+    every = [stair.loss for stair in theory.stairs(n)]
+    losses = np.linspace(min(every), max(every), 10_001)
+    return float(np.mean([theory.nearest_stair(n, loss, theory.NEAR) is not None for loss in losses]))
 
 
 # Fresh batches are not what the notebook's recipe is told of, and their test loss is all that a best start could go by.
@@ -721,5 +745,15 @@ CLAIMS: tuple[Claim, ...] = (
         "used twice, the original setting shows circles, and double descent.",
         view="over_t",
         choice={"network": "relu_output_untied"},
+    ),
+    Claim(
+        "plateaus_are_polygons",
+        "A few one-hots are learned in the plane stair by stair, and the loss of each stair is that of a polygon.",
+        (),
+        "superposition",
+        _stairs,
+        plateaus_are_polygons,
+        across_seeds=True,
+        view="stairs",
     ),
 )

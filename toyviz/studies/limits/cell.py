@@ -114,7 +114,7 @@ def at_the_end(result: Result) -> str:
     if not result.finished:
         return f"{which} {NOT_YET}"
     row, lost = tables.limits([result]).iloc[0], np.flatnonzero(~probe.one_hots_back(result))
-    fixed = e.data == "sparse" and not e.fresh
+    fixed = e.data_row.drawn and not e.fresh
     fitted = f" ({row['train_loss']:.3g} on the training set)" if fixed else ""
     missing = f"; lost are {_listed(lost)}. " if 0 < len(lost) < e.n_features else ". "
     return (
