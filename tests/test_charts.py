@@ -361,3 +361,23 @@ def test_the_strip_keeps_all_that_stand_out_and_the_smallest():
 def test_the_dashed_line_of_the_strip_is_the_share_in_a_regular_polygon():
     lines = FIGURES["dimensionality"].data["lines"].query("line == 'm / T'")
     assert np.allclose(lines["share"], np.minimum(1, 2 / lines["n_samples"]))
+
+
+@pytest.mark.parametrize("best", [False, True])
+def test_the_line_over_sizes_is_the_mean_of_the_seeds_or_the_best_by_train_loss_and_says_which(best):
+    losses = {(10, 0): (0.3, 1.0), (10, 1): (0.1, 5.0), (100, 0): (0.4, 9.0), (100, 1): (0.6, 7.0)}  # train, test
+    rows = [(T, seed, *both) for (T, seed), both in losses.items()]
+    table = pd.DataFrame(rows, columns=["n_samples", "seed", "train_loss", "test_loss"])
+    chart = charts.over_sizes(table, {}, pd.DataFrame(columns=["low", "high", "name"]), [10, 100], best=best)
+    drawn = {(row.set, row.n_samples): row.loss for row in chart.data["mean"].itertuples()}
+    for T, seed in ((10, 1), (100, 0)):
+        of_size = np.array([both for (size, _), both in losses.items() if size == T])
+        train, test = losses[T, seed] if best else of_size.mean(axis=0)
+        assert (drawn["train", T], drawn["test", T]) == (pytest.approx(train), pytest.approx(test))
+    told = chart.data["meta"].iloc[0]
+    assert (told["title"], told["small"]) == (
+        ("Loss over T, best of the seeds by train loss", "Loss over T, best")
+        if best
+        else ("Loss over T, mean of the seeds", "Loss over T, mean")
+    )
+    assert told["title"].removeprefix("Loss over T, ") in chart.alt

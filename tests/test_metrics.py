@@ -234,3 +234,23 @@ def test_corners_are_those_of_what_a_network_stores():
     assert metrics.stored_corners(W, b) == 5
     assert metrics.stored_corners(W[:, :2], b[:2]) == 2
     assert metrics.stored_corners(W, np.full(9, -9.0)) == 0
+
+
+@pytest.mark.parametrize("size", [3, 5, 12])
+@pytest.mark.parametrize("radius", [0.4, 1.0, 7.0])
+def test_in_a_polygon_the_largest_data_dimensionality_and_the_mean_are_two_over_t(size, radius):
+    angles = 0.3 + 2 * np.pi * np.arange(size) / size
+    hidden = radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    np.testing.assert_allclose(metrics.data_dimensionality(hidden), 2 / size, rtol=1e-12)
+
+
+@pytest.mark.parametrize("length", [2.0, 30.0, 1e4])
+def test_a_lone_long_sample_has_nearly_the_whole_dimension_and_the_mean_hardly_moves(length):
+    hidden = np.array([[length, 0.0], *[[1.0, 0.0]] * 9])
+    largest, mean = metrics.data_dimensionality(hidden)
+    assert largest == pytest.approx(length**2 / (length**2 + 9))
+    assert mean == pytest.approx((length**2 + 9) / (length**2 + 9) / 10)  # one direction: the shares sum to one
+
+
+def test_samples_without_a_hidden_vector_have_no_dimension():
+    assert metrics.data_dimensionality(np.zeros((4, 2))) == (0, 0)

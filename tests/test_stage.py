@@ -415,7 +415,7 @@ STATES = ["waiting", "running", "half done", "cancelled", "failed", "refused", "
 @views
 def test_in_every_state_the_same_figures_stand_on_the_stage_and_only_fill_in(view, jobs):
     """What is compared is the very text that the browser would build a chart anew for."""
-    small = {"n_samples": "3,10", "widths": "2,3", "seeds": "1", "T": "10", "m": "2", "n_features": "60"}
+    small = {"n_samples": "3,10", "widths": "2,3", "seeds": "1", "T": "10", "m": "2", "n_features": "80"}
     names = {each.id for each in view.every_control}
     begin = {"view": view.id, "v": "2"} | {name: value for name, value in small.items() if name in names}
     jobs.begins = "queued"

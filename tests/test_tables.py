@@ -255,3 +255,62 @@ def test_a_loss_that_is_missing_is_no_loss_of_zero_among_the_limits_and_the_fish
     assert row["mse"].tolist()[0] == trained.metrics["train_loss"] / 8
     assert row[["mse", "share", "test_mse"]].iloc[1].isna().all()
     assert row[["floor", "floor_share"]].isna().all(axis=None)  # a ReLU on the output takes the floor away
+
+
+def several():
+    """Three seeds at three sizes: the best by train loss is another seed at each, never the lowest test loss."""
+    rows = [
+        *((10, 0, 0.3, 1.0, 0), (10, 1, 0.1, 5.0, 0), (10, 2, 0.2, 0.5, 0)),
+        *((100, 0, 0.4, 9.0, 0), (100, 1, 0.6, 7.0, 0), (100, 2, 0.5, 30.0, 0)),
+        *((1000, 0, 0.9, 0.99, 5), (1000, 1, 0.9, 0.98, 5), (1000, 2, 0.8, 0.995, 4)),
+    ]
+    return pd.DataFrame(rows, columns=["n_samples", "seed", "train_loss", "test_loss", "big_features"])
+
+
+def by_plain_numpy(table):
+    """T -> the seed with the lowest train loss."""
+    columns = {name: table[name].to_numpy() for name in table}
+    found = {}
+    for T in np.unique(columns["n_samples"]):
+        here = columns["n_samples"] == T
+        found[int(T)] = int(columns["seed"][here][columns["train_loss"][here].argmin()])
+    return found
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_the_best_of_the_seeds_is_that_of_the_lowest_train_loss(shuffled):
+    table = several().sample(frac=1, random_state=1) if shuffled else several()
+    best = tables.best_runs(table)
+    assert (
+        dict(zip(best["n_samples"], best["seed"], strict=True)) == by_plain_numpy(several()) == {10: 1, 100: 0, 1000: 2}
+    )
+    assert best["test_loss"].tolist() == [5.0, 9.0, 0.995]
+
+
+def test_of_equal_train_losses_the_first_seed_is_the_best_and_one_without_is_none():
+    table = pd.DataFrame({"n_samples": 5, "seed": [3, 1, 2, 0], "train_loss": [0.2, 0.2, 0.2, np.nan]})
+    assert tables.best_runs(table)["seed"].tolist() == [1]
+    assert tables.best_runs(table[:0]).empty
+
+
+def test_the_peak_of_the_best_is_another_than_that_of_the_means():
+    assert read(several(), seeds=(0, 1, 2)).peak == (100, pytest.approx(46 / 3))
+    whole = tables.descent(several(), 1.0, 2, {10, 100, 1000}, (0, 1, 2), best=True)
+    assert whole.peak == (100, 9.0)
+    assert tables.descent(several()[1:], 1.0, 2, {10, 100, 1000}, (0, 1, 2), best=True).peak is None
+
+
+@pytest.mark.parametrize("stage", tables.STAGES)
+def test_data_dimensionality_is_that_of_the_hidden_vectors_at_the_end_and_at_each_frame(result, stage):
+    hidden = probe.hidden_vectors(result)
+    shares = [h @ h / ((hidden @ (h / np.linalg.norm(h))) ** 2).sum() for h in hidden.astype(float)]
+    row = tables.data_dimensionality([result], stage).iloc[0]
+    assert (row["n_samples"], row["seed"]) == (6, 0)
+    assert (row["largest"], row["mean"]) == (pytest.approx(max(shares)), pytest.approx(np.mean(shares)))
+    history = tables.data_dimensionality_over_frames(result, stage)
+    assert history.shape == (len(result.frame_steps), 2)
+    np.testing.assert_allclose(history[-1], [max(shares), np.mean(shares)], rtol=1e-5)
+    start = replace(result, parameters=result.frame(0), metrics={"train_loss": -1.0})
+    np.testing.assert_allclose(
+        history[0], tables.data_dimensionality([start], stage)[["largest", "mean"]].iloc[0], rtol=1e-5
+    )

@@ -56,6 +56,12 @@ THEORY = (  # of the squares in W1, which the post leaves open
         "https://arxiv.org/abs/2510.26303",
     ),
 )
+CAPACITY = Work(
+    "Morris et al.",
+    "How much can language models memorize?",
+    2025,
+    "https://openreview.net/forum?id=NhU661EZ9C",
+)  # what the view of bits takes its question from; the experiments do not build on it
 CITATION = (
     f"Made with toyviz. The experiment is from: {POST.told}. It builds on: {'; '.join(each.told for each in PAPERS)}."
 )

@@ -48,6 +48,16 @@ def dimensionality(vectors: np.ndarray) -> np.ndarray:
     return np.where(squared < TINY**2, 0.0, squared / np.maximum(shared, TINY**2))
 
 
+def data_dimensionality(hidden: np.ndarray) -> tuple[float, float]:
+    """max_i D_X,i and their mean over the training set, with D_X,i = |h_i|^2 / sum_j (h_i/|h_i| . h_j)^2.
+
+    hidden: the hidden vectors of the samples, (T, m). A regular T-gon has m / T twice; one sample that is far longer
+    than all others has nearly 1. The post names a maximum data dimensionality and does not define it: this is ours.
+    """
+    shares = dimensionality(hidden)
+    return float(shares.max()), float(shares.mean())
+
+
 def cosines(vectors: np.ndarray) -> np.ndarray:
     """The cosine similarity of every pair of rows, (n, n)."""
     directions = unit(vectors.astype(np.float64))

@@ -34,8 +34,8 @@ COLUMNS = (
 Value = TypeVar("Value")
 
 
-def by_key(function: Callable[[Result], Value]) -> Callable[[Result], Value]:
-    """Remember what this function made of a result, by its key and its measurements. That must not be changed.
+def by_key(function: Callable[..., Value]) -> Callable[..., Value]:
+    """Remember what this function made of one result or more, by their keys and measurements. That must not be changed.
 
     Another machine's network of one experiment, or one that was imported, has the same key and other measurements.
     """
@@ -43,13 +43,13 @@ def by_key(function: Callable[[Result], Value]) -> Callable[[Result], Value]:
     lock = threading.Lock()
 
     @functools.wraps(function)
-    def remembered(result: Result) -> Value:
-        key = (result.experiment.key, *result.metrics.items())
+    def remembered(*results: Result) -> Value:
+        key = tuple((result.experiment.key, *result.metrics.items()) for result in results)
         with lock:
             if key in kept:
                 kept.move_to_end(key)
                 return kept[key]
-        value = function(result)
+        value = function(*results)
         with lock:
             kept[key] = value
             while len(kept) > KEPT:
@@ -91,6 +91,29 @@ class Vectors(NamedTuple):
     sample_norms: np.ndarray  # (T,)
 
 
+def data_dimensionality(results: Iterable[Result], stage: str = "pre") -> pd.DataFrame:
+    """The largest D_X of the training samples at the end, and their mean, a row a network: metrics.data_dimensionality.
+
+    Columns n_samples, seed, largest, mean. stage: one of STAGES.
+    """
+    rows = []
+    for result in results:
+        shares = vectors(result, stage).sample_dimensionality
+        rows.append((result.experiment.n_samples, result.experiment.seed, float(shares.max()), float(shares.mean())))
+    return pd.DataFrame(rows, columns=["n_samples", "seed", "largest", "mean"])
+
+
+def data_dimensionality_over_frames(result: Result, stage: str = "pre") -> np.ndarray:
+    """metrics.data_dimensionality of the training samples at every frame, (f, 2): the largest and the mean."""
+    inputs = probe.seen_samples(result).inputs
+    measured = np.empty((len(result.frame_steps), 2))
+    for f in range(len(measured)):
+        parameters = result.frame(f)
+        hidden = _at_stage(inputs @ parameters["W1"].T, result, parameters, stage)
+        measured[f] = metrics.data_dimensionality(hidden)
+    return measured
+
+
 STAGES = ("pre", "bare", "after")  # of a hidden vector: W1 x + b1, W1 x, ReLU(W1 x + b1)
 
 
@@ -101,11 +124,7 @@ def vectors(result: Result, stage: str = "pre") -> Vectors:
 
 def _vectors(result: Result, parameters: Parameters, stage: str) -> Vectors:
     columns = parameters["W1"].T
-    hidden = probe.through_W1(result)
-    if stage != "bare":
-        hidden = hidden + parameters["b1"]
-    if stage == "after" and result.experiment.arch_row.hidden_relu:
-        hidden = np.maximum(hidden, 0)
+    hidden = _at_stage(probe.through_W1(result), result, parameters, stage)
     basis = plane(result.W1)
     arrays = (
         columns @ basis,
@@ -118,6 +137,13 @@ def _vectors(result: Result, parameters: Parameters, stage: str) -> Vectors:
     for values in arrays:
         values.flags.writeable = False
     return Vectors(*arrays)
+
+
+def _at_stage(hidden: np.ndarray, result: Result, parameters: Parameters, stage: str) -> np.ndarray:
+    """What becomes of W1 x, (k, m), up to one of STAGES."""
+    if stage != "bare":
+        hidden = hidden + parameters["b1"]
+    return np.maximum(hidden, 0) if stage == "after" and result.experiment.arch_row.hidden_relu else hidden
 
 
 def _of_stage(stage: str) -> Callable[[Result], Vectors]:
@@ -256,6 +282,12 @@ def runs(results: Iterable[Result]) -> pd.DataFrame:
     return pd.DataFrame([_row(result) for result in results], columns=list(COLUMNS))
 
 
+def best_runs(table: pd.DataFrame) -> pd.DataFrame:
+    """Of a table of runs the one of each n_samples with the lowest train loss, the first seed of equals."""
+    there = table.dropna(subset=["train_loss"]).sort_values(["n_samples", "train_loss", "seed"])
+    return there.drop_duplicates("n_samples")
+
+
 class Descent(NamedTuple):
     """What a sweep over T shows."""
 
@@ -264,7 +296,13 @@ class Descent(NamedTuple):
 
 
 def descent(
-    table: pd.DataFrame, zero_loss: float, n_hidden: int, sizes: Collection[int], seeds: Collection[int]
+    table: pd.DataFrame,
+    zero_loss: float,
+    n_hidden: int,
+    sizes: Collection[int],
+    seeds: Collection[int],
+    *,
+    best: bool = False,
 ) -> Descent:
     """The peak of the mean test loss over seeds, and the regimes, read off the runs of a sweep over T.
 
@@ -276,7 +314,7 @@ def descent(
       at least BIG, and the mean test loss is not above RISEN.
     A peak is the highest mean test loss of all T, if it is above RISEN and neither at the smallest T nor at the
     largest. Borders lie half-way between sizes of T, on the logarithmic axis. Nothing is read off a single size, nor
-    before each of these sizes has each of these seeds.
+    before each of these sizes has each of these seeds. best: the best of the seeds by train loss, instead of means.
     """
     nothing = Descent(None, pd.DataFrame(columns=["low", "high", "name"]))
     wanted = {(size, seed) for size in sizes for seed in seeds}
@@ -284,6 +322,7 @@ def descent(
     if len(set(sizes)) < 2 or not wanted or wanted - there:
         return nothing
     runs = table[table["n_samples"].isin(list(sizes)) & table["seed"].isin(list(seeds))]
+    runs = best_runs(runs) if best else runs
     means = runs.astype({"n_samples": int}).groupby("n_samples")[["train_loss", "test_loss", "big_features"]].mean()
     T, loss = means.index.to_numpy(), means["test_loss"].to_numpy(float)
     risen = loss > RISEN * zero_loss

@@ -135,15 +135,29 @@ def held_out_baselines(experiment: Experiment) -> dict[str, float]:
     if not experiment.data_row.drawn or experiment.task_row.target != "features":
         raise ValueError(f"task {experiment.task!r} on data {experiment.data!r} has no such baseline")
     weights = data.importance(experiment).astype(np.float64)
-    if experiment.normalize:
-        held_out = data.held_out_set(experiment)
-        assert held_out is not None
-        each = [held_out] if isinstance(held_out, data.Samples) else held_out
-        moments = [((part.X.astype(np.float64) ** 2).mean(), part.X.mean(dtype=np.float64)) for part in each]
-        square, mean = (float(np.mean(values)) for values in zip(*moments, strict=True))  # of parts of one size
-    else:
-        square, mean = experiment.feature_probability / 3, experiment.feature_probability / 2
+    mean, square = _moments(experiment)
     return {"zero": float(weights.sum() * square), "constant": float(weights.sum() * (square - mean**2))}
+
+
+def expected_feature(experiment: Experiment) -> float:
+    """E[x_i], the same for every feature: (1 - S) / 2, and for samples of unit length the mean over all cells of the
+    held-out set. Raises ValueError for data without sparse features."""
+    if not experiment.data_row.drawn:
+        raise ValueError(f"data {experiment.data!r} has no sparse features")
+    return _moments(experiment)[0]
+
+
+@data.worked_out_once(maxsize=64)
+def _moments(experiment: Experiment) -> tuple[float, float]:
+    """E[x_i] and E[x_i^2] of sparse features."""
+    if not experiment.normalize:
+        return experiment.feature_probability / 2, experiment.feature_probability / 3
+    held_out = data.held_out_set(experiment)
+    assert held_out is not None
+    each = [held_out] if isinstance(held_out, data.Samples) else held_out
+    moments = [(part.X.mean(dtype=np.float64), (part.X.astype(np.float64) ** 2).mean()) for part in each]
+    mean, square = (float(np.mean(values)) for values in zip(*moments, strict=True))  # of parts of one size
+    return mean, square
 
 
 def solutions(importance: np.ndarray, density: float) -> dict[tuple[int, ...], float]:

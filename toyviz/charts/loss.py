@@ -148,6 +148,17 @@ def means_of(points: pd.DataFrame, measure: str = "loss", least: float = FLOOR) 
     return mean.assign(shown=mean[measure].clip(lower=least))
 
 
+def best_of(points: pd.DataFrame) -> pd.DataFrame:
+    """means_of with the losses of one seed instead of the means: at each size that of the lowest train loss, the first
+    of equals. A size without a train loss has no row."""
+    train = points[points["set"] == "train"].sort_values(["n_samples", "loss", "seed"])
+    seed = train.drop_duplicates("n_samples").set_index("n_samples")["seed"]
+    mean = means_of(points)
+    of_best = points[points["seed"] == points["n_samples"].map(seed)].set_index(["set", "n_samples"])["loss"]
+    found = mean.drop(columns="loss").join(of_best, on=["set", "n_samples"], how="inner")
+    return found.assign(shown=found["loss"].clip(lower=FLOOR))
+
+
 def _held_open(sizes: Sequence[int], low: float, high: float) -> pd.DataFrame:
     """Two corners that nobody sees: they hold the axes open."""
     return pd.DataFrame(

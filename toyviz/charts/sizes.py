@@ -44,7 +44,7 @@ from toyviz.charts.layers import (
     quantity,
     specification,
 )
-from toyviz.charts.loss import FLOOR, SETS, means_of, points_of
+from toyviz.charts.loss import FLOOR, SETS, best_of, means_of, points_of
 
 DRAWN = 120  # vectors in a small picture, at most
 FINE = 127  # of the whole numbers that they are sent as: half a pixel
@@ -52,9 +52,11 @@ TOP = 10.0  # of the axis of the loss, unless a loss is higher
 NEAR = 2  # columns on each side of the peak that its label may reach over
 ON_COLUMN, ON_POINT = -2, -1  # where a target is that is in neither row of pictures, 0 or 1
 AIM = 14  # pixels: how far across a point can be clicked
-BELOW = 4  # times a rule over what is closely below it
+BELOW = 2.5  # times a rule over what is closely below it
+LEAST_CELL = 28  # pixels: where columns are narrower, not every one has its pictures
 POINT_COLUMNS = ["place", "n_samples", "seed", "set", "loss", "shown"]
 BORDERED = ("start", "end", "name", "left_width", "left_letters", "right_width", "right_letters")
+OF_SEEDS = ("mean of the seeds", "best of the seeds by train loss")  # what the line is, by whether it is the best
 SET_COLOURS, SET_SHAPES, SET_DASHES = (GREEN, VERMILLION), ("circle", "square"), ([1, 0], [5, 3])
 
 COLUMNS_AND_HIDDEN = (Kind(FEATURES, BLUE, rays=True), Kind(SAMPLES, VERMILLION))  # the rows of pictures
@@ -95,6 +97,7 @@ def over_sizes(
     linked: bool = False,
     kinds: Sequence[Kind] = COLUMNS_AND_HIDDEN,
     what: str = "Loss",
+    best: bool = False,
 ) -> Chart:
     """Train and test loss over T, a column a T, and below each T its network: columns of W1, hidden vectors.
 
@@ -103,19 +106,19 @@ def over_sizes(
     each on its own scale; a T without one has an empty frame. peak: the T of the highest mean test loss, and that loss.
     floor: T -> the least train loss there can be. linked: whether the page has a clock, so that pointing at a T marks
     it in every chart. kinds: the rows of pictures, from the top, with rays or as dots; of dots those that the training
-    has not seen are grey crosses. what: what the loss is called. A click on a point picks its n_samples and seed,
-    elsewhere in a column its n_samples alone.
+    has not seen are grey crosses. what: what the loss is called. best: whether the line is that of the seed with the
+    lowest train loss at each T, for both losses, and not the mean of the seeds. A click on a point picks its n_samples
+    and seed, elsewhere in a column its n_samples alone.
     """
     sizes = sorted({*sizes})
-    place = {T: k for k, T in enumerate(sizes)}
+    place = dict(zip(sizes, range(len(sizes)), strict=True))
     pictures = {T: picture for T, picture in (pictures or {}).items() if T in place}
     points = _placed(points_of(runs), place)
-    mean = _placed(means_of(points), place)
-    bordered = _bordered(regimes, sizes)
+    mean = _placed((best_of if best else means_of)(points), place)
     data = {
         "meta": meta(
-            title=f"{what} over the number of training samples T",
-            small=f"{what} over T",
+            title=f"{what} over T, {OF_SEEDS[best]}",
+            small=f"{what} over T, {OF_SEEDS[best].split()[0]}",
             low=FLOOR,
             top=max([TOP, *(1.4 * points["shown"])]),
             **columns_of(sizes, selected),
@@ -124,13 +127,13 @@ def over_sizes(
         "points": filled(points),
         "mean": filled(mean),
         "baselines": filled(_free(close_rules(baselines), points, len(sizes))),
-        "regimes": filled(bordered),
+        "regimes": filled(bordered := _bordered(regimes, sizes)),
         "floor": filled(_floor(floor or {}, place)),
         "peak": filled(_peak(peak, place, points, bordered)),
         "vectors": filled(_small(pictures, place, kinds)),
         "targets": filled(_targets(points, pictures, sizes, [kind.name for kind in kinds])),
     }
-    return Chart(_over_sizes(tuple(kinds), linked), data, _said(mean, peak, what))
+    return Chart(_over_sizes(tuple(kinds), linked), data, _said(mean, peak, what, OF_SEEDS[best]))
 
 
 def borders(T: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
@@ -147,7 +150,7 @@ def _placed(rows: pd.DataFrame, place: Mapping[int, int]) -> pd.DataFrame:
 
 def _free(rules: pd.DataFrame, points: pd.DataFrame, count: int) -> pd.DataFrame:
     """The same, each name under what is drawn closely below its rule in the columns that it stands over."""
-    first = points.loc[points["place"] + 1 <= count / 4, "shown"]
+    first = points.loc[points["place"] + 1 <= count / 3, "shown"]  # a name takes a third of the width at most
     under = [min([loss, *first[(first < loss) & (first > loss / BELOW)]]) for loss in rules["loss"]]
     return rules.assign(under=under)
 
@@ -243,14 +246,14 @@ def _targets(
     return found.assign(kin=[kin_of("n_samples", T) for T in found["n_samples"]])
 
 
-def _said(mean: pd.DataFrame, peak: tuple[int, float] | None, what: str) -> str:
+def _said(mean: pd.DataFrame, peak: tuple[int, float] | None, what: str, of_seeds: str) -> str:
     test = mean[mean["set"] == "test"]
     if not len(test):
         return f"Train and test {what.lower()} over the size of the training set; nothing is trained yet."
     first, last = test.iloc[0], test.iloc[-1]
     rises = f" rises to a peak of {peak[1]:.3g} at T = {peak[0]:,}, and" if peak else ""
     return (
-        f"Mean test {what.lower()} over the size of the training set: it is {first['loss']:.3g} at "
+        f"Test {what.lower()} over the size of the training set, {of_seeds}: it is {first['loss']:.3g} at "
         f"T = {first['n_samples']:,},"
         f"{rises} is {last['loss']:.3g} at T = {last['n_samples']:,}."
     )
@@ -259,6 +262,10 @@ def _said(mean: pd.DataFrame, peak: tuple[int, float] | None, what: str) -> str:
 # Pixels. A cell is as wide as its column, but all rows of cells take no more than a share of the height.
 ROOM = 0.19  # of the height, at most, for each row of pictures, labels included
 HEAD = 15  # above the axis, for the name of the peak
+# Where columns are too narrow every second has pictures, or every third, ...; that of the selected value always.
+PICTURED = (
+    f"datum.place == {META}.selected || (datum.place % stride == 0 && abs(datum.place - {META}.selected) >= stride)"
+)
 ROW_MIDDLE = f"curve + {LABELS} + ({{}} + 0.5) * (cell + 3)"  # of the pictures of a row
 # Where a loss lies.
 LOSS_AT = f"{HEAD} + (curve - {HEAD}) * log({META}.top / max({{}}, {META}.low)) / log({META}.top / {META}.low)"
@@ -270,7 +277,11 @@ def _over_sizes(kinds: tuple[Kind, ...], linked: bool) -> dict[str, Any]:
     params = [
         *pointed_in(linked),
         *COLUMNS,
-        {"name": "cell", "expr": f"max(2, min(column - 3, ({ROOM * rows:g} * height - {LABELS}) / {rows} - 3))"},
+        {"name": "stride", "expr": f"ceil({LEAST_CELL} / column)"},
+        {
+            "name": "cell",
+            "expr": f"max(2, min(stride * column - 3, ({ROOM * rows:g} * height - {LABELS}) / {rows} - 3))",
+        },
         {"name": "curve", "expr": f"height - {LABELS} - {rows} * (cell + 3)"},
     ]
     layers = [
@@ -372,13 +383,13 @@ def _cells(row: int) -> dict[str, Any]:
     sides = {name: {"expr": "cell"} for name in ("width", "height")}
     dashes = {"expr": "datum.trained ? [1, 0] : [2, 3]"}
     outline = grey("rect", filled=False, cornerRadius=3, strokeWidth=1, strokeDash=dashes, **sides)
-    return layer("sizes", outline, **computed(x=CENTRE, y=ROW_MIDDLE.format(row), opacity=0.4))
+    return layer("sizes", outline, PICTURED, **computed(x=CENTRE, y=ROW_MIDDLE.format(row), opacity=0.4))
 
 
 def _small_vectors(row: int, kind: Kind) -> dict[str, Any]:
     """One row of pictures: the path of the rays, or dots and grey crosses."""
     x, y = f"{CENTRE} + datum.u / {FINE} * cell / 2", f"{ROW_MIDDLE.format('datum.row')} - datum.v / {FINE} * cell / 2"
-    of_row, at = f"datum.row == {row}", computed(x=x, y=y)
+    of_row, at = f"datum.row == {row} && ({PICTURED})", computed(x=x, y=y)
     if kind.rays:
         width = {"expr": "clamp(cell / 60, 0.5, 1)"}
         line = mark("line", color=kind.colour, strokeWidth=width, strokeJoin="round", opacity=0.7)
@@ -399,7 +410,10 @@ def _row_name(row: int, kind: Kind) -> dict[str, Any]:
     """What one row of pictures shows, at its left."""
     lifted = (" - (cell < 28 ? 3 : 0)", " + (cell < 28 ? 2 : -6)")[row : row + 1]
     text = mark("text", color=kind.colour, fontSize=10, align="right", baseline="middle", lineBreak="|")
-    return layer("meta", text, **computed(x=-4, y="".join([ROW_MIDDLE.format(row), *lifted]), text=SHORT[kind.name]))
+    beside = "-4 - max(0, (cell - column) / 2)"  # the first picture reaches beyond its column
+    return layer(
+        "meta", text, **computed(x=beside, y="".join([ROW_MIDDLE.format(row), *lifted]), text=SHORT[kind.name])
+    )
 
 
 def _set_names() -> list[dict[str, Any]]:
@@ -420,8 +434,8 @@ def _set_names() -> list[dict[str, Any]]:
 def _target(linked: bool) -> dict[str, Any]:
     """What can be pointed at and clicked: columns, pictures, points."""
     column, point = f"datum.row == {ON_COLUMN}", f"datum.row == {ON_POINT}"
-    width = {"expr": f"{column} ? column : {point} ? min(column, {AIM}) : cell"}
-    height = {"expr": f"{column} ? height : {point} ? {AIM} : cell"}
+    width = {"expr": f"{column} ? column : {point} ? min(column, {AIM}) : ({PICTURED}) ? cell : 0"}
+    height = {"expr": f"{column} ? height : {point} ? {AIM} : ({PICTURED}) ? cell : 0"}
     y = f"{column} ? height / 2 : {point} ? {LOSS_AT.format('datum.shown')} : {ROW_MIDDLE.format('datum.row')}"
     picks = targets("n_samples", "seed", linked=linked, nearest=False)
     area = mark("rect", opacity=0, width=width, height=height)

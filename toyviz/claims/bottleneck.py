@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from toyviz import metrics, probe, settings, tables, theory
+from toyviz import memory_bits, metrics, probe, settings, tables, theory
 from toyviz.claims.claim import SEEDS, Claim, Finding, metric, training_size
 from toyviz.experiment import MAX_CELLS, Experiment, sweep
 from toyviz.result import Result
@@ -20,6 +20,7 @@ SHARED = 0.4  # more superposition than this: the feature shares its direction
 MARGIN = 0.003  # a bump must stand out by this much of the loss of saying 0
 GENERAL = 4  # so many features that stand out, and the network generalises: the post sees five
 MOSTLY = 0.7  # of the plateaus
+RELEASED = 0.85  # of the most bits per parameter: where features take over, a network holds less than this
 ROUND = 1.14  # squareness up to here: a circle has 1.00, a disc 1.06, a filled square 1.23, its outline 1.38
 
 
@@ -426,6 +427,37 @@ def same_size_for_all_seeds(results: Sequence[Result]) -> Finding | None:
     )
 
 
+def bits_saturate_at_the_peak(results: Sequence[Result]) -> Finding | None:
+    """Bits per parameter held of the training set, as memory_bits.over_sizes counts them, means over seeds: the test
+    loss of T >= 15 peaks where they are within a tenth of their most, or a grid step beside the first T where they are;
+    at the largest T they are below RELEASED of it. Our question, after "memorisation as capacity"; no claim of the
+    post's."""
+    by_seed = {seed: [r for r in results if r.experiment.seed == seed] for seed in {r.experiment.seed for r in results}}
+    sweeps = {seed: _by_size(of_seed, "relu_output") for seed, of_seed in by_seed.items()}
+    sweeps = {seed: runs for seed, runs in sweeps.items() if _peak(runs) is not None}
+    if len(sweeps) < SEEDS:
+        return None
+    grid = sorted(set.intersection(*(set(runs) for runs in sweeps.values())))
+    every = [runs[T] for runs in sweeps.values() for T in grid]
+    held = memory_bits.over_sizes(every, list(sweeps), memory_bits.SIGMA)
+    bits = held.groupby("n_samples")["per_parameter"].mean()
+    losses = {T: float(np.mean([metric(runs[T], "test_loss") for runs in sweeps.values()])) for T in grid if T >= 15}
+    top, full = max(losses, key=lambda T: losses[T]), memory_bits.full_from(grid, list(bits))
+    if full is None:
+        return Finding({"networks hold anything about their training set": False}, "no bits at any T")
+    share = float(bits[top] / bits.max())
+    return Finding(
+        {
+            "at the peak of the test loss the bits are within a tenth of their most": share >= memory_bits.REACHED,
+            "the first such T is within a grid step of the peak": abs(grid.index(top) - grid.index(full)) <= 1,
+            "at the largest T they have fallen": bool(bits[grid[-1]] < RELEASED * bits.max()),
+        },
+        f"test loss highest at T = {top}; bits per parameter {bits[top]:.3g} there, at most {bits.max():.3g}, within a "
+        f"tenth of that from T = {full} on, {bits[grid[-1]]:.3g} at T = {grid[-1]}",
+        decisive=("at the peak of the test loss the bits are within a tenth of their most",),
+    )
+
+
 SCHEDULED = (200, 500, 1000)  # T at which the ends of training at several rates are compared
 FEW = (10, 30, 100)  # and those of few samples, which a schedule should fit the better
 TIMES = 2.0  # losses that differ by less differ no more than those of two seeds may
@@ -705,6 +737,16 @@ CLAIMS: tuple[Claim, ...] = (
         post_says="Whatever the seed, the network flips from memorising to generalising at the same number of samples.",
         across_seeds=True,
         view="over_t",
+    ),
+    Claim(
+        "bits_saturate_at_the_peak",
+        "The test loss peaks at the size of the training set that fills the network, in bits per parameter.",
+        (),
+        "double_descent",
+        _over_sizes("double_descent"),
+        bits_saturate_at_the_peak,
+        across_seeds=True,
+        view="bits",
     ),
     Claim(
         "schedule_matters",

@@ -69,6 +69,15 @@ SEEDS_A_CELL = numbers(
 BEST = "best"  # the name, in an address, of the best of the seeds
 SEED_OR_BEST = numbers("seed", "seed", tuple(range(8)), None, own=BEST, labels={BEST: "best"})
 SEED = numbers("seed", "seed", tuple(range(8)), None, own="first", labels={"first": "first"})
+CURVE = Control(
+    "curve",
+    "Curve",
+    {"mean": "mean", "best": "best"},
+    "mean",
+    help="What the broad lines of the loss are over T: the mean of the seeds, or at each T the seed that fits its "
+    "training set best, with both of its losses. The best of more seeds fits better, and the peak moves.",
+    labels={"mean": "mean of the seeds", "best": "best of the seeds by train loss"},
+)
 SPARSITY = numbers(
     "sparsity",
     "Sparsity S",

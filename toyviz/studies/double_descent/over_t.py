@@ -18,6 +18,7 @@ from toyviz.sweep import Sweep
 from toyviz.view import Block, Figure, Plan, PostFigure, Text, View
 
 FEW = 15  # up to so many samples are held against an even share of the hidden dimensions
+LEAST = 1e-3  # a dimensionality below is drawn here
 PICK = {"n_samples": "T", "seed": "seed"}
 OF_FEATURES, OF_SAMPLES = charts.COLOUR_WORDS[charts.BLUE], charts.COLOUR_WORDS[charts.VERMILLION]
 LOOK_FOR = {
@@ -88,7 +89,8 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     baselines = theory.held_out_baselines(opened.with_(n_samples=1, n_hidden=2))
     rules = {"output 0": baselines["zero"], "best constant output": baselines["constant"]}
     table = tables.runs(chosen)
-    found = tables.descent(table, baselines["zero"], opened.n_hidden, sizes, seeds)
+    best = choice.curve == "best"
+    found = tables.descent(table, baselines["zero"], opened.n_hidden, sizes, seeds, best=best)
     if opened.arch == "mlp":  # its rank leaves it no regimes to tell apart
         found = found._replace(regimes=found.regimes.iloc[:0])
     seen = {T: network.pictured(sweep.at(n_samples=T), opened.seed) for T in sizes}
@@ -105,9 +107,10 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
         selected=choice.T,
         floor=floor,
         linked=True,
+        best=best,
     )
     yield Figure("loss", loss, PICK)
-    yield Text("told", _outcome(table, baselines["zero"]))
+    yield Text("told", _outcome(table, baselines["zero"], best))
     yield from notes(LOOK_FOR[choice.network], NOT_SHOWN[choice.network])
     if not vectors:
         return
@@ -120,12 +123,71 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     shares = charts.dimensionality(features, samples, opened.n_hidden, opened.n_features, choice.T)
     yield Figure("dimensionality", shares)
     yield Text("shares", _shares(opened.arch_row.hidden_bias, samples, opened.n_hidden))
+    yield from _largest(choice, plan, chosen)
     yield from _closer(choice, plan, table, rules)
 
 
 def inside(choice: Choice, opened: Result) -> Iterator[Block]:
-    """The columns of W1, the hidden vectors and the loss of one network, over its whole history."""
+    """The columns of W1, the hidden vectors, the loss and the data dimensionality of one network, over its history."""
     yield from network.network(opened, choice.stage)
+    if not network.is_too_large(opened):
+        yield _largest_over_steps(opened, choice.stage)
+
+
+def _largest_over_steps(opened: Result, stage: str) -> Figure:
+    """The largest and the mean dimensionality of the training samples over the steps, with the step one looks at."""
+    at = np.maximum(opened.frame_steps, 1)
+    largest, mean = tables.data_dimensionality_over_frames(opened, stage).T
+    lines = [
+        charts.Line("largest", at, largest[None], charts.VERMILLION),
+        charts.Line("mean", at, mean[None], charts.GREY),
+    ]
+    chart = charts.moving_lines(
+        lines,
+        "Dimensionality of samples",
+        "step",
+        now=at,
+        x_ends=(1, max(opened.experiment.steps, 2)),
+        logarithmic_x=True,
+    )
+    return Figure("largest_over_steps", chart)
+
+
+def _largest(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
+    """The largest dimensionality of a training sample over T, beside the mean."""
+    table, m = tables.data_dimensionality(sweep, choice.stage), plan.opened[0].n_hidden
+    names = {"largest": "largest", "mean": "mean"}
+    rows = pd.concat([table[["n_samples", "seed"]].assign(line=each, value=table[each]) for each in names])
+    sizes = plan.values("n_samples")
+    even = pd.DataFrame(
+        {"n_samples": sizes, "line": "mean", "value": [theory.even_dimensionality(T, m) for T in sizes]}
+    )
+    chart = charts.lines_over(
+        rows,
+        "n_samples",
+        "training samples T",
+        names,
+        sizes,
+        "Dimensionality of training samples",
+        selected=choice.T,
+        linked=True,
+        logarithmic_y=True,
+        low=LEAST,
+        high=1.0,
+        colours=(charts.VERMILLION, charts.GREY),
+        against=even,
+        against_name="m / T",
+        height=260,
+    )
+    yield Figure("largest", chart, PICK)
+    yield Text(
+        "largest_told",
+        "The largest $D_X$ of a training sample, beside the mean of all: a point a seed, lines their means. The post "
+        "speaks of a maximum data dimensionality and does not say what it is. This definition is ours: "
+        "$\\max_i D_{X,i}$ over the training set. In a regular polygon both are $m/T$. Where the largest stays far "
+        "above the mean, a few samples are stored and most are not. The figure beside the loss curve of the opened "
+        "network shows both over its training.",
+    )
 
 
 def _closer(choice: Choice, plan: Plan, table: pd.DataFrame, rules: Mapping[str, float]) -> Iterator[Block]:
@@ -144,14 +206,20 @@ def _closer(choice: Choice, plan: Plan, table: pd.DataFrame, rules: Mapping[str,
     )
 
 
-def _outcome(table: pd.DataFrame, zero: float) -> str:
-    """What became of the smallest and of the largest training set, and the highest test loss, as means over seeds."""
+def _outcome(table: pd.DataFrame, zero: float, best: bool) -> str:
+    """What became of the smallest and of the largest training set, and the highest test loss: means over seeds, or the
+    best of them by train loss."""
     if table.empty:
         return NONE_YET
-    mean = table.groupby("n_samples")[["train_loss", "test_loss", "big_features"]].mean()
+    of_seeds = "Best of the seeds by train loss" if best else "Means over seeds"
+    mean = (
+        (tables.best_runs(table) if best else table)
+        .groupby("n_samples")[["train_loss", "test_loss", "big_features"]]
+        .mean()
+    )
     few, many, top = mean.index[0], mean.index[-1], mean["test_loss"].idxmax()
     return (
-        f"Means over seeds: at T = {few:,} the train loss is {mean['train_loss'][few]:.3g}. The test loss is highest "
+        f"{of_seeds}: at T = {few:,} the train loss is {mean['train_loss'][few]:.3g}. The test loss is highest "
         f"at T = {top:,}, {mean['test_loss'][top]:.3g}; at T = {many:,} it is {mean['test_loss'][many]:.3g} (output 0: "
         f"{zero:.3g}), and {mean['big_features'][many]:.2g} features have at least {tables.BIG} of a dimension."
     )
@@ -182,6 +250,7 @@ VIEW = View(
         c.N_SAMPLES,
         shared.SEEDS,
         shared.FIRST_SEED,
+        shared.CURVE,
         c.N_HIDDEN,
         shared.N_FEATURES,
         shared.SPARSITY,
@@ -194,6 +263,7 @@ VIEW = View(
     show=show,
     inside=inside,
     stage=("loss",),
+    inside_stage=(("columns", "hidden"), ("curve", "largest_over_steps")),
     numbers=FRAME_METRICS,
     named=c.named,
     claims=(

@@ -38,7 +38,8 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     """The cross-entropy over T with small pictures of each network, the accuracy, and the pictures again, larger."""
     opened, sizes = plan.opened[0], plan.values("n_samples")
     chosen = sweep.among(seed=shared.seeds_of(choice))  # an opened seed beside them is in no mean
-    table = tables.runs(chosen)
+    table, best = tables.runs(chosen), choice.curve == "best"
+    drawn = tables.best_runs(table) if best else table
     word, uniform = shapes.guess(opened.with_(n_samples=1, minibatch=None))
     seen = {size: result for size in sizes if (result := network.pictured(sweep.at(n_samples=size), opened.seed))}
     loss = charts.over_sizes(
@@ -47,16 +48,17 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
         NO_REGIMES,
         sizes,
         {size: picture(result) for size, result in seen.items()},
-        peak=peak(table) if chosen.finished else None,
+        peak=peak(drawn) if chosen.finished else None,
         selected=choice.T,
         linked=True,
         kinds=charts.ALL_THREE,
         what="Cross-entropy",
+        best=best,
     )
     yield Figure("loss", loss, PICK)
     yield Figure("accuracy", _accuracy(table, opened, sizes, choice.T), PICK)
-    yield Text("told", _outcome(choice, table, word, uniform))
-    top = peak(table)
+    yield Text("told", _outcome(choice, drawn, word, uniform))
+    top = peak(drawn)
     yield from notes(
         _look_for(choice),
         "- How high the bump is: longer training makes the logits larger, and a wrong guess dearer.\n"
@@ -70,9 +72,8 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     columns = [
         charts.Column(f"T = {size:,}", at_the_end(seen[size]) if size in seen else {}, value=size) for size in sizes
     ]
-    place = sizes.index(choice.T)
     title = "Columns of W1, hidden vectors, rows of W2"
-    grid = charts.plane_grid(columns, charts.ALL_THREE, title, selected=place, height=330)
+    grid = charts.plane_grid(columns, charts.ALL_THREE, title, selected=sizes.index(choice.T), height=330)
     yield Figure("shapes", grid, {"value": "T"})
     yield Text(
         "shapes_told",
@@ -81,8 +82,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
         f"({OF_CLASSES}). Grey crosses: features never active, and classes never correct, in training. Each square has "
         "its own scale, written in its corner.",
     )
-    quick = choice.recipe == "quick" and choice.labels == "classify_hard" and choice.minibatch is None
-    if quick and (undone := _undone(chosen)):
+    if undone := _undone(choice, chosen):
         yield Text("quick", undone)
 
 
@@ -144,7 +144,7 @@ def _accuracy(table: pd.DataFrame, opened: Experiment, sizes: Sequence[int], sel
 
 
 def _outcome(choice: Choice, table: pd.DataFrame, word: str, uniform: float) -> str:
-    """What the networks have learned, as means over seeds."""
+    """What the networks have learned, as means over seeds, or as the best of them has: one row a size then."""
     intro = (
         "A language model ends in an unembedding: a vector comes in, and every word of the vocabulary gets a number. "
         "Here the vector has two entries. A sparse sample $x$ becomes $h = W_1 x$, and class $c$ gets the logit "
@@ -153,6 +153,7 @@ def _outcome(choice: Choice, table: pd.DataFrame, word: str, uniform: float) -> 
     )
     if table.empty:
         return f"{intro}\n\n{NONE_YET}"
+    of_seeds = "best of the seeds by train loss" if choice.curve == "best" else "mean of the seeds"
     mean = table.groupby("n_samples")[["test_loss", "train_accuracy"]].mean()
     few, last, top = mean.index[0], mean.index[-1], mean["test_loss"].idxmax()
     said = (
@@ -164,9 +165,9 @@ def _outcome(choice: Choice, table: pd.DataFrame, word: str, uniform: float) -> 
         "confidence."
     )
     return (
-        f"{intro}\n\n{said} The mean test cross-entropy is highest at T = {top:,} with {mean['test_loss'][top]:.3g} "
-        f"nats; at T = {last:,} it is {mean['test_loss'][last]:.3g}. A network that calls every class as likely has "
-        f"{word} = {uniform:.3f}. Click a point to look into its network."
+        f"{intro}\n\n{said} The test cross-entropy, {of_seeds}, is highest at T = {top:,} with "
+        f"{mean['test_loss'][top]:.3g} nats; at T = {last:,} it is {mean['test_loss'][last]:.3g}. A network that calls "
+        f"every class as likely has {word} = {uniform:.3f}. Click a point to look into its network."
     )
 
 
@@ -192,8 +193,10 @@ def _look_for(choice: Choice) -> str:
     )
 
 
-def _undone(sweep: Sweep) -> str:
+def _undone(choice: Choice, sweep: Sweep) -> str:
     """What the quick recipe leaves undone, beside the claims that were published with the paper's."""
+    if choice.recipe != "quick" or choice.labels != "classify_hard" or choice.minibatch is not None:
+        return ""
     rows = []
     for size in UNFINISHED:
         here = sweep.at(n_samples=size)
@@ -256,6 +259,7 @@ VIEW = View(
         shared.n_samples(settings.SAMPLE_SIZES),
         SEEDS,
         shared.FIRST_SEED,
+        shared.CURVE,
         shared.N_FEATURES,
         shared.SPARSITY,
         shared.RECIPE,
