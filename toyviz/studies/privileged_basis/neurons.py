@@ -10,7 +10,7 @@ import pandas as pd
 
 from toyviz import charts, metrics
 from toyviz.control import Choice
-from toyviz.experiment import Experiment, sparsity_of
+from toyviz.experiment import DENSITY_DIGITS, Experiment, sparsity_of
 from toyviz.result import Result
 from toyviz.studies import groups_of_features, network
 from toyviz.studies import shared_controls as shared
@@ -72,7 +72,8 @@ def beside(table: pd.DataFrame, result: Result | None) -> pd.DataFrame:
 def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     """The neurons of the best start of each density, how all starts end, and how many neurons are polysemantic."""
     chosen, opened = sweep.among(seed=starts(choice)), plan.opened[0]
-    best = {opened.with_(sparsity=s).density: chosen.at(sparsity=s).best() for s in plan.values("sparsity")}
+    # densities of A too, which B need not be able to have
+    best = {round(1 - s, DENSITY_DIGITS): chosen.at(sparsity=s).best() for s in plan.values("sparsity")}
     here = sweep.get(opened) or next((result for result in best.values() if result), None)
     weights, stacks = [], []
     for density, result in best.items():
