@@ -27,7 +27,7 @@ LABELS = Control(
 BATCH = numbers(
     "minibatch", "Batch", (1, 16, 128), None, own="all", labels={"all": "all samples"},
     help="How many training samples a step sees: all of them, or so many, drawn anew without replacement once all were "
-    "seen. A training set that is no larger is seen whole.",
+    "seen. A training set that is no larger is seen whole. SGD, whose rate is that of the whole set, can blow up.",
 )  # fmt: skip
 NETWORK = Control(
     "network",
@@ -75,10 +75,11 @@ def named(choice: Choice) -> str:
 
 def trained_by(setting: Setting, recipe: str) -> Experiment:
     """The experiment trained by this recipe, one of settings.RECIPES, its optimiser kept: plain and notebook are
-    recipes of AdamW, and their rates would teach SGD nothing."""
+    recipes of AdamW. SGD takes their number of steps alone; its rate of 10 needs its own warm-up, and theirs would
+    teach it nothing."""
     own, quick = setting.at(recipe), setting.quick
     if quick.optimizer == "sgd" and own.optimizer != "sgd":
-        own = own.with_(optimizer="sgd", lr=quick.lr, weight_decay=quick.weight_decay)
+        return quick.with_(steps=own.steps, warmup=quick.warmup * own.steps // quick.steps)
     return own
 
 
