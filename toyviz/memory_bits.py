@@ -11,7 +11,6 @@ import pandas as pd
 from toyviz import data, metrics, tables, theory
 from toyviz.experiment import Experiment
 from toyviz.model import forward, shapes
-from toyviz.probe import ROWS
 from toyviz.result import Result
 
 SIGMA = 0.1  # the constant codes a sample of about ten active features of a thousand in 72 bits; which ten takes 81
@@ -58,12 +57,12 @@ def squared_errors(own: Result, other: Result) -> np.ndarray:
         raise ValueError(f"task {e.task!r} on data {e.data!r} has no fixed set of sparse features to give back")
     X, constant = data.training_samples(e).X, theory.expected_feature(e.with_(n_samples=1, n_hidden=2, seed=0))
     errors = np.empty((3, len(X)))
-    for start in range(0, len(X), ROWS):
-        part = X[start : start + ROWS]
+    for start in range(0, len(X), data.ROWS):
+        part = X[start : start + data.ROWS]
         for row, result in enumerate((own, other)):
             output = forward(result.experiment.arch_row, result.complete(), part).output
-            errors[row, start : start + ROWS] = metrics.mse(output, part)
-        errors[2, start : start + ROWS] = ((part.astype(np.float64) - constant) ** 2).sum(axis=1)
+            errors[row, start : start + data.ROWS] = metrics.mse(output, part)
+        errors[2, start : start + data.ROWS] = ((part.astype(np.float64) - constant) ** 2).sum(axis=1)
     errors.flags.writeable = False
     return errors
 

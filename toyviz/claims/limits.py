@@ -24,6 +24,7 @@ LOWER = 0.1  # a mean loss is lower if its log10 is, by this much
 HIGHER = 0.02  # a mean accuracy is higher by this much
 SLACK = 0.02  # and one cell's accuracy has fallen if it did by more than this: one or two one-hots of 64
 ORDERED = 0.9  # chance that an ignored feature weighs less than a stored one
+NOTHING = 1e-6  # a loss below this share of the best constant output's is the trembling of the optimiser
 FEW_CELLS = 4  # a mean over fewer cells says nothing
 
 
@@ -98,8 +99,8 @@ def _word(fading: bool) -> str:
 
 
 def sparser_is_better(results: Sequence[Result]) -> Finding | None:
-    """With every step to sparser features the loss falls, also over that of the best constant output, and the accuracy
-    rises: means over the same cells."""
+    """With every step to sparser features the loss falls and the accuracy rises: means over the same cells. The
+    share of the best constant output's loss, which falls with the features' variance, is told beside."""
     groups = _groups(_cells(results))
     parts, measured = {}, []
     for fading in (True, False):
@@ -115,7 +116,6 @@ def sparser_is_better(results: Sequence[Result]) -> Finding | None:
         )
         word = _word(fading)
         parts[f"the loss falls, {word}"] = all(b < a - LOWER for a, b in pairwise(loss))
-        parts[f"it falls by more than the variance, {word}"] = all(b < a - LOWER for a, b in pairwise(share))
         parts[f"the accuracy rises, {word}"] = all(b > a + HIGHER for a, b in pairwise(accuracy))
         measured.append(
             f"{word}, densities {_list(order)}: mean log10 loss {_list(loss, '.2f')}, of its share of the best "
@@ -125,19 +125,21 @@ def sparser_is_better(results: Sequence[Result]) -> Finding | None:
 
 
 def wider_is_better(results: Sequence[Result]) -> Finding | None:
-    """With every step to more hidden values the loss falls and the accuracy does not, for every n and setting."""
+    """With every step to more hidden values the loss falls and the accuracy does not, for every n and setting, as long
+    as there is any loss to speak of."""
     steps = []
     for part in _groups(_cells(results)).values():
         for _, row in part.reset_index().groupby("n_features"):
-            steps += list(pairwise(row.sort_values("n_hidden")[["loss", "accuracy"]].to_numpy(float)))
+            steps += list(pairwise(row.sort_values("n_hidden")[["loss", "accuracy", "log_share"]].to_numpy(float)))
     if len(steps) < FEW_CELLS:
         return None
-    falls = sum(b[0] < a[0] for a, b in steps)
+    lossy = [step for step in steps if step[0][2] > np.log10(NOTHING)]
+    falls = sum(b[0] < a[0] for a, b in lossy)
     rises = sum(b[1] >= a[1] - SLACK for a, b in steps)
     return Finding(
-        {"the loss falls": bool(falls == len(steps)), "the accuracy does not fall": bool(rises == len(steps))},
-        f"of {len(steps)} steps to a wider bottleneck the loss falls in {falls}, the accuracy keeps or rises in "
-        f"{rises}",
+        {"the loss falls": bool(falls == len(lossy)), "the accuracy does not fall": bool(rises == len(steps))},
+        f"of {len(steps)} steps to a wider bottleneck the loss falls in {falls} of the {len(lossy)} that begin with "
+        f"any, the accuracy keeps or rises in {rises}",
     )
 
 
@@ -202,16 +204,24 @@ def importance_rule(results: Sequence[Result]) -> Finding | None:
     """Weights of 100 ** -linspace(0, 1, n) make a network on dense or sparse features give up the least important."""
     found = [r for r in _of_the_grids(results) if r.experiment.importance_decay < 1 and r.experiment.fresh]
     orders = [order for r in found if (order := _order(r)) is not None]
-    if len(orders) < FEW_CELLS:
+    if len(found) < FEW_CELLS:
         return None
     off = max(
         float(np.abs(data.importance(r.experiment) * 100.0 ** np.linspace(0, 1, r.experiment.n_features) - 1).max())
         for r in found
     )
     return Finding(
-        {"the weights follow the rule": off < 1e-3, "the least important are given up": min(orders) > ORDERED},
-        f"weights within {off:.0e} of the rule; a stored feature is more important than one given up in "
-        f"{np.mean(orders):.1%} of the pairs, on average over {len(orders)} networks, in {min(orders):.1%} at least",
+        {
+            "the weights follow the rule": off < 1e-3,
+            "the least important are given up": len(orders) >= FEW_CELLS and min(orders) > ORDERED,
+        },
+        f"weights within {off:.0e} of the rule; {len(orders)} networks store some features and give up others"
+        + (
+            f", where a stored one is more important in {np.mean(orders):.1%} of the pairs on average, in "
+            f"{min(orders):.1%} at least"
+            if orders
+            else ""
+        ),
         decisive=("the least important are given up",),
     )
 
@@ -254,7 +264,7 @@ def importance_still_ignores(results: Sequence[Result]) -> Finding | None:
         return None
     fading, uniform = _common(groups["one-hots", True], groups["one-hots", False])
     roomy = uniform["accuracy"] == 1
-    if len(fading) < FEW_CELLS or not roomy.any():
+    if len(fading) < FEW_CELLS:
         return None
     lacking = fading[roomy & (fading["accuracy"] < 1)]
     keys = set(lacking["key"])
@@ -361,6 +371,8 @@ CLAIMS: tuple[Claim, ...] = (
         sparser_is_better,
         recipes=FRESH,
         post_says="The sparser the features, the better the reconstruction: a lower loss and a higher accuracy.",
+        changed="It asked the loss to fall by more than the variance of the features does; the post says that it "
+        "falls, so that is told beside.",
         view=UNLIKE,
         choice={"beside": "other"},
     ),
@@ -373,6 +385,8 @@ CLAIMS: tuple[Claim, ...] = (
         wider_is_better,
         recipes=FRESH,
         post_says="The larger the hidden layer, the better the reconstruction.",
+        changed="It counted steps from one loss of nothing to another, the trembling of the optimiser; where there is "
+        "nothing left to reconstruct, nothing is asked.",
         view=UNLIKE,
         choice={"beside": "both"},
         note="The steps in which the loss does not fall are all on one-hots without noise, from one loss below 1e-8 to "
@@ -387,7 +401,7 @@ CLAIMS: tuple[Claim, ...] = (
         _noisy,
         uniform_trades_loss_for_accuracy,
         recipes=FRESH,
-        post_says="With uniform importance the loss is worse and the accuracy better than with decreasing importance.",
+        post_says="Uniform importance leads to a worse loss, and to a better accuracy.",
         view=LIKE,
         choice={"beside": "other"},
     ),
@@ -447,6 +461,8 @@ CLAIMS: tuple[Claim, ...] = (
         recipes=LISTED,
         post_says="Without noise and with uniform importance, what is missing to an accuracy of 100 % is likely due to "
         "weight decay and other hyperparameters.",
+        changed="It compared a decay of 0.01 with none, mostly at m = 2, where neither brings the one-hots back; the "
+        "post names weight decay and other hyperparameters, so it goes over four decays at m = 4, and to more steps.",
         view=CLEAN,
         choice={"beside": "decay", "beside_decay": 0.0},
         note="Weight decay is not the cause: without it the same one-hots are missing, but for one or two. The "

@@ -28,9 +28,11 @@ def _rates(choice: Choice) -> dict[str, Experiment]:
     lowest = RANGES["lr"][0]
     if base.lr < 2 * lowest:
         raise ValueError(f"lr must be at least {2 * lowest:g} here, since half of it is trained too; got {base.lr:g}")
-    warm = base.warmup or base.steps // WARMED
+    own = base
+    if base.schedule == "constant":  # it has no schedule of its own, and gets the paper's
+        own = base.with_(schedule="warmup_cosine", warmup=base.steps // WARMED)
     return {
-        f"cosine, {base.lr:g}": base.with_(schedule="warmup_cosine", warmup=warm),
+        f"cosine, {base.lr:g}": own,
         f"constant, {base.lr:g}": base.with_(schedule="constant", warmup=0),
         f"constant, {base.lr / 2:g}": base.with_(schedule="constant", warmup=0, lr=base.lr / 2),
     }
