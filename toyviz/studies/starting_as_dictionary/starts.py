@@ -195,7 +195,8 @@ def in_words(results: Sequence[Result]) -> str:
 
 WHAT = (
     "If the simplest memorising networks end as a dictionary, why not start them as one? In the comments of the post "
-    "the author guesses that this trains badly. Here the rows of $W_1$, the keys, start as **training points**, as "
+    "the author says that networks do not like weights set to one-hots, so that one input maps to one feature. Here "
+    "the rows of $W_1$, the keys, start as **training points**, as "
     "**k-means centres** of them, or as **one-hots**; the rest starts as always. A **lookup table** gets the values "
     "too: each column of $W_2$ is the target of the training point in the row of $W_1$. All are trained alike, and "
     "compared with the usual random start."
@@ -215,7 +216,7 @@ LOOK_FOR = (
     "- **Keys and values** together, with the squared error: on sparse samples the training loss falls sooner and ends "
     "several times lower, the test loss is lower too, and most of the table is still there. On one-hots it ends lower "
     "too, but by less.\n"
-    "- **Cross-entropy on one-hots** is the case for the guess: there the lookup table needs two to four times as "
+    "- **Cross-entropy on one-hots** is the case for the remark: there the lookup table needs two to four times as "
     "many steps as a random start, since a value of 1 is a weak vote among large weights that must grow anyway."
 )
 NOT_SHOWN = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -225,8 +226,11 @@ THEORIES = (
 LOOK_FOR = (
     "- **SGD learns the same training set** and is about as wrong on new samples, without the square.\n"
     "- **Xavier's start is round**, and AdamW still finds the axes.\n"
-    "- **Squared error** ends in a disc or rings. **Tying** W2 to W1 takes the square away as well, with the loss, "
-    "data and optimiser unchanged: one matrix cannot be the square and the circle."
+    "- **Squared error** ends in a disc or rings from a round start. **Tying** W2 to W1 takes the square away as well, "
+    "with the loss, data and optimiser unchanged: one matrix cannot be the square and the circle.\n"
+    "- **Early in training** (the plain-early recipe) a tied network has its square too: all of Adam's first steps are "
+    "about as large, whatever the loss. And from nn.Linear's start, itself a square, the squared error keeps one for "
+    "as long as its steps are small (plain)."
 )
 NOT_SHOWN = (
     "- A proof: the three tests agree with the hypothesis, as they would with others that turn on Adam's "
