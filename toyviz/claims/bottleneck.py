@@ -782,6 +782,8 @@ CLAIMS: tuple[Claim, ...] = (
         _over_sizes("double_descent"),
         bits_saturate_at_the_peak,
         across_seeds=True,
+        recipes=FIXED,
+        own=True,
         view="bits",
     ),
     Claim(
@@ -836,6 +838,8 @@ CLAIMS: tuple[Claim, ...] = (
         _stairs,
         plateaus_are_polygons,
         across_seeds=True,
+        recipes=("quick",),
+        own=True,
         view="stairs",
     ),
 )
