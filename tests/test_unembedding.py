@@ -101,7 +101,10 @@ def clock(app):
 # links of before there were views: what the page of then had trained, written out
 
 
-def classes(name="unembedding", sizes=SIZES, seeds=range(2), recipe="quick", **changes):
+FIRST_SIZES = (3, 5, 6, 8, 10, 15, 30, 50, 100, 200, 500, 1000, 2000)
+
+
+def classes(name="unembedding", sizes=FIRST_SIZES, seeds=range(2), recipe="quick", **changes):
     return sweep(EXPERIMENTS[name].at(recipe).with_(**changes), seed=seeds, n_samples=sizes)
 
 
@@ -116,7 +119,7 @@ def seven(T=500, seed=0, recipe="quick", **changes):
 NORMAL = {"init": "linear_normal", "bias_init": "linear_normal"}
 UNBIASED = {"arch": "unembed_no_bias", "bias_init": "zeros"}
 OLD = [  # address, view, networks, and of what is opened the T and the seed
-    ("", "over_t", classes(), (500, 0)),
+    ("", "over_t", classes(sizes=SIZES), (500, 0)),  # the page as it opens today
     ("final=Over T", "over_t", classes(), (500, 0)),
     ("final=Over T&n_samples=15&n_samples=100&seeds=1", "over_t", classes(sizes=(15, 100), seeds=[0]), (15, 0)),
     ("labels=Soft&seeds=1", "over_t", classes("unembedding_soft", seeds=[0]), (500, 0)),

@@ -295,6 +295,6 @@ VIEW = View(
     shipped=tuple({"network": name} for name in ("relu_output_untied", "mlp", "mlp_relu_output")),
     first_name="Over T",
     aliases=c.aliases("block"),
-    first_defaults=c.FIRST_DEFAULTS | {"network": "relu_output", "T": "10"},
+    first_defaults=c.FIRST_DEFAULTS | {"network": "relu_output", "T": "10", "curve": "mean"},
     first_among={"T": "n_samples"},
 )

@@ -76,7 +76,8 @@ def common(own: str, other: str) -> dict[str, Any]:
         ),
         "opens": (c.N, c.M, S, shared.SEED),
         "aliases": c.ALIASES | {"column": Alias("S", FIRST_MAPS)},
-        "first_defaults": c.FIRST_DEFAULTS | {"sparsities": "0,0.9,0.99", "S": "0.9", "importance": own},
+        "first_defaults": c.FIRST_DEFAULTS
+        | {"sparsities": "0,0.9,0.99", "S": "0.9", "importance": own, "n_samples": "fresh"},
         "first_among": c.FIRST_AMONG | {"S": "sparsities"},
     }
 

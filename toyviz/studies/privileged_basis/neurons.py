@@ -235,6 +235,6 @@ VIEW = View(
     },
     first_name="neurons",
     aliases=c.ALIASES,
-    first_defaults=c.FIRST_DEFAULTS,
+    first_defaults=c.FIRST_DEFAULTS | {"features": "independent", "group_size": "2"},
     first_among={"density": "-densities"},
 )

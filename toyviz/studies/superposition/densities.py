@@ -137,6 +137,6 @@ VIEW = View(
     },
     first_name="Density by density",
     aliases=c.FIRST_OF_DENSITIES,
-    first_defaults=c.FIRST_DEFAULTS | {"bias": "0"},
+    first_defaults=c.FIRST_DEFAULTS | {"bias": "0", "features": "independent", "group_size": "2"},
     first_among={"density": "-densities"},
 )

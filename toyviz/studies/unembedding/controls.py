@@ -60,6 +60,7 @@ FIRST_NAMES = {
     "init": Alias("init", first_addresses.STARTS),
 }
 FIRST_DEFAULTS: dict[str, str] = first_addresses.TRAINING | {
+    "minibatch": "all",
     "n_samples": "3,5,6,8,10,15,30,50,100,200,500,1000,2000", "seeds": "2", "first_seed": "0", "n_features": "1000",
     "sparsity": "0.99", "recipe": "quick", "labels": "hard", "network": "unembed", "normalize": "true", "T": "500",
     "seed": "0",

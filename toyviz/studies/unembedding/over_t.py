@@ -293,6 +293,6 @@ VIEW = View(
     first_name="Over T",
     also_called=("One network",),
     aliases=c.FIRST_NAMES | first_addresses.passed_over("sample", "new"),
-    first_defaults=c.FIRST_DEFAULTS,
+    first_defaults=c.FIRST_DEFAULTS | {"curve": "mean"},
     first_among={"T": "n_samples"},
 )
