@@ -101,10 +101,10 @@ def clock(app):
 # links of before there were views: what the page of then had trained, written out
 
 
-FIRST_SIZES = (3, 5, 6, 8, 10, 15, 30, 50, 100, 200, 500, 1000, 2000)
+THEN = (3, 5, 6, 8, 10, 15, 30, 50, 100, 200, 500, 1000, 2000)  # the sizes that the page offered
 
 
-def classes(name="unembedding", sizes=FIRST_SIZES, seeds=range(2), recipe="quick", **changes):
+def classes(name="unembedding", sizes=THEN, seeds=range(2), recipe="quick", **changes):
     return sweep(EXPERIMENTS[name].at(recipe).with_(**changes), seed=seeds, n_samples=sizes)
 
 
@@ -119,7 +119,7 @@ def seven(T=500, seed=0, recipe="quick", **changes):
 NORMAL = {"init": "linear_normal", "bias_init": "linear_normal"}
 UNBIASED = {"arch": "unembed_no_bias", "bias_init": "zeros"}
 OLD = [  # address, view, networks, and of what is opened the T and the seed
-    ("", "over_t", classes(sizes=SIZES), (500, 0)),  # the page as it opens today
+    ("", "over_t", classes(sizes=SIZES), (500, 0)),  # what the page opens with, today's sizes
     ("final=Over T", "over_t", classes(), (500, 0)),
     ("final=Over T&n_samples=15&n_samples=100&seeds=1", "over_t", classes(sizes=(15, 100), seeds=[0]), (15, 0)),
     ("labels=Soft&seeds=1", "over_t", classes("unembedding_soft", seeds=[0]), (500, 0)),
@@ -190,6 +190,18 @@ def test_sgd_keeps_a_rate_of_its_own_and_no_decay_whatever_the_recipe():
         assert (opened.optimizer, opened.lr, opened.weight_decay) == ("sgd", sgd.lr, 0.0)
     (chosen,) = view.plan(view.default(optimizer="sgd", lr=0.5)).opened
     assert chosen.lr == 0.5
+
+
+def test_the_seven_are_trained_by_every_recipe_and_sgd_at_a_rate_of_its_own():
+    view = PAGE.view("squares")
+    for recipe in settings.RECIPES:
+        found = squares.networks(view.default(recipe=recipe), 0)
+        assert {name for name, each in found.items() if each.optimizer == "sgd"} == {"sgd", "sgd_xavier"}
+        own = EXPERIMENTS["unembedding_sgd"]
+        assert (found["sgd"].lr, found["sgd"].weight_decay) == (own.quick.lr, 0.0)
+        assert (found["sgd"].steps, found["sgd"].schedule) == (own.at(recipe).steps, own.at(recipe).schedule)
+        assert found["soft"] == EXPERIMENTS["unembedding_soft"].at(recipe)
+        assert found["squared"] == EXPERIMENTS["double_descent_untied"].at(recipe).with_(n_samples=500)
 
 
 def test_a_network_without_a_bias_can_start_in_every_way():

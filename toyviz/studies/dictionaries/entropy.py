@@ -81,7 +81,8 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
         "- **SGD** as the control: it keeps the sum of each column of W2 exactly as it was at the start, since the "
         "pushes on all classes cancel; only AdamW drives W2 down.",
         "- Cosines near 1. The post sees hidden vectors that all point the same way at 3,000 epochs. From the usual "
-        "start they do not; choose initial biases of 10, and they nearly do.\n"
+        "start no recipe that was tried gave them, which is not to say that none does; choose initial biases of 10, "
+        "and they nearly do.\n"
         "- The post's learning rate, which it does not state.",
     )
 
