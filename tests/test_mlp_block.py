@@ -238,7 +238,7 @@ def test_a_dead_hidden_unit_is_told_apart_from_one_that_the_bias_lifts():
     half = [result(r.experiment, r.parameters | {"b1": r.b1 * np.float32([1, -9])}) for r in found]
     finding = CLAIMS["bias_lifts_the_ring_literal"].check(half)
     assert finding.verdict == "partly"
-    assert denied(finding) == ["no hidden unit is dead"]
+    assert denied(finding) == ["every hidden unit is in use"]
     assert finding.measured.startswith("at T = 1300, 2000, 1, 1 of 2 hidden units are dead; of the others ")
 
 

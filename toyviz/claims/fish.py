@@ -136,16 +136,16 @@ def recovers_more(grids: Grids) -> Finding | None:
 
 
 def is_not_perfect(grids: Grids) -> Finding | None:
-    """Small fish with H < B/2: not every feature comes back, in any cell."""
+    """Small fish with H < B: not every feature comes back, in any cell."""
     cells = pd.concat(grids.values())["accuracy", SMALL]
     embeds, hidden = (cells.index.get_level_values(name) for name in ("n_embed", "n_hidden"))
-    few, enough = cells[hidden < embeds / 2], cells[hidden >= embeds]
+    few, enough = cells[hidden < embeds], cells[hidden >= embeds]
     if few.empty:
         return None
     rest = f"; with H >= B all of them do in {(enough == 1).sum()} of {len(enough)} cells" if len(enough) else ""
     return Finding(
-        {"not all come back for H < B/2": bool((few < 1).all())},
-        f"with H < B/2 between {few.min():.0%} and {few.max():.0%} of the features come back in {len(few)} cells{rest}",
+        {"not all come back for H < B": bool((few < 1).all())},
+        f"with H < B between {few.min():.0%} and {few.max():.0%} of the features come back in {len(few)} cells{rest}",
     )
 
 
@@ -217,7 +217,7 @@ CLAIMS: tuple[Claim, ...] = (
         _evidence,
         _on_grids((BIG,), a_neuron_for_each_feature),
         recipes=RECIPES,
-        post_says="It takes about as many neurons as there are features.",
+        post_says="The big fish takes about as many neurons as there are features.",
         view="over_h",
     ),
     Claim(
@@ -240,7 +240,8 @@ CLAIMS: tuple[Claim, ...] = (
         _evidence,
         _on_grids((SMALL,), is_not_perfect),
         recipes=RECIPES,
-        post_says="It does not recover all of them either.",
+        post_says="The small fish does not recover all of them either.",
+        changed="It looked at H < B/2 alone; the post names no half, so it asks for each H < B.",
         view="over_h",
     ),
     Claim(

@@ -23,8 +23,9 @@ BIAS = "b1"
 ALONG_THE_AXES = {  # the bias, by network
     "mlp_relu_output": "It is positive along both axes. From T = 30 on it is only about a tenth as long as the longest "
     "hidden vectors, or less, and lies in the corner of the horseshoe.",
-    "mlp": "Along the axis of a dead hidden unit it stays as it started, close to 0, and moves the hidden vectors "
-    "along the other axis alone.",
+    "mlp": "Up to $T = n$ W1 x is positive by itself in most networks; beyond, it lies close around 0, and the bias "
+    "carries it into the first quadrant. Along the axis of a dead hidden unit it stays as it started, close to 0, and "
+    "moves the hidden vectors along the other axis alone.",
 }
 
 

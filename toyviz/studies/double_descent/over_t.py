@@ -45,9 +45,10 @@ LOOK_FOR = {
     "- **Its own double descent.** From a small start with live units, the test loss peaks just past $m$, where there "
     "are as many samples as the rank can store or one more: $T = m + 1$ or $m + 2$ with the quick recipe, at each $n$ "
     "that was tried, from 200 to 2000. Choose $m = 8$ and Xavier's start with biases at 0.1 to see it.\n"
-    "- **A shelf up to T = n.** From nn.Linear's own start the test loss of most runs is high up to about $T = n$, and "
-    "falls beyond it. That is the doing of b2, which starts at up to 0.7 in each output: where b2 starts at 0 the "
-    "shelf is gone. Try Xavier's start under More settings.",
+    "- **A peak just below T = n.** From nn.Linear's own start the test loss is high for few samples, falls, and rises "
+    "again at $T = 850$ or 1000; beyond $n$ it is below 1. That is the doing of b2, which starts at up to 0.7 in each "
+    "output: to cancel it, W1 x is made the same on all samples, which can be done up to $T = n$ and is worth least "
+    "for new samples just below. Where b2 starts at 0 there is no such peak. Try Xavier's start under More settings.",
     "mlp_relu_output": "- **Double descent is back.** The ReLU on the output takes the rank floor away. These networks "
     "still fit only a part of their training set, even of a small one, but the test loss rises and falls again as in "
     "the bottleneck.\n"
@@ -66,9 +67,9 @@ NOT_SHOWN = {
     "abs_output": "- That the post trained this network. A public script says of the post's notebook that its loss is "
     "$\\sum_i I_i (x_i - |x'_i|)^2$. If $x'$ has its ReLU there, $|x'|$ is $x'$, and nothing changes.\n"
     "- Starts with larger weights, or a bias that is not 0.",
-    "mlp": "- The post's picture: it has a second peak, at some hundred samples and $m = 2$. With the quick and the "
-    "paper recipe there is none without a ReLU on the output. With the plain one there is a peak near $T = n$.\n"
-    "- Accuracy near 100 % on the training set, for the same reason.",
+    "mlp": "- The end of memorising: the train loss is near 1 on both sides of the peak near $T = n$, and no samples "
+    "are stored there. A peak at some hundred samples takes a ReLU on the output.\n"
+    "- Accuracy near 100 % on the training set, since more than $m + 1$ samples cannot be stored.",
     "mlp_relu_output": "- nn.Linear's own start: from there a hidden unit often dies and nothing is memorised. Here "
     "weights start uniform, as there, but with Xavier's width, and biases at 0. Try the other under More settings.\n"
     "- The end of the descent: up to $T = 5000$ the test loss stays above that of saying 0.",

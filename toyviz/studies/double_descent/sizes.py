@@ -35,9 +35,10 @@ RIDGE = (
     "- **To the right of it** the loss falls, and the accuracy rises above chance, 1/n, the further the wider the "
     "network."
 )
-SHELF = (
-    "- **No ridge in the middle.** From nn.Linear's own start, at $n = 1000$, the loss is high for few samples and "
-    "stays above 1 up to $T = n$; single cells escape it, where all hidden units happen to be dead.\n"
+NEAR_N = (
+    "- **A ridge just below T = n.** From nn.Linear's own start, at $n = 1000$, the loss is high for few samples, "
+    "falls, and rises again before $T = n$, for every width at the same place. Choose $T = 850$ as a column to see it. "
+    "Cells where all hidden units happen to be dead have no part in it.\n"
     "- **Beyond** $T = n$ it is below 1 for every width, and the accuracy is the higher the wider the network."
 )
 
@@ -73,7 +74,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
         shares, "Test accuracy over m and T", "test accuracy", logarithmic=False, ends=(0.0, highest), **both
     )
     yield Figure("test_accuracy", accuracy, PICK)
-    look_for = SHELF if choice.network == "mlp" else RIDGE
+    look_for = NEAR_N if choice.network == "mlp" else RIDGE
     yield from notes(
         look_for,
         "- More than one seed a cell, unless you ask for it: single cells can be off.\n"
