@@ -1091,6 +1091,9 @@ def test_a_circle_of_columns_is_a_ring_and_a_square_or_a_cloud_is_not():
     assert not check(untied(square)).parts[ring]
     assert check(untied(cloud)).parts["W1 is no square"]
     assert not check(untied(cloud)).parts[ring]
+    bunch = check(untied(0.1 * square + 5))  # along a diagonal
+    assert bunch.parts["W1 is no square"]
+    assert not bunch.parts[ring]
     for last, so in ((49.0, True), (51.0, False)):
         assert check(untied(circle, last=last)).parts["the test loss peaks inside"] == so
 

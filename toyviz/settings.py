@@ -135,16 +135,23 @@ EXPERIMENTS: dict[str, Setting] = {
         {"n_features": 20, "n_hidden": 5, "importance_decay": 0.7},  # [S, TMS]
         {"steps": 3_000, "lr": 3e-3},  # [R]
         {"steps": 10_000, "lr": 1e-3},  # [NB]
+        start_is_named=True,  # the post warns of any bias but 0, and follows the papers in the rest
         sparsity=SPARSITIES,
     ),
     "double_descent": _setting(
-        "Bottleneck: double descent", _MEMORISED, QUICK_RECIPE, PAPER_RECIPE, n_samples=SAMPLE_SIZES
+        "Bottleneck: double descent",
+        _MEMORISED,
+        QUICK_RECIPE,
+        PAPER_RECIPE,
+        start_is_named=True,  # Xavier's, as in the paper
+        n_samples=SAMPLE_SIZES,
     ),
     "double_descent_10000": _setting(
         "Bottleneck: double descent at the size of the paper",
         _MEMORISED | {"n_features": 10_000, "sparsity": 0.999, "n_samples": 200},  # [TDD]
         QUICK_RECIPE,
         PAPER_RECIPE,
+        start_is_named=True,
         n_samples=PAPER_SIZES,
     ),
     "double_descent_untied": _setting(
@@ -160,6 +167,7 @@ EXPERIMENTS: dict[str, Setting] = {
         _MEMORISED | {"arch": "abs_output"},
         QUICK_RECIPE,
         PAPER_RECIPE,
+        start_is_named=True,
         n_samples=SAMPLE_SIZES,
     ),
     "superposition_linear": _setting(
@@ -189,6 +197,7 @@ EXPERIMENTS: dict[str, Setting] = {
         {"n_features": 64, "n_hidden": 8, "sparsity": 0.9},
         {"steps": 2_000, "lr": 5e-3},  # [R]
         {"steps": 10_000, "lr": 1e-3},  # [NB]
+        start_is_named=True,  # the post warns of any bias but 0, and follows the papers in the rest
         sparsity=LIMIT_SPARSITIES,
         n_features=LIMIT_SIZES,
         n_hidden=LIMIT_WIDTHS,
@@ -198,6 +207,7 @@ EXPERIMENTS: dict[str, Setting] = {
         {"data": "one_hot", "n_features": 64, "n_hidden": 8},
         {"steps": 2_000, "lr": 5e-3},  # [R]
         {"steps": 10_000, "lr": 1e-3},  # [R]
+        start_is_named=True,  # the post warns of any bias but 0, and follows the papers in the rest
         n_features=LIMIT_SIZES,
         n_hidden=LIMIT_WIDTHS,
     ),

@@ -22,6 +22,7 @@ GENERAL = 4  # so many features that stand out, and the network generalises: the
 MOSTLY = 0.7  # of the plateaus
 RELEASED = 0.85  # of the most bits per parameter: where features take over, a network holds less than this
 STEP = 2.5  # two neighbours on the post's grid of T differ by at most this factor, as 200 and 500 do
+ONE_SIDED = 0.5  # the mean of unit vectors all round is 0, that of half a circle 0.64, that of one direction 1
 ROUND = 1.14  # squareness up to here: a circle has 1.00, a disc 1.06, a filled square 1.23, its outline 1.38
 
 
@@ -33,9 +34,7 @@ def _base(name: str, recipe: str, seed: int) -> Experiment:
 
 
 def _densities(recipe: str, seed: int) -> list[Experiment]:
-    # The post warns of a bias that does not start at 0, so its start is named: plain leaves it there.
-    base = _base("superposition", recipe, seed).with_(bias_init="zeros")
-    return sweep(base, sparsity=settings.SPARSITIES)
+    return sweep(_base("superposition", recipe, seed), sparsity=settings.SPARSITIES)
 
 
 def _starts(recipe: str, seed: int) -> list[Experiment]:
@@ -580,7 +579,7 @@ def untied_has_no_squares(results: Sequence[Result]) -> Finding | None:
     if bump is None or not runs.keys() >= {100, 200, 500} or runs[100].experiment.n_hidden != 2:
         return None
     shapes = {T: {"W1": _active_columns(r), "h": probe.hidden_vectors(r)} for T, r in runs.items() if 30 <= T <= 500}
-    square = {of: float(np.mean([metrics.squareness(shapes[T][of]) for T in (100, 200, 500)])) for of in ("W1", "h")}
+    square = {of: float(np.mean([_square(shapes[T][of]) for T in (100, 200, 500)])) for of in ("W1", "h")}
     rings = {(T, of): metrics.ring(points) for T, shape in shapes.items() for of, points in shape.items()}
     best = max(rings, key=lambda at: (rings[at].is_one, rings[at].on))
     highest, end = metric(runs[bump.at], "test_loss"), metric(runs[max(runs)], "test_loss")
@@ -596,6 +595,12 @@ def untied_has_no_squares(results: Sequence[Result]) -> Finding | None:
         f"{rings[best].on:.0%} on it, {rings[best].inside:.0%} in the middle, {rings[best].gap:.0f} degrees empty; "
         f"test loss peaks at T = {bump.at} with {highest:.3g}, and is {end:.3g} at T = {max(runs)}",
     )
+
+
+def _square(points: np.ndarray) -> float:
+    """metrics.squareness(), and 1 where the points lie to one side: a bunch along a diagonal is no square."""
+    one_sided = np.linalg.norm(metrics.unit(points).mean(axis=0)) > ONE_SIDED
+    return 1.0 if one_sided else metrics.squareness(points)
 
 
 def _active_columns(result: Result) -> np.ndarray:
@@ -649,7 +654,6 @@ def _covered(n: int) -> float:
 # Fresh batches are not what the notebook's recipe is told of, and their test loss is all that a best start could go by.
 FRESH = ("quick", "paper", "plain")
 FIXED = ("quick", "paper", "plain", "notebook")  # end states: none of them is plain-early's
-ZERO = {"bias": ("zeros", 0.0)}
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
@@ -663,7 +667,9 @@ CLAIMS: tuple[Claim, ...] = (
         post_says="The basic results of the paper on superposition come out the same. There, dense features leave the "
         "m most important ones a direction each, and nothing to the others.",
         view="densities",
-        choice=ZERO,
+        note="With the quick recipe it is so. The plain one takes 3,000 small steps and is still on its way: the sixth "
+        "feature has a length of 0.2 to 0.5 left, its bias is 0.1 to 0.35 where the mean is 0.5, and in one seed of "
+        "four the fifth has not got its direction (seeds 10 to 13).",
     ),
     Claim(
         "sparser_stores_more",
@@ -676,7 +682,6 @@ CLAIMS: tuple[Claim, ...] = (
         post_says="The basic results of the paper on superposition come out the same. There, the sparser the features, "
         "the more of them are represented, sharing directions.",
         view="densities",
-        choice=ZERO,
     ),
     Claim(
         "least_important_share_first",
@@ -689,7 +694,6 @@ CLAIMS: tuple[Claim, ...] = (
         post_says="The basic results of the paper on superposition come out the same. There, the less important of the "
         "stored features share directions first, two by two, one opposite to the other.",
         view="densities",
-        choice=ZERO,
     ),
     Claim(
         "bias_start_matters",
@@ -829,6 +833,11 @@ CLAIMS: tuple[Claim, ...] = (
         "asked for as well.",
         view="over_t",
         choice={"network": "relu_output_untied"},
+        note="No squares, but no circles either, as far as a program can tell. From T = 30 to 500 at most 13 % of the "
+        "columns or of the hidden vectors lie within a tenth of a common length with the quick and the notebook's "
+        "recipe, where a shapeless cloud has 14 % (seeds 10 and 11). With the quick one the hidden vectors leave more "
+        "than half of all directions empty. Of few samples there are rings: five lie on one with the paper's recipe "
+        "(seed 10).",
     ),
     Claim(
         "plateaus_are_polygons",

@@ -289,7 +289,7 @@ def importance_still_ignores(results: Sequence[Result]) -> Finding | None:
 
 def decay_costs_accuracy(results: Sequence[Result]) -> Finding | None:
     """Of uniform importance and more than two hidden values: with every step to less weight decay more of the one-hots
-    come back, where some were missing, and so they do with more steps."""
+    come back, in cells that miss so many that it could be seen, and so they do with more steps."""
     table = tables.limits(_lists_in_a_few(results))
     if table.empty:
         return None
@@ -300,7 +300,7 @@ def decay_costs_accuracy(results: Sequence[Result]) -> Finding | None:
     wide = by_decay[by_decay.index.get_level_values("n_hidden") > 2].dropna()
     parts, measured = {}, []
     for less, more in pairwise(sorted(wide.columns)):
-        missing = wide[wide[more] < 1]
+        missing = wide[wide[more] < 1 - HIGHER]
         if len(missing):
             before, after = float(missing[more].mean()), float(missing[less].mean())
             parts[f"more come back with a decay of {less:g} than of {more:g}"] = after > before + HIGHER
@@ -308,7 +308,8 @@ def decay_costs_accuracy(results: Sequence[Result]) -> Finding | None:
     longer = table[table["steps"] > table["steps"].min()]
     for _, row in longer.iterrows():
         before = float(by_decay.loc[(row["n_features"], row["n_hidden"]), row["weight_decay"]])
-        parts["more come back with more steps"] = row["accuracy"] > before + HIGHER or before == 1
+        if before < 1 - HIGHER:
+            parts["more come back with more steps"] = row["accuracy"] > before + HIGHER
         measured.append(f"{row['accuracy']:.1%} instead of {before:.1%} at n = {row['n_features']} in more steps")
     narrow = by_decay[by_decay.index.get_level_values("n_hidden") == 2].mean()
     if len(narrow.dropna()):
@@ -389,9 +390,6 @@ CLAIMS: tuple[Claim, ...] = (
         "nothing left to reconstruct, nothing is asked.",
         view=UNLIKE,
         choice={"beside": "both"},
-        note="The steps in which the loss does not fall are all on one-hots without noise, from one loss below 1e-8 to "
-        "another: there is nothing left to reconstruct, and what is left is the trembling of the optimiser. On noisy "
-        "features it falls in every step.",
     ),
     Claim(
         "uniform_trades_loss_for_accuracy",
@@ -465,10 +463,11 @@ CLAIMS: tuple[Claim, ...] = (
         "post names weight decay and other hyperparameters, so it goes over four decays at m = 4, and to more steps.",
         view=CLEAN,
         choice={"beside": "decay", "beside_decay": 0.0},
-        note="Weight decay is not the cause: without it the same one-hots are missing, but for one or two. The "
-        "optimiser stops short of the best network. Twenty times the steps bring back some of them at m = 4: 255 of "
-        "256 instead of 238 with uniform importance, 42 of 64 instead of 36 with decreasing (seed 10). At m = 2 they "
-        "bring hardly any: 3 of 51 at best.",
+        note="The usual decay of 0.01 is not the cause; other hyperparameters are. Of 256 one-hots in four hidden "
+        "values the quick recipe brings back 95 to 96 % without decay, 93 to 97 % with 0.01, 81 to 83 % with 0.1 and "
+        "39 to 43 % with 1: a large decay does cost them. Five times the steps bring back 99 % and more. The paper's "
+        "recipe has them nearly all from the start. At m = 2 hardly any come back, with any of these. (Seeds 10 to "
+        "13.)",
     ),
     Claim(
         "roughest_case",

@@ -34,7 +34,8 @@ LOOK_FOR = {
     "largest $T$ it is still far above that of the output 0.\n"
     "- **No features.** From many samples, too, no feature gets a direction to itself: where the bottleneck with one "
     "matrix generalises, this one does not yet.\n"
-    "- **Round shapes.** The hidden vectors lie on rings, but of unequal lengths: the polygons are less perfect.",
+    "- **Round, but no rings.** Columns and hidden vectors fill no square. Nor do they lie on a circle: their lengths "
+    "are all over, and the hidden vectors often point to one side.",
     "abs_output": "- **No peak.** The test loss falls all the way from the smallest training set to the largest one, "
     "with the quick and with the notebook recipe alike.\n"
     "- **Hardly anything is memorised.** A ReLU takes every negative number for nothing, and a polygon lives on that: "

@@ -84,8 +84,9 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
         "- **Large steps must settle.** In the bottleneck, with the quick recipe, a constant rate goes on shaking the "
         "weights to the end. The test loss has a higher peak and comes down later; at T = 1000, where the usual "
         "schedule has some five features, none stands out.\n"
-        "- **Small steps settle anyway.** With the paper recipe, whose steps are ten times smaller, the constant rates "
-        "end about where the usual one does.",
+        "- **Small steps settle where there are features to find.** With the paper recipe, whose steps are ten times "
+        "smaller, the constant rates end at T = 1000 where the usual one does. At the peak they do not: at T = 500 "
+        "their test loss was 9 and 45 times as high (seed 10).",
         "- Whether it is the warm-up or the fall to 0 that counts: the two come together here.\n"
         "- Other schedules: each is compared only with no schedule at all.",
     )

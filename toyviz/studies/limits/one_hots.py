@@ -67,9 +67,9 @@ LOOK_FOR = (
     "a time, so only the angles between them count.\n"
     "- **Better than with noise**: compare with sparse features at the left. Even of the sparsest fewer come back.\n"
     "- **Decreasing importance**: the network gives up the least important ones, though it has room.\n"
-    "- **Why some are missing.** The post suspects weight decay. Compare with a decay of 0 at the left: the same "
-    "ones are missing. The optimiser has stopped short: at $m = 4$ more steps bring some of them back, at $m = 2$ "
-    "hardly any."
+    "- **Why some are missing.** The post suspects weight decay and other hyperparameters. The usual decay of 0.01 is "
+    "too small to matter: with none about as many are missing. Ten or a hundred times as much does cost some. At "
+    "$m = 4$ the optimiser has stopped short, and more steps bring nearly all of them back; at $m = 2$ hardly any."
 )
 NOT_SHOWN = (
     "- How robust the list is: there is no noise at all, and an angle of a few degrees is enough.\n"
