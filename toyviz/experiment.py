@@ -299,6 +299,11 @@ class Experiment:
         return 2 * self.n_features if self.data == "antipodal" else self.n_features
 
     @property
+    def bias_start(self) -> str | float:
+        """How the biases start: the value that all have, or how they are drawn."""
+        return self.bias_offset if self.bias_init == "zeros" else self.bias_init
+
+    @property
     def step_size(self) -> int:
         """How many samples a step sees, the last one of an epoch of minibatches aside."""
         return self.batch_size if self.fresh else self.minibatch or self.training_size or 0

@@ -61,10 +61,14 @@ def evidence(claim: Claim, recipe: str = "") -> tuple[Page, View, Choice]:
     home = page(claim.page)
     view = home.view(claim.view)
     trained = claim.evidence(recipe, FIRST_SEED)
+    choice = view.default()
     judged = {"recipe": recipe, "seeds": SEEDS} | {
         each.id: value for each in view.controls if (value := _asked_by(each, trained)) is not None
     }
-    choice = view.default()
+    if "seeds" not in choice:  # it has one, which is opened
+        judged["seed"] = FIRST_SEED
+    if "recipe" not in choice:  # what a recipe would say, one by one
+        judged |= {each.id: value for each in view.controls if (value := _told_by(each, trained)) is not None}
     choice = choice.with_(**{id: value for id, value in judged.items() if id in choice} | dict(claim.choice))
     swept = {each.field: each.id for each in view.controls if each.several and each.field}
     for each in view.opens:  # of what was trained, not one more
@@ -72,6 +76,23 @@ def evidence(claim: Claim, recipe: str = "") -> tuple[Page, View, Choice]:
         if among and choice[each.id] not in among and choice[each.id] is not None:
             choice = choice.with_(**{each.id: among[-1]})
     return home, view, choice
+
+
+def shows(claim: Claim, recipe: str) -> bool:
+    """Whether its view can be asked for the evidence of a claim under a recipe: a training that no control names can
+    be had from the command line alone."""
+    _, view, choice = evidence(claim, recipe)
+    return set(claim.evidence(recipe, FIRST_SEED)) <= set(view.plan(choice).experiments)
+
+
+def _told_by(control: Control, experiments: Sequence[Experiment]) -> Any:
+    """The one value that all experiments have for a control which mostly leaves it to the named experiment; None where
+    there is none, or they differ."""
+    name = control.field or control.id
+    values = {getattr(each, name) for each in experiments} if hasattr(experiments[0], name) else set()
+    value = values.pop() if len(values) == 1 else None
+    possible = control.is_number or value in control.values.values()
+    return value if control.default is None and possible else None
 
 
 def _asked_by(control: Control, experiments: Sequence[Experiment]) -> Any:

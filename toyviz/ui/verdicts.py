@@ -87,7 +87,13 @@ def published_claim(row: Mapping[str, Any], page: str) -> None:
             st.caption(f":material/edit_note: {found.changed}".replace("$", "\\$"))
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(f"`{row['id']}`", width="content")
-            link(page, width="content", query_params=address(found, recipe) or None)
+            if studies.shows(found, recipe):
+                link(page, width="content", query_params=address(found, recipe) or None)
+            else:
+                st.caption(
+                    f"No control asks for these networks: `python -m toyviz claims {row['id']} --recipe {recipe}` trains "
+                    "them."
+                )
 
 
 def _switched(row: Mapping[str, Any]) -> str:

@@ -54,6 +54,7 @@ def bias(default: float | str) -> Control:
         help="How b1 and b2 start: all at one value, or drawn: uniformly from ±1/√n and ±1/√m, as nn.Linear does, or "
         "from N(0, 1). The post warns that results look quite different when they do not start at 0.",
         bounds=(-100.0, 100.0),
+        field="bias_start",
         labels={"uniform": "uniform, as nn.Linear", "normal": "normal"},
     )
 
