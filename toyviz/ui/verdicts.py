@@ -91,8 +91,8 @@ def published_claim(row: Mapping[str, Any], page: str) -> None:
                 link(page, width="content", query_params=address(found, recipe) or None)
             else:
                 st.caption(
-                    f"No control asks for these networks: `python -m toyviz claims {row['id']} --recipe {recipe}` trains "
-                    "them."
+                    "No control asks for these networks: "
+                    f"`python -m toyviz claims {row['id']} --recipe {recipe}` trains them."
                 )
 
 
