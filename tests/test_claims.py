@@ -686,6 +686,13 @@ def test_the_claim_that_an_address_names_is_told_with_its_numbers_why_and_its_ev
     assert CLAIMS[id].page in link.proto.page
 
 
+@pytest.mark.parametrize("former", claims.FORMER)
+def test_an_address_that_names_a_claim_by_its_former_id_opens_what_it_became(former):
+    assert former not in CLAIMS
+    app, _ = shown_claims(claim=former)
+    assert any(CLAIMS[claims.FORMER[former]].statement in each.value for each in app.markdown)
+
+
 def test_the_table_has_the_mark_of_every_recipe_and_switching_turns_the_verdict():
     id, row = next(
         (id, row) for id, row in publishing.published().items() if row["verdict"] == "depends" and not row["own"]

@@ -9,7 +9,7 @@ from conftest import again, app_at, button
 
 from toyviz import charts, metrics, settings, studies
 from toyviz.charts.stacks import heaps
-from toyviz.claims import CLAIMS
+from toyviz.claims import CLAIMS, FIRST_SEED
 from toyviz.experiment import sparsity_of, sweep
 from toyviz.store import GALLERY, Store
 from toyviz.studies.privileged_basis import neurons
@@ -124,10 +124,11 @@ def test_a_density_between_those_that_are_swept_gets_a_column():
 
 def test_the_claims_open_a_hundred_starts_that_nobody_had_looked_at():
     for id in ("monosemantic_when_dense", "sparsity_makes_polysemantic"):
-        _, view, choice = studies.evidence(CLAIMS[id])
-        planned = set(view.plan(choice).experiments)
-        assert planned == set(CLAIMS[id].evidence("paper", 0))
-        assert {each.seed for each in planned} == set(range(2000, 2100))
+        for recipe in CLAIMS[id].recipes:
+            _, view, choice = studies.evidence(CLAIMS[id], recipe)
+            planned = set(view.plan(choice).experiments)
+            assert planned == set(CLAIMS[id].evidence(recipe, FIRST_SEED))
+            assert {each.seed for each in planned} == set(range(10_000, 10_100))
 
 
 # what is shown

@@ -60,7 +60,8 @@ def looked_at(there, chosen):
     if chosen:
         st.query_params["claim"] = there[chosen[0]]["id"]
         return there[chosen[0]]
-    return next((row for row in there if row["id"] == st.query_params.get("claim")), there[0])
+    named = st.query_params.get("claim")
+    return next((row for row in there if row["id"] == claims.FORMER.get(named, named)), there[0])
 
 
 ui.title("Claims", "What does the post claim, and does it come out?")

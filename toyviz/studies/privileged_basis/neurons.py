@@ -98,7 +98,7 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
     of_density = {density: chosen.at(sparsity=sparsity_of(density)) for density in best}
     yield from groups_of_features.told(choice, of_density, PICK)
     yield Text("what", WHAT)
-    of_groups = groups_of_features.LOOK_FOR[choice.features]
+    of_groups = TOGETHER if choice.features == "correlated" else groups_of_features.LOOK_FOR[choice.features]
     yield from notes(LOOK_FOR + of_groups, NOT_SHOWN, (*MARKS, "") if of_groups else MARKS)
     yield Text("read", READ)
     rows = drawn.assign(value=drawn["polysemantic"])
@@ -189,6 +189,11 @@ WHAT = (
     "along single neurons are special: only there does the ReLU act. So one can ask what each neuron is for. Feature "
     "$i$ weighs decay$^i$ in the loss, and only the density changes from left to right. Such networks often get stuck, "
     "so each density is trained from many random starts; shown is the best of them."
+)
+TOGETHER = (
+    "\n- **Groups active together**: all features of a group are active, or none is. On the overlaps of a bottleneck "
+    "they can lie at right angles where there is room. Neurons are another matter: here the features of a group lie "
+    "side by side, on the same neurons, even where there is a dimension for each."
 )
 LOOK_FOR = (
     "- **Dense** (left): every neuron stands for one feature, the most important ones, and the others are given up. A "
