@@ -701,7 +701,9 @@ def test_the_table_has_the_mark_of_every_recipe_and_switching_turns_the_verdict(
     table = app.dataframe[0].value
     (line,) = table[table["claim"] == row["statement"]].to_dict("records")
     assert line["verdict"] == "⇄ depends"
-    assert [word for word in line["by recipe"].split() if len(word) > 1] == list(row["recipes"])
+    assert [name for name in settings.RECIPES if line[name]] == list(row["recipes"])
+    marks = {"holds": "✓", "partly": "◐", "fails": "✗"}
+    assert all(line[name] == marks[found["verdict"]] for name, found in row["recipes"].items())
     for recipe, found in row["recipes"].items():
         app.button_group(key=f"recipe-{id}").set_value([recipe]).run()
         assert not app.exception

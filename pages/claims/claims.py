@@ -5,13 +5,14 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from toyviz import charts, claims, ui
+from toyviz import charts, claims, settings, ui
 from toyviz.claims import published
 
 MARKS = {"holds": "✓ holds", "depends": "⇄ depends", "partly": "◐ partly", "fails": "✗ fails"}
 COLOURS = {"holds": charts.GREEN, "depends": charts.BLUE, "partly": charts.AMBER, "fails": charts.VERMILLION}
 HEIGHT = 600  # of the table, and of what stands beside it
 OWN = "Our own findings"
+WORDS = {"plain-early": "early", "notebook": "notes"}  # at the head of a narrow column
 
 rows = published.published()
 pages = {path.stem: str(path) for path in Path(__file__).parents[1].glob("*/*.py")}
@@ -20,20 +21,22 @@ sections = {
 }
 
 
-def by_recipe(row):
-    """The mark of each recipe's verdict before its name."""
-    return "  ".join(f"{MARKS[found['verdict']][0]} {recipe}" for recipe, found in row["recipes"].items())
-
-
 def line(row):
-    """What the table says of a claim."""
+    """What the table says of a claim: a mark for each recipe that can apply."""
+    marks = {name: MARKS[found["verdict"]][0] for name, found in row["recipes"].items()}
     return {
         "verdict": MARKS[row["verdict"]],
         "claim": row["statement"],
-        "by recipe": by_recipe(row),
+        **{name: marks.get(name, "") for name in settings.RECIPES},
         "in the post": published.numbers(claims.CLAIMS[row["id"]]),
-        "section": sections[row["id"]],
     }
+
+
+def coloured(mark):
+    """The colour of a verdict's mark, with its word or without."""
+    return next(
+        (f"color: {COLOURS[verdict]}" for verdict, each in MARKS.items() if mark and mark in (each, each[0])), ""
+    )
 
 
 def fits(row, verdicts, chosen, words):
@@ -81,18 +84,20 @@ if not rows:
 elif not there:
     st.markdown(nothing(words))
 else:
-    left, right = st.columns([2, 1], gap="medium")
+    left, right = st.columns([21, 10], gap="medium")
     table = pd.DataFrame(map(line, there))
     event = left.dataframe(
-        table.style.map(lambda mark: f"color: {COLOURS[mark.split()[1]]}", subset=["verdict"]),
+        table.style.map(coloured, subset=["verdict", *settings.RECIPES]),
         hide_index=True,
         height=min(HEIGHT, 35 * (len(there) + 1) + 3),
         column_config={
-            "verdict": {"width": 80},
-            "claim": {"width": 430},
-            "by recipe": st.column_config.TextColumn(width=230, help="The verdict with each recipe that can apply."),
-            "in the post": {"width": 80},
-            "section": {"width": 90},
+            "verdict": {"width": 84},
+            "claim": {"width": 340},
+            **{
+                name: st.column_config.TextColumn(WORDS.get(name, name), width=58, help=f"With the recipe {name}.")
+                for name in settings.RECIPES
+            },
+            "in the post": {"width": 76},
         },
         on_select="rerun",
         selection_mode="single-row",
