@@ -172,7 +172,7 @@ def test_every_named_experiment_can_be_trained_and_says_null_where_a_number_has_
     assert (metrics["test_loss"] is None) == (metrics["test_accuracy"] is None) == (quick.data != "sparse")
 
 
-@pytest.mark.parametrize("recipe", ["quick", "paper", "post", "plain"])
+@pytest.mark.parametrize("recipe", ["quick", "paper", "post", "plain", "plain-early", "notebook"])
 @pytest.mark.parametrize("name", ["double_descent", "mlp"])
 def test_a_recipe_is_how_the_named_experiment_is_trained(name, recipe, answer):
     words = ["--set", "steps=1", "warmup=0", "n_features=30", "n_samples=12", "sparsity=0.8"]
@@ -276,7 +276,7 @@ REFUSED = [
     ("sweep mlp", "python -m toyviz sweep: the following arguments are required: --over"),
     (
         "train mlp --recipe slow",
-        "python -m toyviz train: argument --recipe: must be one of quick, paper, plain; got 's",
+        "python -m toyviz train: argument --recipe: must be one of quick, paper, plain, plain-early, notebook; got 's",
     ),
     ("train mlp --link double_descent", "--link and NAME cannot be given together"),
     ("sweep mlp --link double_descent", "--link and NAME cannot be given together"),

@@ -384,14 +384,13 @@ def _claims(arguments: argparse.Namespace) -> int:
         return 0
     wanted = _wanted(arguments, [CLAIMS[name] for name in names])
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
-    lines = report.grid(wanted, seeds)
-    if arguments.grid:
-        _tell_grid(lines, arguments.json)
-        return 0
     once = {each.key: each for claim, recipe in wanted for each in claim.networks(recipe, seeds[0])}
     _refuse_over(
         "sweep_networks", len(once) * arguments.seeds, f"networks of these claims over {arguments.seeds} seeds"
     )
+    if arguments.grid:
+        _tell_grid(report.grid(wanted, seeds), arguments.json)
+        return 0
     _refuse_costly(once.values(), arguments)
     return _judge_claims(wanted, seeds, arguments)
 
