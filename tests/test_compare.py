@@ -383,7 +383,10 @@ def keys(app):
     return [key for key, _ in charts(app)]
 
 
-BOTH = ["at-a-loss", "at-a-columns", "at-a-hidden", "at-loss", "at-columns", "at-hidden", "at-curve"]
+BOTH = [
+    *(f"at-{who}{id}" for who in ("a-", "") for id in ("loss", "columns", "hidden", "largest_over_steps")),
+    "at-curve",
+]
 
 
 def test_what_is_pinned_stays_while_one_goes_on_choosing(jobs):

@@ -146,7 +146,9 @@ def test_what_plain_pytorch_draws_is_drawn_as_here(experiment, torch, capsys):
             np.quantile(ours[ours > 0], [0.1, 0.5, 0.9]), abs=0.03
         )
         together = [(drawn > 0).T.astype(float) @ (drawn > 0) / len(drawn) for drawn in (X, ours)]
-        assert np.abs(together[0] - together[1]).max() < 0.03  # how often two features are active at once
+        assert (
+            np.abs(together[0] - together[1]).max() < 0.05
+        )  # how often two features are active at once: 4.5 deviations
         inputs, targets = (each.numpy() for each in names["task"](torch.tensor(ours)))
     else:
         X = data.training_features(experiment)

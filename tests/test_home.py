@@ -63,7 +63,7 @@ def test_home_counts_the_verdicts_from_the_published_rows(monkeypatch, at):
     rows = {id: dict(row, verdict="fails") for id, row in list(published.published().items())[:3]}
     monkeypatch.setattr(published, "published", lambda: rows)
     app = at(HOME, Store(None))
-    assert any("0 hold, 0 hold in part, 3 do not" in each.value for each in app.markdown)
+    assert any("0 hold with every recipe, 0 with some, 0 hold in part, 3 do not" in each.value for each in app.markdown)
 
 
 # ---- the course
