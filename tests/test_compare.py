@@ -417,7 +417,7 @@ def test_what_is_pinned_stays_while_one_goes_on_choosing(jobs):
     assert vectors(app, "a-hidden").shape[1] == 10
     button(app, "Unpin").click()
     again(app)
-    assert keys(app) == ["at-loss", "at-columns", "at-hidden", "at-curve"]
+    assert keys(app) == ["at-loss", "at-columns", "at-hidden", "at-curve", "at-largest_over_steps"]
     assert not [name for name in address(app) if name.startswith("a.")]
     assert len(jobs.submitted) == 1
 

@@ -21,7 +21,8 @@ COLUMNS: list[dict[str, Any]] = [
 ]
 CENTRE = "(datum.place + 0.5) * column"
 LABELLED = (
-    f"datum.place == {META}.selected || (datum.place % every == 0 && abs(datum.place - {META}.selected) >= every)"
+    f"datum.place == {META}.selected || "
+    f"(({META}.count - 1 - datum.place) % every == 0 && abs(datum.place - {META}.selected) >= every)"
 )
 
 

@@ -262,9 +262,11 @@ def _said(mean: pd.DataFrame, peak: tuple[int, float] | None, what: str, of_seed
 # Pixels. A cell is as wide as its column, but all rows of cells take no more than a share of the height.
 ROOM = 0.19  # of the height, at most, for each row of pictures, labels included
 HEAD = 15  # above the axis, for the name of the peak
-# Where columns are too narrow every second has pictures, or every third, ...; that of the selected value always.
+# Where columns are too narrow every second has pictures, or every third, ..., counted from the last one, where features
+# are; that of the selected value always.
 PICTURED = (
-    f"datum.place == {META}.selected || (datum.place % stride == 0 && abs(datum.place - {META}.selected) >= stride)"
+    f"datum.place == {META}.selected || "
+    f"(({META}.count - 1 - datum.place) % stride == 0 && abs(datum.place - {META}.selected) >= stride)"
 )
 ROW_MIDDLE = f"curve + {LABELS} + ({{}} + 0.5) * (cell + 3)"  # of the pictures of a row
 # Where a loss lies.

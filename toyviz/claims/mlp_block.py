@@ -32,7 +32,7 @@ def _best_by_density(results: Sequence[Result]) -> dict[float, Result]:
     """In one group of starts the best network of each density, the densest first."""
     found: dict[float, list[Result]] = {}
     for result in results:
-        if result.experiment.arch == "relu_hidden" and result.experiment.fresh:
+        if (e := result.experiment).arch == "relu_hidden" and e.fresh and e.data == "sparse":
             found.setdefault(result.experiment.density, []).append(result)
     return {density: best_of(found[density]) for density in sorted(found, reverse=True)}
 

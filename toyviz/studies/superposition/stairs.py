@@ -165,7 +165,7 @@ NOT_SHOWN = (
 )
 VIEW = View(
     id="stairs",
-    title="Stairs of the loss",
+    title="Stairs",
     place=6,
     controls=(N_FEATURES, SEEDS, shared.FIRST_SEED, *c.TRAINING),
     opens=(SEED,),
