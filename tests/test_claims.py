@@ -420,11 +420,18 @@ def test_the_command_tells_what_publishing_would_train_and_trains_nothing(two_cl
     [
         (["nothing"], "'nothing' is not a claim; the claims are so, not_so"),
         (["--seeds", "0"], "must be a whole number from 1"),
+        (["--first-seed", "0", "--publish"], f"--first-seed must be at least {FIRST_SEED} to publish; got 0"),
         (["--seeds", "2", "--publish"], f"--seeds must be at least {SEEDS} to publish; got 2"),
         (["--recipe", "huge"], f"must be one of {', '.join(settings.RECIPES)}; got 'huge'"),
         (["--recipe", "notebook"], "--recipe must be one of quick, paper for so; got 'notebook'"),
         (["--first-seed=-1"], "must be a whole number from 0; got '-1'"),
         (["--publish", "--published"], "not allowed with"),
+        (
+            ["--first-seed", "2147483647", "--seeds", "2"],
+            "--first-seed 2147483647 with --seeds 2 is not possible: seed",
+        ),
+        (["--grid", "--seeds", "9" * 30], f"--first-seed 100 with --seeds {'9' * 30} is not possible: seed must be"),
+        (["--grid", "--seeds", "99999999"], "networks of these claims over 99999999 seeds must be at most"),
     ],
 )
 def test_the_command_refuses_bad_input_in_a_sentence(two_claims, capsys, words, sentence):

@@ -134,6 +134,19 @@ def test_more_of_anything_is_never_expected_to_take_less():
             assert low.memory <= 1.1 * high.memory, name
 
 
+def test_a_set_that_has_to_lie_whole_is_counted_whole_however_sparse_it_is():
+    """X, and the numbers that say what is zero: 8 bytes a cell at least. Else it is drawn in blocks."""
+    base = Experiment(n_features=1000, n_samples=60_000, sparsity=0.99, n_hidden=2)
+    labels = base.with_(arch="unembed", task="classify_hard")
+    whole = 8 * 60_000 * 1000
+    for blocks, at_once in (
+        (base, base.with_(init="training_points")),
+        (base, base.with_(init="kmeans_centres")),
+        (labels, labels.with_(minibatch=16)),
+    ):
+        assert cost.expected(blocks).memory < whole < cost.expected(at_once).memory
+
+
 def test_the_largest_that_the_command_line_takes_is_told_as_years_and_gigabytes():
     """More than a year by its multiplications at 100 thousand million a second, which no core does in PyTorch."""
     taken = cost.expected(ROW_8)

@@ -183,3 +183,13 @@ def test_a_single_seed_is_held_against_the_next_which_is_trained_too_and_the_pag
 def test_what_the_view_shows_at_first_is_what_over_t_shows():
     over_t = studies.page("double_descent").view("over_t")
     assert set(view().shipped_experiments()) <= set(over_t.shipped_experiments())
+
+
+def test_a_set_that_is_too_large_to_lie_in_memory_has_the_same_errors(monkeypatch):
+    own, other = (saying(SMALL.with_(n_samples=2001, seed=seed), np.full(30, 0.1 + seed)) for seed in (0, 1))
+    X = data.training_samples(own.experiment).X
+    monkeypatch.setattr(data, "WHOLE", 0)
+    assert isinstance(data.training_set(own.experiment), data.Blocks)
+    errors = memory_bits.squared_errors(own, other)
+    for row, said in ((0, 0.1), (1, 1.1)):
+        np.testing.assert_allclose(errors[row], ((X - said) ** 2).sum(axis=1), rtol=1e-5)

@@ -370,7 +370,7 @@ def _cell(value: Any) -> str:
 
 
 def _claims(arguments: argparse.Namespace) -> int:
-    from toyviz.claims import CLAIMS, SEEDS, report
+    from toyviz.claims import CLAIMS, FIRST_SEED, SEEDS, report
     from toyviz.claims import published as telling
 
     unknown = [name for name in arguments.ids if name not in CLAIMS]
@@ -378,13 +378,15 @@ def _claims(arguments: argparse.Namespace) -> int:
         refuse(f"{unknown[0]!r} is not a claim; the claims are {', '.join(CLAIMS)}")
     if arguments.publish and arguments.seeds < SEEDS:
         refuse(f"--seeds must be at least {SEEDS} to publish; got {arguments.seeds}")
+    if arguments.publish and arguments.first_seed < FIRST_SEED:
+        refuse(f"--first-seed must be at least {FIRST_SEED} to publish; got {arguments.first_seed}")
     names = dict.fromkeys(arguments.ids or CLAIMS)
     if arguments.published:
         _tell_claims((row for name, row in telling.published().items() if name in names), arguments.json)
         return 0
     wanted = _wanted(arguments, [CLAIMS[name] for name in names])
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
-    once = {each.key: each for claim, recipe in wanted for each in claim.networks(recipe, seeds[0])}
+    once = _of_one_seed(wanted, seeds)
     _refuse_over(
         "sweep_networks", len(once) * arguments.seeds, f"networks of these claims over {arguments.seeds} seeds"
     )
@@ -393,6 +395,17 @@ def _claims(arguments: argparse.Namespace) -> int:
         return 0
     _refuse_costly(once.values(), arguments)
     return _judge_claims(wanted, seeds, arguments)
+
+
+def _of_one_seed(wanted: Sequence[tuple[Claim, str]], seeds: range) -> dict[str, Experiment]:
+    """The networks of the first seed by their keys. Refuses seeds that are too large: claims make larger ones of them,
+    where each setting has several starts."""
+    try:
+        for claim, recipe in wanted:
+            claim.networks(recipe, seeds[-1])
+    except ValueError as error:
+        refuse(f"--first-seed {seeds[0]} with --seeds {seeds[-1] - seeds[0] + 1} is not possible: {error}")
+    return {each.key: each for claim, recipe in wanted for each in claim.networks(recipe, seeds[0])}
 
 
 def _wanted(arguments: argparse.Namespace, claims: Sequence[Claim]) -> list[tuple[Claim, str]]:

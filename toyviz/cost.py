@@ -273,6 +273,10 @@ def _memory(experiment: Experiment, s: _Sizes, history: int) -> float:
     drawing = 14 * cells + 10 * entries + 4 * s.n**2 + 36 * s.steps
     if in_blocks and s.family not in ("reference", "wide") and cells > WHOLE:
         drawing = a_block + 40 * entries + 36 * s.steps
+        if INITS[experiment.init].keys in ("points", "centres"):  # of which some are the start: drawn as a whole
+            drawing += 9 * cells
+        if experiment.minibatch is not None:  # which are taken from a set that lies whole, with its targets
+            drawing += 12 * cells
     if experiment.fresh:
         drawing = 40 * cells if reference else 0
     if INITS[experiment.init].keys == "centres":

@@ -55,14 +55,15 @@ def squared_errors(own: Result, other: Result) -> np.ndarray:
     e = own.experiment
     if e.fresh or e.data != "sparse" or e.task != "autoencode":
         raise ValueError(f"task {e.task!r} on data {e.data!r} has no fixed set of sparse features to give back")
-    X, constant = data.training_samples(e).X, theory.expected_feature(e.with_(n_samples=1, n_hidden=2, seed=0))
-    errors = np.empty((3, len(X)))
-    for start in range(0, len(X), data.ROWS):
-        part = X[start : start + data.ROWS]
+    constant = theory.expected_feature(e.with_(n_samples=1, n_hidden=2, seed=0))
+    errors, start = np.empty((3, e.training_size or 0)), 0
+    for X, *_ in data.parts(data.training_set(e)):
+        there = slice(start, start + len(X))
         for row, result in enumerate((own, other)):
-            output = forward(result.experiment.arch_row, result.complete(), part).output
-            errors[row, start : start + data.ROWS] = metrics.mse(output, part)
-        errors[2, start : start + data.ROWS] = ((part.astype(np.float64) - constant) ** 2).sum(axis=1)
+            output = forward(result.experiment.arch_row, result.complete(), X).output
+            errors[row, there] = metrics.mse(output, X)
+        errors[2, there] = ((X.astype(np.float64) - constant) ** 2).sum(axis=1)
+        start += len(X)
     errors.flags.writeable = False
     return errors
 

@@ -213,7 +213,7 @@ def _flat(steps: np.ndarray, losses: np.ndarray, begin: int, end: int) -> list[P
         part = losses[first:end]
         steep = np.maximum.accumulate(part) > (1 + FLAT) * np.minimum.accumulate(part)
         last = first + (int(steep.argmax()) if steep.any() else len(part)) - 1
-        if steps[last] / steps[first] >= longest:
+        if steps[last] / steps[first] >= longest and np.isfinite(losses[first]):
             best, longest = (first, last), steps[last] / steps[first]
     if best is None:
         return []

@@ -340,8 +340,8 @@ def ten_times_earlier(results: Sequence[Result]) -> Finding | None:
             name: len(ratios[of]) >= 0.75 * len(told[of]) and _ten(ratios[of])
             for of, name in (("peak", "the peak comes ten times earlier"), ("onset", "so do the features"))
         },
-        f"n = 1000 and n = 10,000: test loss peaks at T = {', '.join(told['peak'])}{_spread(ratios['peak'])}; {GENERAL} "
-        f"features stand out from T = {', '.join(told['onset'])} on{_spread(ratios['onset'])}",
+        f"n = 1000 and n = 10,000: test loss peaks at T = {', '.join(told['peak'])}{_spread(ratios['peak'])}; "
+        f"{GENERAL} features stand out from T = {', '.join(told['onset'])} on{_spread(ratios['onset'])}",
     )
 
 
@@ -793,8 +793,8 @@ CLAIMS: tuple[Claim, ...] = (
         recipes=FIXED,
         own=True,
         view="bits",
-        note="A close vote: of the seeds 0 to 3 the bottleneck has nine tenths of its most already at T = 100, two steps "
-        "before its peak, of 10 to 13 from T = 200 on. The MLP with a ReLU on the output is not full at its peak: its "
+        note="A close vote: of the seeds 0 to 3 the bottleneck has nine tenths of its most already at T = 100, two "
+        "steps before its peak, of 10 to 13 from T = 200 on. The MLP with a ReLU on the output is not full at its peak: its "
         "bits still rise at T = 2000 (quick, seeds 10 to 13).",
     ),
     Claim(

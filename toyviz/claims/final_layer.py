@@ -507,8 +507,8 @@ CLAIMS: tuple[Claim, ...] = (
         note=(
             "It is there early and goes: at T = 500 squareness is 1.26 to 1.28 after 600 steps at a constant rate of "
             "0.001, along the axes in every seed, and 1.09 to 1.14 after 3,000; the longer quick has 1.10 to 1.13, "
-            "notebook 1.08 to 1.11 (seeds 10 to 13). After 600 steps hardly a sample is learned: the largest feature is "
-            "named in 1 to 2 %. With soft labels each of ten active features is a right answer in part, which two "
+            "notebook 1.08 to 1.11 (seeds 10 to 13). After 600 steps hardly a sample is learned: the largest feature "
+            "is named in 1 to 2 %. With soft labels each of ten active features is a right answer in part, which two "
             "hidden values cannot say of all samples; so W1 ends as a blob with long arms. Note that early on, from "
             "nn.Linear's start, the squared error has a square too (see unembedding_split)."
         ),

@@ -95,8 +95,8 @@ RECIPE = Control(
     {name: name for name in settings.RECIPES},
     "quick",
     help="How each network is trained. Quick: few and large steps, about a second a network. Paper: the many small "
-    "steps of the original. Plain: AdamW at a constant 1e-3, from PyTorch's own start where the post and its papers name "
-    "none. "
+    "steps of the original. Plain: AdamW at a constant 1e-3, from PyTorch's own start where the post and its "
+    "papers name none. "
     "Plain-early: the same, stopped after a fifth of its steps. Notebook: as a public script says that the post's own "
     "notebook trains, 3,000 steps of AdamW up to 5e-3, warmed up from a tenth over a quarter of them, then a cosine.",
 )
