@@ -794,8 +794,8 @@ CLAIMS: tuple[Claim, ...] = (
         own=True,
         view="bits",
         note="A close vote: of the seeds 0 to 3 the bottleneck has nine tenths of its most already at T = 100, two "
-        "steps before its peak, of 10 to 13 from T = 200 on. The MLP with a ReLU on the output is not full at its peak: its "
-        "bits still rise at T = 2000 (quick, seeds 10 to 13).",
+        "steps before its peak, of 10 to 13 from T = 200 on. The MLP with a ReLU on the output is not full at its "
+        "peak: its bits still rise at T = 2000 (quick, seeds 10 to 13).",
     ),
     Claim(
         "schedule_matters",
