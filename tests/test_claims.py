@@ -712,7 +712,7 @@ def test_the_table_has_the_mark_of_every_recipe_and_switching_turns_the_verdict(
     marks = {"holds": "✓", "partly": "◐", "fails": "✗"}
     assert all(line[name] == marks[found["verdict"]] for name, found in row["recipes"].items())
     for recipe, found in row["recipes"].items():
-        app.button_group(key=f"recipe-{id}").set_value([recipe]).run()
+        app.button_group(key=f"recipe-{id}").set_value(recipe).run()
         assert not app.exception
         assert any(found["measured"][1:] in each.value for each in app.caption)
         assert any(f" {found['verdict']}]" in each.value and f"**{recipe}**" in each.value for each in app.markdown)

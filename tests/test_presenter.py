@@ -120,8 +120,7 @@ def test_a_and_b_are_shown_to_a_room_without_their_curves(jobs):
     jobs.finish()
     again(app)
     assert [key for key, _ in charts(app)] == [
-        *("at-a-loss", "at-a-columns", "at-a-hidden"),
-        *("at-loss", "at-columns", "at-hidden"),
+        f"at-{who}{id}" for who in ("a-", "") for id in ("loss", "columns", "hidden", "largest_over_steps")
     ]
     assert clock(app)["beside"]["steps"] == clock(app)["steps"]
 

@@ -386,10 +386,11 @@ def _claims(arguments: argparse.Namespace) -> int:
         return 0
     wanted = _wanted(arguments, [CLAIMS[name] for name in names])
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
-    once = _of_one_seed(wanted, seeds)
+    once = _of_seed(wanted, seeds, seeds[0])
     _refuse_over(
         "sweep_networks", len(once) * arguments.seeds, f"networks of these claims over {arguments.seeds} seeds"
     )
+    _of_seed(wanted, seeds, seeds[-1])
     if arguments.grid:
         _tell_grid(report.grid(wanted, seeds), arguments.json)
         return 0
@@ -397,15 +398,13 @@ def _claims(arguments: argparse.Namespace) -> int:
     return _judge_claims(wanted, seeds, arguments)
 
 
-def _of_one_seed(wanted: Sequence[tuple[Claim, str]], seeds: range) -> dict[str, Experiment]:
-    """The networks of the first seed by their keys. Refuses seeds that are too large: claims make larger ones of them,
-    where each setting has several starts."""
+def _of_seed(wanted: Sequence[tuple[Claim, str]], seeds: range, seed: int) -> dict[str, Experiment]:
+    """The networks of one of the seeds by their keys. Refuses seeds that are too large: claims make larger ones of
+    them, where each setting has several starts."""
     try:
-        for claim, recipe in wanted:
-            claim.networks(recipe, seeds[-1])
+        return {each.key: each for claim, recipe in wanted for each in claim.networks(recipe, seed)}
     except ValueError as error:
-        refuse(f"--first-seed {seeds[0]} with --seeds {seeds[-1] - seeds[0] + 1} is not possible: {error}")
-    return {each.key: each for claim, recipe in wanted for each in claim.networks(recipe, seeds[0])}
+        refuse(f"--first-seed {seeds[0]} with --seeds {len(seeds)} is not possible: {error}")
 
 
 def _wanted(arguments: argparse.Namespace, claims: Sequence[Claim]) -> list[tuple[Claim, str]]:
