@@ -208,14 +208,14 @@ def test_on_a_phone_the_clock_stays_at_hand_and_nothing_scrolls_sideways(browser
 def test_nothing_moves_from_the_change_of_a_control_to_the_end_of_training(size, scheme, browser, address):
     sparsity = f"0.96{size[0] // 160}"  # other networks each time
     with tab_at(browser, address, scheme, f"/double_descent?T=1000&sparsity=0.9&{SMALL}", size) as tab:
-        staged(tab, 13)
+        staged(tab, 16)
         tab.evaluate("() => document.querySelector('[data-testid=stMain]').scrollTo(0, 60)")
         tab.evaluate(WATCH)
         before = tab.evaluate(PICTURE, "loss")
         type_into(tab, "Sparsity S", sparsity)
         tab.locator(".st-key-status").get_by_text("Training:").wait_for()
         tab.wait_for_function(f"before => ({PICTURE})('loss') !== before", arg=before)
-        staged(tab, 13)
+        staged(tab, 16)
         moved = tab.evaluate("window.moved")
         assert len(moved) >= 7
         assert max(moved.values()) <= 2, moved
@@ -226,7 +226,7 @@ def test_nothing_moves_from_the_change_of_a_control_to_the_end_of_training(size,
 
 def test_the_clock_moves_pictures_marker_and_numbers_and_sends_nothing(browser, address):
     with tab_at(browser, address, path=f"/double_descent?T=1000&{SMALL}") as tab:
-        staged(tab, 13)
+        staged(tab, 16)
         end = {each: tab.evaluate(PICTURE, each) for each in ("columns", "hidden", "curve")}, said(tab)
         quiet = tab.wire.messages
         for position in (0, 7, 20, 33):
@@ -248,7 +248,7 @@ def test_the_clock_moves_pictures_marker_and_numbers_and_sends_nothing(browser, 
 
 def test_the_curve_and_the_keys_move_the_clock_and_the_step_is_in_the_address(browser, address):
     with tab_at(browser, address, path=f"/double_descent?T=1000&{SMALL}") as tab:
-        staged(tab, 13)
+        staged(tab, 16)
         quiet = tab.wire.messages
         box = tab.locator(".st-key-at-curve canvas").first.bounding_box()
         tab.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -271,13 +271,13 @@ def test_the_curve_and_the_keys_move_the_clock_and_the_step_is_in_the_address(br
         tab.wait_for_function("!location.search.includes('step=')")
         assert tab.wire.messages == quiet
         tab.goto(f"{tab.url}&step={step}")
-        staged(tab, 13)
+        staged(tab, 16)
         assert said(tab).startswith(f"step {int(step):,} of")
 
 
 def test_what_the_pointer_is_on_is_marked_in_the_other_pictures(browser, address):
     with tab_at(browser, address, path=f"/double_descent?T=10&{SMALL}") as tab:
-        staged(tab, 13)
+        staged(tab, 16)
         before, quiet = tab.evaluate(PICTURE, "columns"), tab.wire.messages
         box = tab.locator(".st-key-at-hidden canvas").first.bounding_box()
         for k in range(20 * 20):  # until it is on one of the ten samples
@@ -308,7 +308,7 @@ def test_a_cell_that_the_pointer_is_on_is_marked_in_the_other_map(browser, addre
 
 def test_a_clicked_point_opens_its_network_and_a_copied_link_opens_the_same_again(browser, address):
     with tab_at(browser, address, path=f"/double_descent?T=10&{SMALL}") as tab:
-        staged(tab, 13)
+        staged(tab, 16)
         box = tab.locator(".st-key-at-loss canvas").first.bounding_box()
         for x in (0.985, 0.97, 0.95):  # the small pictures of the largest T
             tab.mouse.click(box["x"] + box["width"] * x, box["y"] + box["height"] * 0.9)
@@ -316,7 +316,7 @@ def test_a_clicked_point_opens_its_network_and_a_copied_link_opens_the_same_agai
             if "T=2000" in tab.url:
                 break
         tab.wait_for_function("location.search.includes('T=2000')")
-        staged(tab, 13)
+        staged(tab, 16)
         tab.evaluate(SET_CLOCK, 12)
         tab.wait_for_function("location.search.includes('step=')")
         tab.get_by_role("button", name="Copy link").click()
@@ -332,7 +332,7 @@ def test_a_clicked_point_opens_its_network_and_a_copied_link_opens_the_same_agai
         (),
     )
     with tab_at(browser, "", path=link) as tab:
-        staged(tab, 13)
+        staged(tab, 16)
         assert said(tab) == shown
 
 
@@ -340,16 +340,16 @@ def test_back_and_forward_walk_through_views_and_choices(browser, address):
     with tab_at(browser, address, path="/double_descent") as tab:
         staged(tab, 52)
         tab.get_by_role("radio", name="The bias").click()
-        staged(tab, 13)
+        staged(tab, 16)
         tab.get_by_role("radio", name="The learning rate").click()
         staged(tab, 42)
         tab.go_back()
-        staged(tab, 13)
+        staged(tab, 16)
         assert tab.get_by_role("radio", name="The bias").is_checked()
         tab.go_back()
         staged(tab, 52)
         tab.go_forward()
-        staged(tab, 13)
+        staged(tab, 16)
         assert "view=bias" in tab.url
 
 
@@ -428,7 +428,7 @@ BESIDE = f"/double_descent?T=1000&a.T=10&{SMALL}"
 def test_a_stands_beside_b_on_a_screen_and_above_it_on_a_phone(browser, address):
     for size, beside in (((1280, 720), True), ((390, 844), False)):
         with tab_at(browser, address, path=BESIDE, size=size) as tab:
-            staged(tab, 13)
+            staged(tab, 16)
             a, b = (tab.locator(f".st-key-at-{prefix}loss").bounding_box() for prefix in ("a-", ""))
             assert a["width"] == pytest.approx(b["width"], abs=2)
             assert a["height"] == pytest.approx(b["height"], abs=2)
@@ -447,7 +447,7 @@ def test_a_stands_beside_b_on_a_screen_and_above_it_on_a_phone(browser, address)
 
 def test_one_clock_moves_both_sides_and_sends_nothing(browser, address):
     with tab_at(browser, address, path=BESIDE, size=(1280, 720)) as tab:
-        staged(tab, 13)
+        staged(tab, 16)
         moving = ("a-columns", "a-hidden", "columns", "hidden", "curve")
         end, quiet = {each: tab.evaluate(PICTURE, each) for each in moving}, tab.wire.messages
         for position in (0, 12, 30):
@@ -460,10 +460,10 @@ def test_one_clock_moves_both_sides_and_sends_nothing(browser, address):
 
 def test_what_is_pinned_stays_and_nothing_is_built_anew_while_b_trains(browser, address):
     with tab_at(browser, address, path=f"/double_descent?T=1000&{SMALL}", size=(1280, 720)) as tab:
-        staged(tab, 13)
+        staged(tab, 16)
         tab.get_by_role("button", name="Compare").click()
         tab.locator(".st-key-at-a-loss").wait_for()
-        staged(tab, 13)
+        staged(tab, 16)
         tab.evaluate(WATCH)
         type_into(tab, "Sparsity S", "0.955")
         tab.locator(".st-key-status").get_by_text("Training:").wait_for()
@@ -473,7 +473,7 @@ def test_what_is_pinned_stays_and_nothing_is_built_anew_while_b_trains(browser, 
         assert "a.sparsity=0.99" in tab.url
         tab.get_by_role("button", name="Unpin").click()
         tab.locator(".st-key-at-a-loss").wait_for(state="detached")
-        staged(tab, 13)
+        staged(tab, 16)
 
 
 WRITTEN = """() => {
@@ -530,7 +530,7 @@ def test_before_a_room_every_text_has_18_pixels_and_all_is_on_the_screen(scheme,
 
 def test_keys_lead_through_the_views_before_a_room_and_back_to_the_page(browser, address):
     with tab_at(browser, address, path=f"/double_descent?T=1000&{SMALL}", size=(1280, 720)) as tab:
-        staged(tab, 13)
+        staged(tab, 16)
         tab.evaluate(SET_CLOCK, 12)
         tab.wait_for_function("location.search.includes('step=')")
         step = re.search(r"step=(\d+)", tab.url).group(1)
