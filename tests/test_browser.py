@@ -338,7 +338,7 @@ def test_a_clicked_point_opens_its_network_and_a_copied_link_opens_the_same_agai
 
 def test_back_and_forward_walk_through_views_and_choices(browser, address):
     with tab_at(browser, address, path="/double_descent") as tab:
-        staged(tab, 52)
+        staged(tab, 64)
         tab.get_by_role("radio", name="The bias").click()
         staged(tab, 16)
         tab.get_by_role("radio", name="The learning rate").click()
@@ -347,7 +347,7 @@ def test_back_and_forward_walk_through_views_and_choices(browser, address):
         staged(tab, 16)
         assert tab.get_by_role("radio", name="The bias").is_checked()
         tab.go_back()
-        staged(tab, 52)
+        staged(tab, 64)
         tab.go_forward()
         staged(tab, 16)
         assert "view=bias" in tab.url
@@ -400,13 +400,13 @@ def test_a_reloaded_page_finds_its_training_and_can_cancel_it(browser, address):
 
 def test_a_shipped_history_can_be_trained_again_as_a_whole(browser, address):
     with tab_at(browser, address, path="/double_descent") as tab:
-        staged(tab, 52)
+        staged(tab, 64)
         tab.locator(".st-key-status").get_by_text("The opened one has").wait_for()
         tab.evaluate(SET_CLOCK, 20)
         assert "–" in said(tab)  # what was shipped was not measured in between
         tab.get_by_role("button", name="Whole history").click()
         tab.get_by_role("button", name="Whole history").wait_for(state="detached")
-        staged(tab, 52)
+        staged(tab, 64)
         tab.evaluate(SET_CLOCK, 20)
         assert "–" not in said(tab)
 
@@ -417,7 +417,7 @@ def test_a_page_that_is_left_as_it_was_shows_its_shipped_results(browser, addres
         go(tab, "Superposition")
         staged(tab, 28)
         go(tab, "Double descent")
-        staged(tab, 52)
+        staged(tab, 64)
 
 
 # A beside B, and the stage before a room
