@@ -467,7 +467,7 @@ def test_what_is_pinned_stays_and_nothing_is_built_anew_while_b_trains(browser, 
         tab.evaluate(WATCH)
         type_into(tab, "Sparsity S", "0.955")
         tab.locator(".st-key-status").get_by_text("Training:").wait_for()
-        staged(tab, 26)
+        staged(tab, 32)
         assert tab.evaluate("window.made") == 0
         assert max(tab.evaluate("window.moved").values()) <= 2
         assert "a.sparsity=0.99" in tab.url
