@@ -438,7 +438,7 @@ def test_a_stands_beside_b_on_a_screen_and_above_it_on_a_phone(browser, address)
                 for part in (".st-key-at-loss", ".st-key-at-hidden", ".st-key-at-curve", "#clock"):
                     box = tab.locator(part).bounding_box()
                     assert box["y"] + box["height"] <= size[1]
-                assert len(set(figures(tab))) == 7
+                assert len(set(figures(tab))) == 9
             else:
                 assert a["y"] + a["height"] <= b["y"]
                 assert a["x"] == pytest.approx(b["x"], abs=2)
