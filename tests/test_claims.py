@@ -481,8 +481,8 @@ def test_what_is_published_is_one_field_a_line_in_plain_letters(two_claims):
 def test_a_verdict_that_depends_names_the_recipes(two_claims):
     row = so_published(quick="holds", paper="fails")
     assert row["verdict"] == "depends"
-    assert publishing.short(row) == "depends: holds with quick, fails with paper"
-    assert publishing.short(so_published(quick="fails")) == "fails"
+    assert verdicts.by_recipe(row) == "depends (quick holds, paper fails)"
+    assert verdicts.by_recipe(so_published(quick="fails")) == "fails (quick fails)"
     assert "It depends on the recipe: `so`." in publishing.summary({"so": row})
 
 

@@ -12,7 +12,7 @@ MARKS = {"holds": "✓ holds", "depends": "⇄ depends", "partly": "◐ partly",
 COLOURS = {"holds": charts.GREEN, "depends": charts.BLUE, "partly": charts.AMBER, "fails": charts.VERMILLION}
 HEIGHT = 600  # of the table, and of what stands beside it
 OWN = "Our own findings"
-WORDS = {"plain-early": "early", "notebook": "notes"}  # at the head of a narrow column
+WORDS = {"plain-early": "early"}  # at the head of a narrow column
 
 rows = published.published()
 pages = {path.stem: str(path) for path in Path(__file__).parents[1].glob("*/*.py")}
@@ -92,9 +92,9 @@ else:
         height=min(HEIGHT, 35 * (len(there) + 1) + 3),
         column_config={
             "verdict": {"width": 84},
-            "claim": {"width": 340},
+            "claim": {"width": 310},
             **{
-                name: st.column_config.TextColumn(WORDS.get(name, name), width=58, help=f"With the recipe {name}.")
+                name: st.column_config.TextColumn(WORDS.get(name, name), width=64, help=f"With the recipe {name}.")
                 for name in settings.RECIPES
             },
             "in the post": {"width": 76},

@@ -75,17 +75,6 @@ def starts(id: str, recipe: str) -> int:
     return NOTEBOOK_STARTS if recipe == "notebook" else CLAIMS[id].starts
 
 
-def short(row: Mapping[str, Any]) -> str:
-    """The verdict, and under which recipes if it depends on them: "depends: holds with quick, fails with paper"."""
-    if row["verdict"] != "depends":
-        return str(row["verdict"])
-    by: dict[str, list[str]] = {}
-    for recipe, found in row["recipes"].items():
-        by.setdefault(found["verdict"], []).append(recipe)
-    said = [f"{verdict} with {_and(by[verdict])}" for verdict in ("holds", "partly", "fails") if verdict in by]
-    return f"depends: {', '.join(said)}"
-
-
 def counts(rows: Iterable[Row]) -> dict[str, int]:
     """How many of the rows hold, depend on the recipe, hold partly, and fail."""
     votes = Counter(row["verdict"] for row in rows)
