@@ -18,10 +18,14 @@ _VECTOR_FEATURES = ("avx", "avx2", "fma", "avx512f", "avx512vl", "neon", "sve", 
 _SYSTEM, _PROCESSOR, _FEATURES = cpu_target.target_context.codegen().magic_tuple()
 
 
+def has(feature: str) -> bool:
+    """Whether kernels are compiled for a processor that has this, such as "avx2"."""
+    return f"+{feature}" in _FEATURES.split(",")
+
+
 def instruction_set() -> str:
     """The processor that kernels are compiled for and its vector instructions: "x86_64 znver3 avx avx2 fma"."""
-    has = {feature.removeprefix("+") for feature in _FEATURES.split(",") if feature.startswith("+")}
-    return " ".join([_SYSTEM.split("-")[0], _PROCESSOR, *(each for each in _VECTOR_FEATURES if each in has)])
+    return " ".join([_SYSTEM.split("-")[0], _PROCESSOR, *filter(has, _VECTOR_FEATURES)])
 
 
 def _digest() -> str:

@@ -216,7 +216,7 @@ def measure(plane):
 
 @part
 def settle_outputs(plane):
-    """Gradients of W2 and b2 from the blocks on which an output is positive throughout: sixteen outputs at a time."""
+    """Gradients of W2 and b2 from the blocks on which an output is positive throughout, by vectors of outputs."""
     net, m, many = plane.net, plane.moments, plane.moments.size // 10
     n, V, g = net.n_outputs, net.scaled, net.gradient
     for i in range(0, n, LANES):
@@ -239,7 +239,7 @@ def settle_outputs(plane):
 
 @part
 def settle_blocks(plane):
-    """For each block what outputs positive throughout add up to, and which outputs cross it: sixteen blocks at a time.
+    """For each block what outputs positive throughout add up to, and which outputs cross it, by vectors of blocks.
 
     The same sums as in settle_outputs, rounded alike: both must agree on what is crossed.
     """

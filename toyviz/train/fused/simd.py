@@ -1,7 +1,8 @@
-"""Sixteen numbers as one value in compiled code, so that no kernel depends on what the compiler vectorises by itself.
+"""Several numbers as one value in compiled code, so that no kernel depends on what the compiler vectorises by itself.
 
-The compiler turns a vector of sixteen floats into what the processor has: one AVX-512, two AVX2 or four NEON registers.
-Arrays are flat, and padded to whole vectors by those who own them: load and store check nothing. A NaN stays a NaN.
+A vector has as many floats as one register of the processor: sixteen with AVX-512, else eight, which are one register
+of AVX2 or two of NEON. Arrays are flat, and padded to whole vectors by those who own them: load and store check
+nothing. A NaN stays a NaN.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
-LANES = 16
+from toyviz.train.fused.compiled import has
+
+LANES = 16 if has("avx512f") else 8
 
 
 class _Vector(types.Type):
@@ -99,7 +102,7 @@ def _spread(array: Any, lanes: int) -> Any:
 
 @intrinsic
 def load(typingctx: Any, array: Any, offset: Any) -> Any:
-    """The sixteen numbers from array[offset] on."""
+    """The numbers of a vector from array[offset] on."""
     return _load(array, LANES)
 
 
@@ -145,7 +148,7 @@ def add_at(typingctx: Any, array: Any, offset: Any, value: Any) -> Any:
 
 @intrinsic
 def splat(typingctx: Any, value: Any) -> Any:
-    """One number, sixteen times."""
+    """One number in every lane."""
     return _KINDS[value, LANES](value), _operation(lambda builder, value: _repeat(builder, value, LANES))
 
 
@@ -157,7 +160,7 @@ def splat4(typingctx: Any, value: Any) -> Any:
 
 @intrinsic
 def spread(typingctx: Any, array: Any, offset: Any) -> Any:
-    """array[offset], sixteen times."""
+    """array[offset] in every lane."""
     return _spread(array, LANES)
 
 
