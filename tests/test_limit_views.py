@@ -1,6 +1,5 @@
 """The views of the limits of reconstruction, and of the laws for them: plans, pictures, and what old links open."""
 
-import itertools
 from dataclasses import replace
 from urllib.parse import parse_qs
 
@@ -9,7 +8,7 @@ import pandas as pd
 import pytest
 from conftest import again, app_at
 
-from toyviz import charts, data, law, live, metrics, probe, settings, studies, tables
+from toyviz import charts, data, law, live, metrics, order, probe, settings, studies, tables
 from toyviz.queue import too_large
 from toyviz.studies.how_much_fits import fit
 from toyviz.studies.limits import cell, maps
@@ -110,20 +109,7 @@ def test_an_old_link_of_the_laws_opens_what_it_opened(old, values):
     assert opened.not_understood == ()
 
 
-# ---- which networks, in which order
-
-
-@pytest.mark.parametrize(("sizes", "widths"), [((4, 8, 16), (2, 4, 32)), ((7,), (9,)), (range(3, 20), range(1, 12))])
-def test_a_map_is_filled_coarse_to_fine(sizes, widths):
-    cells = maps.coarse_to_fine(sizes, widths)
-    assert sorted(cells) == [(n, m) for n in sizes for m in widths if m <= n]
-    strides = [
-        max(s for s in maps.COARSE if list(sizes).index(n) % s == list(widths).index(m) % s == 0) for n, m in cells
-    ]
-    assert strides == sorted(strides, reverse=True)
-    for _, part in itertools.groupby(zip(strides, cells, strict=True), key=lambda each: each[0]):
-        work = [n * m for _, (n, m) in part]
-        assert work == sorted(work)
+# ---- which networks
 
 
 @pytest.mark.parametrize(
@@ -437,7 +423,7 @@ def test_the_maps_of_a_page_fill_while_its_networks_train(view, stand_in):
     address = {name: value for name, value in FEW.items() if name in names or name == "v"} | {"view": view.id}
     app = again(app_at(LIMITS_PATH, **address))
     asked = view.plan(app.session_state["visit of limits"].choice(view)).experiments
-    assert stand_in.submitted[0] == [each.key for each in asked]
+    assert stand_in.submitted[0] == [each.key for each in order.coarse_to_fine(asked)]
     assert f"**Training:** 0 of {len(asked)} networks" in status(app)
     before = [each.proto.spec for each in app.get("vega_lite_chart")]
     stand_in.finish()

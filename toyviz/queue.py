@@ -29,7 +29,6 @@ START_AGAIN = 10.0  # seconds before a worker that could not start is tried agai
 ENDING_FOR = 10.0  # seconds that a killed worker has to end, before another one takes its place
 STARTS = 2  # how often a job is begun when its worker dies, and a worker started, before they are given up
 SHORT = 5.0  # seconds of expected training up to which work is not kept waiting by a visitor's own long one
-SAME_SIZE = 4.0  # work that differs by less than about this factor keeps the order in which it was asked for
 CURVE_POINTS = 300  # of a live loss curve
 LIVE_FRAMES = 40  # of a live history
 LIVE_BYTES = 300_000  # parameters larger than this are not shown live
@@ -111,9 +110,9 @@ class Job:
         return self.state in ("queued", "running")
 
     @property
-    def rank(self) -> tuple[bool, int, int]:
-        """What is looked at first, then small work, and work of about the same size in the order asked for."""
-        return not self.first, math.floor(math.log(max(self.seconds, 1e-3), SAME_SIZE)), self.id
+    def rank(self) -> tuple[bool, int]:
+        """What is looked at first, and the rest in the order asked for."""
+        return not self.first, self.id
 
     def start(self) -> None:
         self.state, self.starts, self.step, self.seconds_left = "running", self.starts + 1, 0, None
@@ -496,7 +495,7 @@ class Queue:
         return any(place.training for place in self._places)
 
     def _next(self, place: _Place) -> Job | None:
-        """The smallest work of the visitor who was served longest ago."""
+        """What the visitor who was served longest ago wants first."""
         for visitor in sorted(self._open, key=self._last_turn):
             mine = [job for job in self._open[visitor].values() if job.state == "queued"]
             if place.spare:

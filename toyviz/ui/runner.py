@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
-from toyviz import cost, live, runtime
+from toyviz import cost, live, order, runtime
 from toyviz.experiment import Experiment
 from toyviz.queue import Busy, Status
 from toyviz.result import Result
@@ -89,11 +89,12 @@ def wanted(plan: Plan, visit: Visit) -> Progress:
 def ask(experiments: Sequence[Experiment], plan: Plan, visit: Visit, again: bool = False, anew: bool = False) -> None:
     """Have these of a plan trained, those that failed only if again, those that are stored only if anew.
 
-    The opened ones come first. What is in the way is put into visit.refused.
+    The opened ones come first, then the others coarse to fine. What is in the way is put into visit.refused.
     """
     visit.cancelled, visit.refused = frozenset(), ""
     try:
-        runtime.jobs().submit(list(experiments), runtime.visitor(), again=again, anew=anew, first=plan.opened)
+        wanted = order.coarse_to_fine(experiments)
+        runtime.jobs().submit(wanted, runtime.visitor(), again=again, anew=anew, first=plan.opened)
     except (Busy, ValueError) as refusal:
         visit.refused = str(refusal)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from toyviz import charts, settings, tables
 from toyviz.control import Choice, numbers
-from toyviz.experiment import Experiment, sweep
+from toyviz.experiment import sweep
 from toyviz.result import FRAME_METRICS, Result
 from toyviz.studies import network
 from toyviz.studies import shared_controls as shared
@@ -44,15 +44,14 @@ NEAR_N = (
 
 
 def plan(choice: Choice) -> Plan:
-    """A network for each T, width and seed: the opened one first, then the small ones."""
+    """A network for each T, width and seed: the opened one first."""
     fields = {
         "seed": shared.seeds_of(choice),
         "n_hidden": {*choice.widths, choice.m},
         "n_samples": {*choice.n_samples, choice.T},
     }
     opened = c.base(choice, n_samples=choice.T, n_hidden=choice.m, seed=shared.seed_of(choice))
-    every = sweep(c.base(choice), **fields)
-    return Plan(sorted(every, key=lambda each: (each.seed != opened.seed, each.seed, _work(each))), [opened])
+    return Plan(sweep(c.base(choice), **fields), [opened])
 
 
 def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
@@ -85,10 +84,6 @@ def show(choice: Choice, plan: Plan, sweep: Sweep) -> Iterator[Block]:
 def inside(choice: Choice, opened: Result) -> Iterator[Block]:
     """The columns of W1, the hidden vectors and the loss of the network of one cell."""
     yield from network.network(opened, choice.stage)
-
-
-def _work(experiment: Experiment) -> int:
-    return (experiment.n_samples or 0) * (experiment.n_hidden + 4)
 
 
 VIEW = View(

@@ -91,7 +91,7 @@ def base(choice: Choice, task: str) -> Experiment:
 
 
 def plan(choice: Choice) -> Plan:
-    """All three fish for each cell and seed: the opened one first, then its row of the maps, then the small ones."""
+    """All three fish for each cell and seed: the opened one first."""
     opened = base(choice, choice.fish).with_(
         n_features=choice.F, n_embed=choice.B, n_hidden=choice.H, seed=shared.seed_of(choice)
     )
@@ -102,11 +102,7 @@ def plan(choice: Choice) -> Plan:
         "n_hidden": {*choice.n_hidden, choice.H},
     }
     every = [each for task in NAMES for each in sweep(base(choice, task), **fields)]
-
-    def later(each: Experiment) -> tuple[bool, int, int]:
-        return each.n_features != opened.n_features, each.seed, each.n_features * each.n_hidden
-
-    return Plan(sorted(every, key=later), [opened])
+    return Plan(every, [opened])
 
 
 def cells(choice: Choice, sweep: Sweep) -> pd.DataFrame:

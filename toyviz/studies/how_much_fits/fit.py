@@ -13,7 +13,7 @@ from toyviz.control import Alias, Choice, Control, numbers
 from toyviz.studies import shared_controls as shared
 from toyviz.studies.limits import controls as limits
 from toyviz.studies.limits import features
-from toyviz.studies.limits.maps import Map, coarse_to_fine
+from toyviz.studies.limits.maps import Map, possible_cells
 from toyviz.studies.shared_texts import notes
 from toyviz.sweep import Sweep
 from toyviz.view import Block, Figure, Plan, Table, Text, View
@@ -109,7 +109,7 @@ def plan(choice: Choice) -> Plan:
         for sparsity in choice.sparsities
         for decreasing in limits.IMPORTANCE.values()
     ]
-    cells = coarse_to_fine(choice.sizes, choice.widths)
+    cells = possible_cells(choice.sizes, choice.widths)
     if not cells:
         raise ValueError(f"widths must hold one of at most {choice.sizes[-1]}, the largest n; got {choice.widths[0]}")
     return Plan([each.network(n, m, seed) for seed in shared.seeds_of(choice) for n, m in cells for each in maps], [])
@@ -117,7 +117,7 @@ def plan(choice: Choice) -> Plan:
 
 def _parts(choice: Choice) -> int:
     """How many parts there are of the kind that is kept from the fit."""
-    narrow = [(n, m) for n, m in coarse_to_fine(choice.sizes, choice.widths) if m < n]
+    narrow = [(n, m) for n, m in possible_cells(choice.sizes, choice.widths) if m < n]
     counts = {
         "fifth": 5,
         "n": len({n for n, _ in narrow}),

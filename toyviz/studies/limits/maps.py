@@ -19,7 +19,6 @@ STAGE = ("loss", "accuracy")
 SHARE = 0.58  # of the stage, that the maps take
 WIDTH = charts.Side("n_hidden", "hidden size m")
 SIZE = charts.Side("n_features", "features n")
-COARSE = (4, 2, 1)  # every so many rows and columns of the maps are trained first, second, last
 INTRODUCTION = (
     "A network squeezes $n$ features through $m$ hidden values and gives them back: $x' = \\mathrm{ReLU}(W_1^\\top W_1 "
     "x + b_2)$. Every cell above is a network of its own, for one $n$ and one $m \\le n$. INPUTS Accuracy asks for "
@@ -60,27 +59,19 @@ def kind_of(experiment: Experiment) -> tuple[str, float, float, bool]:
     return experiment.data, experiment.sparsity, experiment.weight_decay, experiment.importance_decay < 1
 
 
-def coarse_to_fine(sizes: Sequence[int], widths: Sequence[int]) -> list[tuple[int, int]]:
-    """Every n and m with m <= n: every fourth row and column first, then every second, then all; each small to large.
-
-    sizes and widths are ascending.
-    """
-
-    def turn(row: int, column: int) -> int:
-        return next(turn for turn, stride in enumerate(COARSE) if row % stride == column % stride == 0)
-
-    cells = [(turn(i, j), n * m, n, m) for i, n in enumerate(sizes) for j, m in enumerate(widths) if m <= n]
-    return [(n, m) for *_, n, m in sorted(cells)]
+def possible_cells(sizes: Sequence[int], widths: Sequence[int]) -> list[tuple[int, int]]:
+    """Every n and m with m <= n: a bottleneck is never wider than its input."""
+    return [(n, m) for n in sizes for m in widths if m <= n]
 
 
 def plan(choice: Choice, maps: Sequence[Map], opened: Map) -> Plan:
-    """A network for each cell of each map and each seed, the opened one first, then coarse to fine.
+    """A network for each cell of each map and each seed, the opened one first.
 
     Raises ValueError where the opened one would be wider than its input.
     """
     if choice.m > choice.n:
         raise ValueError(f"m must be at most n, {choice.n}: a bottleneck is never wider than its input; got {choice.m}")
-    cells = coarse_to_fine(choice.sizes, choice.widths)
+    cells = possible_cells(choice.sizes, choice.widths)
     swept = [each for each in maps if each.swept]
     every = [each.network(n, m, seed) for seed in shared.seeds_of(choice) for n, m in cells for each in swept]
     return Plan(every, [opened.network(choice.n, choice.m, shared.seed_of(choice))])
