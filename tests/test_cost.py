@@ -76,7 +76,7 @@ def test_the_estimate_knows_which_kernel_trains_what():
 
     wrong = [each for each in experiments() if told(each) != fused._family(each)]
     assert not wrong
-    kernels = {None, "fixed", "minibatches", "plane", "gram", "wide", "fresh"}
+    kernels = {None, "few", "fixed", "minibatches", "plane", "gram", "wide", "fresh"}
     assert {told(each) for each in experiments()} == kernels
 
 
@@ -183,7 +183,7 @@ def test_the_shipped_trainings_took_what_is_expected_but_for_how_fast_their_mach
     speed = float(np.median(ratios))
     assert len(ratios) > 100
     assert np.mean([1 / 3 < ratio / speed < 3 for ratio in ratios]) >= 0.9
-    assert set(sums) == {"plane", "fixed", "softmax", "gram", "fresh", "wide"}
+    assert set(sums) == {"plane", "few", "fixed", "softmax", "gram", "fresh", "wide"}
     for family, pairs in sums.items():
         expected, seconds = np.sum(pairs, axis=0)
         assert 1 / 3 < expected / seconds / speed < 3, family

@@ -22,6 +22,7 @@ SIZES = (1, 2, 3, 5, 16, 32)
 ONE_OF_EACH = {  # by what the kernels do differently
     "fixed set, ReLU": {"n_hidden": 3, "n_samples": 90},
     "fixed set, softmax": {"arch": "unembed", "task": "classify_soft"},
+    "few samples": {"n_hidden": 2},
     "points in a plane": {"n_hidden": 2, "n_samples": 130},
     "Gram matrices": {"arch": "mlp"},
     "Gram matrices, |x'|": {"arch": "abs_output"},

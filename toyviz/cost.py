@@ -207,7 +207,11 @@ def _family(experiment: Experiment) -> str:
         return "wide" if m <= 1024 else "reference"
     if not relu:
         return "gram"
-    return "plane" if m <= 2 and sparse and (experiment.training_size or 0) >= 80 else "fixed"
+    if m > 2:
+        return "fixed"
+    if (experiment.training_size or 0) < 80:
+        return "few"
+    return "plane" if sparse else "fixed"
 
 
 def _start_seconds(experiment: Experiment, s: _Sizes) -> float:
@@ -228,6 +232,8 @@ def _step_seconds(experiment: Experiment, s: _Sizes) -> float:
     if s.family == "plane":  # few outputs are ever computed: the fewer, the sparser the samples
         computed = min(1, 100 * experiment.feature_probability)
         return 3e-6 + 1.0e-10 * computed * cells + 5.7e-9 * s.entries + 3.9e-8 * s.n_outputs
+    if s.family == "few":
+        return 5e-6 + 3.4e-10 * cells + 3.3e-10 * s.entries + 7e-10 * s.parameters
     if s.family == "fixed":
         return 5e-6 + cells * (4.5e-10 + 9.5e-11 * s.m) + 3.3e-10 * s.entries * padded + 2e-10 * s.parameters
     if s.family == "softmax":

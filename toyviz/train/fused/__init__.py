@@ -66,5 +66,8 @@ def _family(experiment: Experiment) -> str | None:
         return "wide" if m <= MOST_WIDE else None
     if not arch.output_relu:
         return "gram"
-    many = sparse and (experiment.training_size or 0) >= MANY_SAMPLES
-    return "plane" if many and m <= 2 else "fixed"
+    if m > 2:
+        return "fixed"
+    if (experiment.training_size or 0) < MANY_SAMPLES:
+        return "few"
+    return "plane" if sparse else "fixed"

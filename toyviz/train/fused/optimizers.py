@@ -7,7 +7,20 @@ import numpy as np
 from toyviz.experiment import Experiment
 from toyviz.schedules import learning_rates
 from toyviz.train.fused.compiled import part
-from toyviz.train.fused.simd import LANES, add, div, drop_below, fma, load, mul, splat, sqrt, store
+from toyviz.train.fused.simd import (
+    LANES,
+    absolute,
+    add,
+    div,
+    drop_below,
+    fma,
+    load,
+    mul,
+    positive_bits,
+    splat,
+    sqrt,
+    store,
+)
 
 BETA1, BETA2, EPS, MOMENTUM = np.float32(0.9), np.float32(0.999), np.float32(1e-8), np.float32(0.9)
 REST1, REST2 = np.float32(1 - 0.9), np.float32(1 - 0.999)  # 1 - BETA2 in single precision is off by 5e-5
@@ -48,10 +61,12 @@ def update(adamw, parameters, gradient, first, second, coefficients):
             g = drop_below(load(gradient, i), tiny_gradient)
             m = drop_below(fma(g, rest1, mul(load(first, i), beta1)), tiny)
             v = drop_below(fma(mul(g, g), rest2, mul(load(second, i), beta2)), tiny)
-            move = div(m, fma(sqrt(v), c, eps))
+            p = mul(load(parameters, i), a)
+            if positive_bits(absolute(m)):  # else nothing moves, as of outputs that are never positive
+                p = fma(div(m, fma(sqrt(v), c, eps)), minus, p)
             store(first, i, m)
             store(second, i, v)
-            store(parameters, i, drop_below(fma(move, minus, mul(load(parameters, i), a)), tiny))
+            store(parameters, i, drop_below(p, tiny))
     else:
         momentum, minus = splat(MOMENTUM), splat(-coefficients[0])
         for i in range(0, parameters.size, LANES):
