@@ -17,26 +17,32 @@ from toyviz.train.fused.optimizers import update
 from toyviz.train.fused.simd import (
     LANES,
     add,
+    count_bits,
+    div,
     fma,
+    get,
     load,
+    lowest_bit,
+    maximum,
     mul,
     padded,
+    positive_bits,
     relu,
     splat,
     spread,
+    sqrt,
     store,
     sub,
     total,
     where_positive,
 )
+from toyviz.train.fused.splitmix import GAMMA, features, following, states
 from toyviz.train.fused.storage import Flat, apart, in_training
 
-CHUNK = 4 * LANES  # samples drawn at a time
+CHUNK = 4 * LANES  # samples computed at a time
 BLOCK_FLOATS = 2**16  # of X in a block: with the errors beside it, half a second-level cache
 WORTH_MOVING = 0.8  # moving samples together costs more than it saves where most are active
-GAMMA, MIX1, MIX2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-SHIFTS = np.uint64(30), np.uint64(27), np.uint64(31)
-VALUE_BITS, VALUE_MASK, VALUE_UNIT = np.uint64(24), np.uint64(0xFFFFFF), np.float32(2.0**-24)
+SMALLEST = np.float32(2.0**-24)  # value of a feature that is not 0
 
 
 class Network(NamedTuple):
@@ -80,8 +86,6 @@ class Network(NamedTuple):
     hidden: np.ndarray  # (pairs, wide)
     hidden_gradient: np.ndarray
     scaled: np.ndarray  # (pairs + 1, n_outputs): V and b2, scaled
-    sums: np.ndarray  # (CHUNK,)
-    places: np.ndarray  # (CHUNK + 1,)
 
 
 def network(experiment: Experiment, flat: Flat) -> Network:
@@ -115,8 +119,6 @@ def network(experiment: Experiment, flat: Flat) -> Network:
         hidden=np.zeros(m * wide, np.float32),
         hidden_gradient=np.zeros(m * wide, np.float32),
         scaled=np.zeros((m + 1) * n_outputs, np.float32),
-        sums=np.zeros(CHUNK, np.float32),
-        places=np.zeros(CHUNK + 1, np.uint32),
     )
 
 
@@ -125,18 +127,11 @@ def advance(net, first, last, losses):
     """Take steps first ... last - 1; losses receives the loss before each."""
     for step in range(first, last):
         prepare(net)
-        filled, empty, loss = np.int64(0), np.int64(0), 0.0  # a plain 0 would be a type of its own
-        for sample in range(0, net.batch, CHUNK):
-            drawn = min(CHUNK, net.batch - sample)
-            draw(net, step, sample, drawn, filled)
-            kept = keep_active(net, drawn, filled)
-            filled, empty = filled + kept, empty + drawn - kept
-            if filled > net.wide - CHUNK or sample + CHUNK >= net.batch:
-                count = -(-filled // CHUNK) * CHUNK
-                clear(net, filled, count)
-                empty -= count - filled  # the block is filled up with empty samples
-                loss += learn(net, count)
-                filled = 0
+        sample, empty, loss = np.int64(0), np.int64(net.batch), 0.0  # a plain 0 would be a type of its own
+        while sample < net.batch:
+            sample, count = draw(net, step, sample)
+            empty -= count  # a block is filled up with empty samples
+            loss += learn(net, count)
         loss += empty * learn_empty(net, empty)
         losses[step - first] = loss / net.batch
         update(net.adamw, net.parameters, net.gradient, net.first, net.second, net.coefficients[step])
@@ -155,79 +150,65 @@ def prepare(net):
 
 
 @part
-def draw(net, step, sample, drawn, at):
-    """Features of samples sample ... sample + drawn - 1 of this step's batch, to columns at ... of X."""
-    features = np.uint64(net.features)
-    cell = np.uint64(step) * np.uint64(net.batch) * features + np.uint64(sample) * features
-    stride, below = features * GAMMA, net.below
-    place = -1  # in its group, from 0
+def draw(net, step, sample):
+    """Fill the block with samples of this step's batch, from `sample` on; the next one, and how many to compute.
+
+    Whole vectors are drawn, so what lies beyond the last sample is overwritten or cleared.
+    """
+    X, n, wide, filled = net.X, np.uint64(net.features), net.wide, np.int64(0)
+    while sample < net.batch and filled <= wide - CHUNK - LANES:
+        cell = (np.uint64(step) * np.uint64(net.batch) + np.uint64(sample)) * n
+        z = states(net.start + cell * GAMMA, n * GAMMA)
+        active = draw_vector(X, filled, wide, net.features, z, net.below, net.group, net.apart, net.normalize)
+        filled += keep_active(X, filled, wide, net.features, active, min(LANES, net.batch - sample))
+        sample += LANES
+    count = -(-filled // CHUNK) * CHUNK
     for i in range(net.features):
-        z0 = net.start + (cell + np.uint64(i) + np.uint64(1)) * GAMMA
-        row = net.X[i * net.wide + at : i * net.wide + at + drawn]
-        place = place + 1 if place + 1 < net.group else 0
-        if place == 0:
-            for s in range(drawn):
-                z = mixed(z0 + np.uint64(s) * stride)
-                value = valued(z)
-                row[s] = value if (z >> VALUE_BITS) < below else np.float32(0)
-            continue
-        first, skipped = z0 - np.uint64(place) * GAMMA, np.uint64(place) * net.apart
-        for s in range(drawn):
-            ahead = np.uint64(s) * stride
-            chance = (mixed(first + ahead) >> VALUE_BITS) - skipped  # below 0 is far beyond
-            value = valued(mixed(z0 + ahead))
-            row[s] = value if chance < below else np.float32(0)
+        X[i * wide + filled : i * wide + count] = 0
+    return sample, count
 
 
 @part
-def mixed(z):
-    """The number of SplitMix64 that a state gives."""
-    z = (z ^ (z >> SHIFTS[0])) * MIX1
-    z = (z ^ (z >> SHIFTS[1])) * MIX2
-    return z ^ (z >> SHIFTS[2])
-
-
-@part
-def valued(z):
-    """The value of a feature that is active, from 0 to 1: the lower bits."""
-    return np.float32(np.int32(z & VALUE_MASK)) * VALUE_UNIT
-
-
-@part
-def keep_active(net, drawn, at):
-    """Move the samples with an active feature to the front where many have none; how many there are to compute."""
-    sums, X, wide = net.sums, net.X, net.wide
-    for s in range(0, CHUNK, LANES):
-        squares = splat(np.float32(0))
-        for i in range(net.features):
-            x = load(X, i * wide + at + s)
+def draw_vector(X, at, wide, n, z, below, group, apart, normalize):
+    """Features of one vector of samples to columns at ... of X; bit s is set where sample s has an active one."""
+    squares = splat(np.float32(0))
+    if group == 1:
+        for i in range(n):
+            z = following(z)
+            x = features(z, z, np.uint64(0), below)
             squares = fma(x, x, squares)
-        store(sums, s, squares)
-    if net.normalize:
-        for s in range(drawn):
-            sums[s] = 1 / np.sqrt(sums[s]) if sums[s] > 0 else np.float32(0)
-        for i in range(net.features):
-            row = X[i * wide + at : i * wide + at + drawn]
-            for s in range(drawn):
-                row[s] *= sums[s]
-    kept, places = 0, net.places
-    for s in range(drawn):
-        places[kept] = s
-        kept += 1 if sums[s] > 0 else 0
-    if kept > WORTH_MOVING * drawn:
-        return drawn
-    for i in range(net.features):
-        row = X[i * wide + at : i * wide + at + drawn]
-        for s in range(kept):
-            row[s] = row[places[s]]
-    return kept
+            store(X, i * wide + at, x)
+    else:
+        for first in range(0, n, group):
+            deciding = following(z)
+            for place in range(group):
+                z, skipped = following(z), np.uint64(place) * apart
+                x = features(z, deciding, skipped, skipped + below)
+                squares = fma(x, x, squares)
+                store(X, (first + place) * wide + at, x)
+    if normalize:
+        length = maximum(sqrt(squares), splat(SMALLEST))
+        for i in range(n):
+            store(X, i * wide + at, div(load(X, i * wide + at), length))
+    return positive_bits(squares)
 
 
 @part
-def clear(net, filled, count):
-    """Make columns filled ... count - 1 of X empty samples."""
-    for i in range(net.features):
-        net.X[i * net.wide + filled : i * net.wide + count] = 0
+def keep_active(X, at, wide, n, active, drawn):
+    """Move the samples with an active feature to the front where many have none; how many there are to compute."""
+    if drawn < LANES:
+        active &= (np.uint64(1) << np.uint64(drawn)) - np.uint64(1)
+    kept = count_bits(active)
+    if kept > WORTH_MOVING * drawn:
+        return np.int64(drawn)
+    to = at
+    while active:
+        s = at + lowest_bit(active)
+        active &= active - np.uint64(1)
+        for i in range(n):
+            X[i * wide + to] = get(X, i * wide + s)
+        to += 1
+    return kept
 
 
 @part

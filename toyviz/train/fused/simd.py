@@ -21,7 +21,7 @@ from toyviz.train.fused.compiled import has
 LANES = 16 if has("avx512f") else 8
 
 
-class _Vector(types.Type):
+class Vector(types.Type):
     """`lanes` numbers of one scalar type."""
 
     def __init__(self, scalar: Any, element: Any, lanes: int) -> None:
@@ -30,17 +30,18 @@ class _Vector(types.Type):
         super().__init__(f"{lanes} {scalar}")
 
 
-@register_model(_Vector)
+@register_model(Vector)
 class _VectorModel(models.PrimitiveModel):
-    def __init__(self, manager: Any, kind: _Vector) -> None:
+    def __init__(self, manager: Any, kind: Vector) -> None:
         super().__init__(manager, kind, kind.vector)
 
 
 _KINDS = {
-    (scalar, lanes): _Vector(scalar, element, lanes)
+    (scalar, lanes): Vector(scalar, element, lanes)
     for scalar, element in ((types.float32, ir.FloatType()), (types.float64, ir.DoubleType()))
     for lanes in (4, LANES)
 }
+VECTOR = _KINDS[types.float32, LANES]
 
 
 def padded(size: int, to: int = LANES) -> int:
@@ -57,7 +58,7 @@ def _operation(build: Callable[..., Any]) -> Callable[[Any, Any, Any, Any], Any]
     return generate
 
 
-def _call(builder: Any, name: str, returns: Any, *values: Any, **options: Any) -> Any:
+def call(builder: Any, name: str, returns: Any, *values: Any, **options: Any) -> Any:
     vector = values[-1].type
     kind = ir.FunctionType(returns, [value.type for value in values])
     name = f"llvm.{name}.v{vector.count}{'f32' if vector.element == ir.FloatType() else 'f64'}"
@@ -77,17 +78,17 @@ def _load(array: Any, lanes: int) -> Any:
     vector = _KINDS[array.dtype, lanes]
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        address = _address(context, builder, signature.args[0], *values)
+        address = address_of(context, builder, signature.args[0], *values)
         return builder.load(builder.bitcast(address, vector.vector.as_pointer()), align=4)
 
     return vector(array, types.intp), generate
 
 
-def _address(context: Any, builder: Any, kind: Any, array: Any, offset: Any) -> Any:
+def address_of(context: Any, builder: Any, kind: Any, array: Any, offset: Any) -> Any:
     return builder.gep(cgutils.create_struct_proxy(kind)(context, builder, value=array).data, [offset])
 
 
-def _repeat(builder: Any, value: Any, lanes: int) -> Any:
+def repeat(builder: Any, value: Any, lanes: int) -> Any:
     nothing = ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined)
     one = builder.insert_element(nothing, value, ir.Constant(ir.IntType(32), 0))
     return builder.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes))
@@ -95,7 +96,7 @@ def _repeat(builder: Any, value: Any, lanes: int) -> Any:
 
 def _spread(array: Any, lanes: int) -> Any:
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return _repeat(builder, builder.load(_address(context, builder, signature.args[0], *values)), lanes)
+        return repeat(builder, builder.load(address_of(context, builder, signature.args[0], *values)), lanes)
 
     return _KINDS[array.dtype, lanes](array, types.intp), generate
 
@@ -117,7 +118,7 @@ def get(typingctx: Any, array: Any, offset: Any) -> Any:
     """array[offset], without a look whether the offset is negative and counts from the end."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return builder.load(_address(context, builder, signature.args[0], *values))
+        return builder.load(address_of(context, builder, signature.args[0], *values))
 
     return array.dtype(array, types.intp), generate
 
@@ -127,7 +128,7 @@ def store(typingctx: Any, array: Any, offset: Any, value: Any) -> Any:
     """Write a vector to array[offset] and on."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        address = _address(context, builder, signature.args[0], *values[:2])
+        address = address_of(context, builder, signature.args[0], *values[:2])
         builder.store(values[2], builder.bitcast(address, values[2].type.as_pointer()), align=4)
         return context.get_dummy_value()
 
@@ -139,7 +140,7 @@ def add_at(typingctx: Any, array: Any, offset: Any, value: Any) -> Any:
     """Add one number to array[offset], without a look whether the offset is negative."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        address = _address(context, builder, signature.args[0], *values[:2])
+        address = address_of(context, builder, signature.args[0], *values[:2])
         builder.store(builder.fadd(builder.load(address), values[2]), address)
         return context.get_dummy_value()
 
@@ -149,13 +150,13 @@ def add_at(typingctx: Any, array: Any, offset: Any, value: Any) -> Any:
 @intrinsic
 def splat(typingctx: Any, value: Any) -> Any:
     """One number in every lane."""
-    return _KINDS[value, LANES](value), _operation(lambda builder, value: _repeat(builder, value, LANES))
+    return _KINDS[value, LANES](value), _operation(lambda builder, value: repeat(builder, value, LANES))
 
 
 @intrinsic
 def splat4(typingctx: Any, value: Any) -> Any:
     """One number, four times."""
-    return _KINDS[value, 4](value), _operation(lambda builder, value: _repeat(builder, value, 4))
+    return _KINDS[value, 4](value), _operation(lambda builder, value: repeat(builder, value, 4))
 
 
 @intrinsic
@@ -197,13 +198,13 @@ def div(typingctx: Any, a: Any, b: Any) -> Any:
 @intrinsic
 def fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
     """a b + c, rounded once where the processor can"""
-    return a(a, a, a), _operation(lambda builder, a, b, c: _call(builder, "fmuladd", a.type, a, b, c))
+    return a(a, a, a), _operation(lambda builder, a, b, c: call(builder, "fmuladd", a.type, a, b, c))
 
 
 @intrinsic
 def sqrt(typingctx: Any, a: Any) -> Any:
     """The square root of each."""
-    return a(a), _operation(lambda builder, a: _call(builder, "sqrt", a.type, a))
+    return a(a), _operation(lambda builder, a: call(builder, "sqrt", a.type, a))
 
 
 @intrinsic
@@ -251,7 +252,7 @@ def fma_where_positive(typingctx: Any, condition: Any, a: Any, b: Any, c: Any) -
     """a b + c where condition > 0, else c"""
 
     def build(builder: Any, condition: Any, a: Any, b: Any, c: Any) -> Any:
-        return builder.select(_not_positive(builder, condition), c, _call(builder, "fmuladd", a.type, a, b, c))
+        return builder.select(_not_positive(builder, condition), c, call(builder, "fmuladd", a.type, a, b, c))
 
     return a(a, a, a, a), _operation(build)
 
@@ -259,7 +260,7 @@ def fma_where_positive(typingctx: Any, condition: Any, a: Any, b: Any, c: Any) -
 @intrinsic
 def absolute(typingctx: Any, a: Any) -> Any:
     """|a|"""
-    return a(a), _operation(lambda builder, a: _call(builder, "fabs", a.type, a))
+    return a(a), _operation(lambda builder, a: call(builder, "fabs", a.type, a))
 
 
 @intrinsic
@@ -302,7 +303,7 @@ def drop_below(typingctx: Any, a: Any, least: Any) -> Any:
     """a where |a| >= least, else 0: keeps denormal numbers, which are slow, out of sums."""
 
     def build(builder: Any, a: Any, least: Any) -> Any:
-        small = builder.fcmp_ordered("<", _call(builder, "fabs", a.type, a), least)
+        small = builder.fcmp_ordered("<", call(builder, "fabs", a.type, a), least)
         return builder.select(small, _full(0, a), a)
 
     return a(a, a), _operation(build)
@@ -314,7 +315,7 @@ def total(typingctx: Any, a: Any) -> Any:
 
     def build(builder: Any, a: Any) -> Any:
         start = ir.Constant(a.type.element, -0.0)
-        return _call(builder, "vector.reduce.fadd", a.type.element, start, a, fastmath=("reassoc",))
+        return call(builder, "vector.reduce.fadd", a.type.element, start, a, fastmath=("reassoc",))
 
     return a.scalar(a), _operation(build)
 
@@ -322,7 +323,7 @@ def total(typingctx: Any, a: Any) -> Any:
 @intrinsic
 def largest(typingctx: Any, a: Any) -> Any:
     """The largest of all lanes."""
-    return a.scalar(a), _operation(lambda builder, a: _call(builder, "vector.reduce.fmax", a.type.element, a))
+    return a.scalar(a), _operation(lambda builder, a: call(builder, "vector.reduce.fmax", a.type.element, a))
 
 
 @intrinsic
@@ -339,7 +340,7 @@ def exp2(typingctx: Any, a: Any) -> Any:
         f = builder.fsub(a, builder.fsub(shifted, shifter))
         result = _full(_EXP2[-1], a)
         for coefficient in reversed(_EXP2[:-1]):
-            result = _call(builder, "fmuladd", a.type, result, f, _full(coefficient, a))
+            result = call(builder, "fmuladd", a.type, result, f, _full(coefficient, a))
         ints = ir.VectorType(ir.IntType(32), a.type.count)
         exponent = builder.shl(builder.bitcast(shifted, ints), ir.Constant(ints, [23] * a.type.count))
         return builder.bitcast(builder.add(builder.bitcast(result, ints), exponent), a.type)

@@ -31,10 +31,12 @@ from toyviz.train.fused.simd import (
     sub,
     total,
     where_positive,
+    widen,
 )
 from toyviz.train.fused.storage import WIDE, Flat, Rows, in_training, rows
+from toyviz.train.fused.tiles import ROWS, add_tile
 
-BLOCK = 64  # samples whose outputs are held at a time
+BLOCK = 128  # samples whose outputs are held at a time
 DEPTH = 128  # rows of a matrix product's panel
 
 
@@ -153,66 +155,46 @@ def advance(net, first, last, losses):
 
 
 @part
-def product(out, to, wide, a, at, down, along, b, start, height, depth, panel):
-    """Add a b to out, (height, wide) = (height, depth) (depth, wide).
+def product(keep, out, to, wide, a, at, down, along, b, start, height, depth, panel):
+    """out = a b, (height, wide) = (height, depth) (depth, wide), added to what is there if `keep`.
 
     out starts at `to` and b at `start`, both with rows of `wide`; a[i, k] lies at at + i down + k along.
     """
     for j in range(0, wide, WIDE):
-        add_columns(out, to + j, wide, a, at, down, along, b, start + j, height, depth, panel)
+        columns(keep, out, to + j, wide, a, at, down, along, b, start + j, height, depth, panel)
 
 
 @part
 def squares(out, a, height, row, panel):
     """out = a^T a, (row, row), for a (height, row): half of it, and its mirror image."""
     zero, one = np.int64(0), np.int64(1)
-    out[:] = 0
     for j in range(0, row, WIDE):
-        add_columns(out, j, row, a, zero, one, row, a, j, j + WIDE, height, panel)
+        columns(False, out, j, row, a, zero, one, row, a, j, j + WIDE, height, panel)
     for i in range(row):
         for j in range(i):
             out[i * row + j] = out[j * row + i]
 
 
 @part
-def add_columns(out, to, wide, a, at, down, along, b, start, height, depth, panel):
-    """Add a b to out, as product does, in the first WIDE columns from `to` and `start` on."""
+def columns(keep, out, to, wide, a, at, down, along, b, start, height, depth, panel):
+    """What product does, in the first WIDE columns from `to` and `start` on."""
     for first in range(0, depth, DEPTH):
-        last = min(first + DEPTH, depth)
-        for k in range(first, last):  # side by side in `panel`, these columns of b stay in the first-level cache
-            store(panel, (k - first) * WIDE, load(b, start + k * wide))
-            store(panel, (k - first) * WIDE + LANES, load(b, start + k * wide + LANES))
-        whole = height // 4 * 4
-        for i in range(0, whole, 4):
-            o = to + i * wide
-            p0, q0 = load(out, o), load(out, o + LANES)
-            p1, q1 = load(out, o + wide), load(out, o + wide + LANES)
-            p2, q2 = load(out, o + 2 * wide), load(out, o + 2 * wide + LANES)
-            p3, q3 = load(out, o + 3 * wide), load(out, o + 3 * wide + LANES)
-            of = at + i * down + first * along
-            for k in range(0, (last - first) * WIDE, WIDE):
-                x, y = load(panel, k), load(panel, k + LANES)
-                a0, a1, a2, a3 = spread(a, of), spread(a, of + down), spread(a, of + 2 * down), spread(a, of + 3 * down)
-                p0, p1, p2, p3 = fma(a0, x, p0), fma(a1, x, p1), fma(a2, x, p2), fma(a3, x, p3)
-                q0, q1, q2, q3 = fma(a0, y, q0), fma(a1, y, q1), fma(a2, y, q2), fma(a3, y, q3)
-                of += along
-            store(out, o, p0)
-            store(out, o + LANES, q0)
-            store(out, o + wide, p1)
-            store(out, o + wide + LANES, q1)
-            store(out, o + 2 * wide, p2)
-            store(out, o + 2 * wide + LANES, q2)
-            store(out, o + 3 * wide, p3)
-            store(out, o + 3 * wide + LANES, q3)
-        for i in range(whole, height):
-            o = to + i * wide
-            p0, q0 = load(out, o), load(out, o + LANES)
-            of = at + i * down + first * along
-            for k in range(0, (last - first) * WIDE, WIDE):
-                p0, q0 = fma(spread(a, of), load(panel, k), p0), fma(spread(a, of), load(panel, k + LANES), q0)
-                of += along
-            store(out, o, p0)
-            store(out, o + LANES, q0)
+        size, of = min(DEPTH, depth - first), at + first * along
+        for k in range(size):  # side by side in `panel`, these columns of b stay in the first-level cache
+            place = start + (first + k) * wide
+            store(panel, k * WIDE, load(b, place))
+            store(panel, k * WIDE + LANES, load(b, place + LANES))
+        strides, i = (down, along), 0
+        while i + ROWS <= height:
+            add_tile(ROWS, out, to + i * wide, wide, a, of + i * down, strides, panel, (size, keep))
+            i += ROWS
+        while i + 4 <= height:
+            add_tile(4, out, to + i * wide, wide, a, of + i * down, strides, panel, (size, keep))
+            i += 4
+        while i < height:
+            add_tile(1, out, to + i * wide, wide, a, of + i * down, strides, panel, (size, keep))
+            i += 1
+        keep = True
 
 
 @part
@@ -222,9 +204,8 @@ def prepare(net):
     net.gradient[:] = 0
     net.columns_gradient[:] = 0
     if net.embedded:
-        net.columns[:] = 0
         E, inputs = net.embedding, net.n_inputs
-        product(net.columns, zero, row, E, zero, inputs, one, p, net.W1, net.used.size, inputs, net.panel)
+        product(False, net.columns, zero, row, E, zero, inputs, one, p, net.W1, net.used.size, inputs, net.panel)
     else:
         for c in range(net.used.size):
             at = net.W1 + net.used[c] * row
@@ -244,10 +225,21 @@ def learn_by_sums(net):
     zero, one, samples = np.int64(0), np.int64(1), np.float32(net.n_samples)
     squares(net.weights, W2, net.n_outputs, row, net.panel)
     squares(net.squares, net.hidden, net.n_samples, row, net.panel)
-    product(g, net.V, row, W2, zero, row, one, net.squares, zero, net.n_outputs, row, net.panel)
-    net.hidden_gradient[:] = 0
+    product(False, g, net.V, row, W2, zero, row, one, net.squares, zero, net.n_outputs, row, net.panel)
     product(
-        net.hidden_gradient, zero, row, net.hidden, zero, row, one, net.weights, zero, net.n_samples, row, net.panel
+        False,
+        net.hidden_gradient,
+        zero,
+        row,
+        net.hidden,
+        zero,
+        row,
+        one,
+        net.weights,
+        zero,
+        net.n_samples,
+        row,
+        net.panel,
     )
     start, column, value = net.sparse_targets
     loss = net.square_sum
@@ -258,7 +250,7 @@ def learn_by_sums(net):
         by_bias = splat(np.float32(0))
         for i in range(net.n_outputs):
             by_bias = fma(spread(bias, i), load(W2, i * row + lane), by_bias)
-        hidden_sum = splat(np.float32(0))
+        hidden_sum, losses = splat(np.float32(0)), widen(splat(np.float32(0)))
         for t in range(net.n_samples):
             at = t * row + lane
             h, reached = load(net.hidden, at), splat(np.float32(0))
@@ -269,8 +261,9 @@ def learn_by_sums(net):
                 store(g, net.V + i, sub(load(g, net.V + i), mul(x, h)))
             rest = sub(by_bias, reached)
             d = add(load(net.hidden_gradient, at), rest)
-            loss += total(mul(h, add(d, rest)))
+            losses = add(losses, widen(mul(h, add(d, rest))))
             store(net.hidden_gradient, at, d)
+        loss += total(losses)
         for i in range(net.n_outputs):
             at = net.V + i * row + lane
             store(g, at, fma(spread(bias, i), hidden_sum, load(g, at)))
@@ -286,12 +279,10 @@ def learn_by_samples(net):
     for k in range(row):
         for i in range(net.n_outputs):
             net.turned[k * wide + i] = net.scaled[i * row + k]
-    net.hidden_gradient[:] = 0
     loss = 0.0
     for t in range(0, net.n_samples, BLOCK):
         height, at = min(BLOCK, net.n_samples - t), t * row
-        error[:] = 0
-        product(error, zero, wide, net.hidden, at, row, one, net.turned, zero, height, row, net.panel)
+        product(False, error, zero, wide, net.hidden, at, row, one, net.turned, zero, height, row, net.panel)
         for i in range(0, wide, LANES):
             bias, squared, gradient = load(net.scaled_bias, i), splat(np.float32(0)), load(g, net.b2 + i)
             for s in range(height):
@@ -304,9 +295,21 @@ def learn_by_samples(net):
                 store(error, s * wide + i, d)
             store(g, net.b2 + i, gradient)
             loss += total(squared)
-        product(g, net.V, row, error, zero, one, wide, net.hidden, at, net.n_outputs, height, net.panel)
+        product(t > 0, g, net.V, row, error, zero, one, wide, net.hidden, at, net.n_outputs, height, net.panel)
         product(
-            net.hidden_gradient, at, row, error, zero, wide, one, net.scaled, zero, height, net.n_outputs, net.panel
+            False,
+            net.hidden_gradient,
+            at,
+            row,
+            error,
+            zero,
+            wide,
+            one,
+            net.scaled,
+            zero,
+            height,
+            net.n_outputs,
+            net.panel,
         )
     return loss
 
@@ -335,7 +338,7 @@ def learn_inputs(net):
     )
     if net.embedded:
         zero, one, inputs, columns = np.int64(0), np.int64(1), net.n_inputs, net.columns_gradient
-        product(g, net.W1, row, net.embedding, zero, one, inputs, columns, zero, inputs, net.used.size, net.panel)
+        product(True, g, net.W1, row, net.embedding, zero, one, inputs, columns, zero, inputs, net.used.size, net.panel)
     else:
         for c in range(net.used.size):
             at = net.W1 + net.used[c] * row
