@@ -40,14 +40,22 @@ _config: Any = numba.config
 if not _config.CACHE_DIR:  # NUMBA_CACHE_DIR of the environment comes first
     _config.CACHE_DIR = str(_HERE / "__pycache__" / f"kernels-{_PROCESSOR}-{_digest()}")
 
-# A function that only compiled code calls: spared what Python would need to call it.
-_PART: dict[str, Any] = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+# A function that only compiled code calls: spared what Python would need to call it, and copied to where it is called,
+# since to hand over a network of fifty arrays takes as long as the work itself. Nor may a division by zero raise: where
+# it may, the references of all these arrays are counted at each call.
+_PART: dict[str, Any] = {
+    "nogil": True,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+    "forceinline": True,
+    "error_model": "numpy",
+}
 part: Callable[[Any], Any] = njit(**_PART)
 
 
 def kernel(function: Any) -> Any:
     """A function that Python calls: compiled at its first call, without the interpreter's lock, and kept on disk."""
     try:
-        return njit(nogil=True, cache=True)(function)
+        return njit(nogil=True, error_model="numpy", cache=True)(function)
     except RuntimeError:  # no folder can be written
-        return njit(nogil=True)(function)
+        return njit(nogil=True, error_model="numpy")(function)

@@ -28,6 +28,7 @@ from toyviz.train.fused.simd import (
     lowest_bit,
     maximum,
     mul,
+    nonzero_bits,
     padded,
     positive_bits,
     relu,
@@ -37,10 +38,10 @@ from toyviz.train.fused.simd import (
     sub,
     total,
 )
-from toyviz.train.fused.storage import WIDE, Flat, Rows, apart, in_training, joined, rearranged, rows
+from toyviz.train.fused.storage import WIDE, Flat, Rows, apart, in_training, joined, rearranged, rows, zeros
 
 FAR = np.float32(-1e30)  # an output no ReLU passes and no softmax sees
-FEW = 8  # outputs to one that is positive: where they are fewer, they are passed back one by one
+FEW = 8  # errors to one that is not zero: where they are fewer, they are passed back one by one
 LOG2_E, LN_2 = np.float32(np.log2(np.e)), np.float32(np.log(2))
 
 
@@ -86,7 +87,11 @@ class Network(NamedTuple):
     hidden_gradient: np.ndarray
     scaled: np.ndarray  # (pairs + 1, n_outputs): V and b2, scaled
     error: np.ndarray  # (4, n_outputs)
-    positive: np.ndarray  # (4, n_outputs / 64) bits
+    tops: np.ndarray  # (4,) of four samples: the largest output ...
+    sums: np.ndarray  # (4,) ... and the sum of the exponentials
+    factor: np.ndarray  # (4,) of four samples: error times this is the gradient of the outputs
+    active: np.ndarray  # where the vectors of outputs begin whose errors are not zero, first of all
+    bits: np.ndarray  # of each of these vectors: which of its 4 x LANES errors are not zero
     rows: np.ndarray  # V by outputs, (n_outputs, row), if `few`
     rows_gradient: np.ndarray
 
@@ -127,15 +132,19 @@ def network(experiment: Experiment, flat: Flat) -> Network:
         shift=shift,
         gradient_scale=gradient_scale,
         hidden_scale=np.float32((np.log(2) if softmax else 2) / n_samples),
-        columns=np.zeros(len(used) * row, np.float32),
-        columns_gradient=np.zeros(len(used) * row, np.float32),
-        hidden=np.zeros(len(weights) * row, np.float32),
-        hidden_gradient=np.zeros(len(weights) * row, np.float32),
-        scaled=np.zeros((padded(experiment.n_hidden, 2) + 1) * n_outputs, np.float32),
-        error=np.zeros(4 * n_outputs, np.float32),
-        positive=np.zeros(4 * -(-n_outputs // 64), np.uint64),
-        rows=np.zeros(n_outputs * row if few else 0, np.float32),
-        rows_gradient=np.zeros(n_outputs * row if few else 0, np.float32),
+        columns=zeros(len(used) * row),
+        columns_gradient=zeros(len(used) * row),
+        hidden=zeros(len(weights) * row),
+        hidden_gradient=zeros(len(weights) * row),
+        scaled=zeros((padded(experiment.n_hidden, 2) + 1) * n_outputs),
+        error=zeros(4 * n_outputs),
+        tops=np.zeros(4, np.float32),
+        sums=np.zeros(4, np.float32),
+        factor=np.ones(4, np.float32),
+        active=np.arange(0, n_outputs, LANES),
+        bits=np.zeros(n_outputs // LANES, np.uint64),
+        rows=zeros(n_outputs * row if few else 0),
+        rows_gradient=zeros(n_outputs * row if few else 0),
     )
 
 
@@ -169,17 +178,17 @@ def advance(net, first, last, losses):
         sparse.see(net.inputs, net.columns, net.parameters, net.b1, net.hidden_relu, net.hidden, net.row)
         loss = 0.0
         for t in range(0, net.n_samples, 4):
+            count = net.active.size
             if net.softmax:
                 loss += softmax_errors(net, t)
-                backward_first(net, t)
             else:
+                count = relu_outputs(net, t)
                 loss += relu_errors(net, t)
-                if net.few and few_errors(net):
-                    loss += backward_few(net, t)
+                if net.few and few_errors(net, count):
+                    loss += backward_few(net, t, count)
                     continue
-                loss += backward_first(net, t)
-            for k in range(2, net.pairs, 2):
-                backward_pair(net, t, k)
+            for k in range(0, net.pairs, 2):
+                loss += backward(net, t, k, count)
         learn_inputs(net)
         losses[step - first] = loss / net.n_samples
         update(net.adamw, net.parameters, net.gradient, net.first, net.second, net.coefficients[step])
@@ -229,26 +238,34 @@ def outputs(net, t, i):
 
 
 @part
-def relu_errors(net, t):
-    """error = ReLU(output) - target where the output is positive, else 0; the loss of the targets out of reach."""
-    n, error = net.n_outputs, net.error
-    net.positive[:] = 0
+def relu_outputs(net, t):
+    """error = ReLU(output); how many vectors of outputs are positive somewhere: these are listed in `active`."""
+    n, error, count = net.n_outputs, net.error, 0
     for j in range(0, n, WIDE):
         i = min(j, n - WIDE)  # the last may overlap the one before
         a0, b0, a1, b1, a2, b2, a3, b3 = outputs(net, t, i)
-        if net.few:
-            note_positive(net, j, i, a0, b0, 0)
-            note_positive(net, j, i, a1, b1, 1)
-            note_positive(net, j, i, a2, b2, 2)
-            note_positive(net, j, i, a3, b3, 3)
-        store(error, i, relu(a0))
-        store(error, i + LANES, relu(b0))
-        store(error, n + i, relu(a1))
-        store(error, n + i + LANES, relu(b1))
-        store(error, 2 * n + i, relu(a2))
-        store(error, 2 * n + i + LANES, relu(b2))
-        store(error, 3 * n + i, relu(a3))
-        store(error, 3 * n + i + LANES, relu(b3))
+        a0, a1, a2, a3 = relu(a0), relu(a1), relu(a2), relu(a3)
+        b0, b1, b2, b3 = relu(b0), relu(b1), relu(b2), relu(b3)
+        store(error, i, a0)
+        store(error, i + LANES, b0)
+        store(error, n + i, a1)
+        store(error, n + i + LANES, b1)
+        store(error, 2 * n + i, a2)
+        store(error, 2 * n + i + LANES, b2)
+        store(error, 3 * n + i, a3)
+        store(error, 3 * n + i + LANES, b3)
+        if i == j:
+            net.active[count] = i
+            count += positive_bits(add(add(a0, a1), add(a2, a3))) != 0
+        net.active[count] = i + LANES
+        count += positive_bits(add(add(b0, b1), add(b2, b3))) != 0
+    return count
+
+
+@part
+def relu_errors(net, t):
+    """Subtract the targets from `error` where the output is positive; the loss of those out of reach."""
+    n, error = net.n_outputs, net.error
     start, column, value = net.targets
     loss = 0.0
     for s in range(4):
@@ -265,7 +282,28 @@ def relu_errors(net, t):
 
 @part
 def softmax_errors(net, t):
-    """error = s softmax(output) - target with s = sum of the target; the loss -sum target log softmax."""
+    """error factor = s softmax(output) - target with s = sum of the target; the loss -sum target log softmax."""
+    n, error = net.n_outputs, net.error
+    start, column, value = net.targets
+    softmax_outputs(net, t)
+    loss = 0.0
+    for s in range(min(4, net.n_samples - t)):
+        for e in range(start[t + s], start[t + s + 1]):
+            loss += value[e] * (net.tops[s] - error[s * n + get(column, e)])
+    exponentials(net, 0, 1)
+    exponentials(net, 2, 3)
+    for s in range(4):
+        net.factor[s] = net.weights[t + s] / net.sums[s]
+        loss += net.weights[t + s] * np.log2(net.sums[s])
+    for s in range(min(4, net.n_samples - t)):
+        for e in range(start[t + s], start[t + s + 1]):
+            error[s * n + get(column, e)] -= value[e] / net.factor[s]
+    return loss * LN_2
+
+
+@part
+def softmax_outputs(net, t):
+    """error = output, times log2(e), and tops = the largest of each of the four samples."""
     n, error = net.n_outputs, net.error
     m0 = splat(FAR)
     m1, m2, m3 = m0, m0, m0
@@ -282,78 +320,40 @@ def softmax_errors(net, t):
         store(error, 2 * n + i + LANES, b2)
         store(error, 3 * n + i, a3)
         store(error, 3 * n + i + LANES, b3)
-    loss = 0.0
-    for s in range(4):
-        top = largest(m0 if s == 0 else m1 if s == 1 else m2 if s == 2 else m3)
-        loss += softmax_error(net, t + s, s * n, top)
-    return loss * LN_2
+    net.tops[0], net.tops[1], net.tops[2], net.tops[3] = largest(m0), largest(m1), largest(m2), largest(m3)
 
 
 @part
-def softmax_error(net, t, at, top):
-    """One sample of softmax_errors, its outputs times log2(e) in error[at:] and `top` the largest; loss in bits."""
-    start, column, value = net.targets
-    n, error, weight = net.n_outputs, net.error, net.weights[t]
-    loss = 0.0
-    if t < net.n_samples:
-        for e in range(start[t], start[t + 1]):
-            loss += value[e] * (top - error[at + get(column, e)])
-    highest = splat(top)
-    sums = splat(np.float32(0))
-    for i in range(at, at + n, LANES):
-        a = exp2(sub(load(error, i), highest))
-        sums = add(sums, a)
-        store(error, i, a)
-    sum_of_all = total(sums)
-    factor = splat(weight / sum_of_all)
-    for i in range(at, at + n, LANES):
-        store(error, i, mul(load(error, i), factor))
-    if t < net.n_samples:
-        for e in range(start[t], start[t + 1]):
-            error[at + get(column, e)] -= value[e]
-    return loss + weight * np.log2(sum_of_all)
+def exponentials(net, a, b):
+    """error = 2 ** (error - top), and sums of them, of samples a and b among the four."""
+    error, at, to = net.error, a * net.n_outputs, b * net.n_outputs
+    t0, t1 = spread(net.tops, a), spread(net.tops, b)
+    s0 = s1 = splat(np.float32(0))
+    for i in range(0, net.n_outputs, LANES):
+        a0, a1 = exp2(sub(load(error, at + i), t0)), exp2(sub(load(error, to + i), t1))
+        s0, s1 = add(s0, a0), add(s1, a1)
+        store(error, at + i, a0)
+        store(error, to + i, a1)
+    net.sums[a], net.sums[b] = total(s0), total(s1)
 
 
 @part
-def backward_first(net, t):
-    """backward_pair of the first two hidden units, with the gradient of the bias; the sum of squared errors."""
-    h, g, n, row, error, V = net.hidden, net.gradient, net.n_outputs, net.row, net.error, net.scaled
-    at = t * row
-    x0, x1, x2, x3 = spread(h, at), spread(h, at + row), spread(h, at + 2 * row), spread(h, at + 3 * row)
-    y0, y1 = spread(h, at + 1), spread(h, at + row + 1)
-    y2, y3 = spread(h, at + 2 * row + 1), spread(h, at + 3 * row + 1)
+def backward(net, t, k, count):
+    """Add the gradient of V at hidden units k and k + 1 over four samples, and make their hidden gradients.
+
+    `count` vectors of outputs are active. At k = 0 also the gradient of b2, and a ReLU's sum of squared errors.
+    """
+    h, g, n, row, error, V, b2 = net.hidden, net.gradient, net.n_outputs, net.row, net.error, net.scaled, net.b2
+    at, a, b = t * row + k, k * n, (k + 1) * n
+    f0, f1, f2, f3 = spread(net.factor, 0), spread(net.factor, 1), spread(net.factor, 2), spread(net.factor, 3)
+    x0, x1 = mul(spread(h, at), f0), mul(spread(h, at + row), f1)
+    x2, x3 = mul(spread(h, at + 2 * row), f2), mul(spread(h, at + 3 * row), f3)
+    y0, y1 = mul(spread(h, at + 1), f0), mul(spread(h, at + row + 1), f1)
+    y2, y3 = mul(spread(h, at + 2 * row + 1), f2), mul(spread(h, at + 3 * row + 1), f3)
     zero = splat(np.float32(0))
     dx0 = dx1 = dx2 = dx3 = dy0 = dy1 = dy2 = dy3 = squares_a = squares_b = zero
-    for i in range(0, n, LANES):
-        e0, e1, e2, e3 = load(error, i), load(error, n + i), load(error, 2 * n + i), load(error, 3 * n + i)
-        v, u = load(V, i), load(V, n + i)
-        dx0, dx1, dx2, dx3 = fma(e0, v, dx0), fma(e1, v, dx1), fma(e2, v, dx2), fma(e3, v, dx3)
-        dy0, dy1, dy2, dy3 = fma(e0, u, dy0), fma(e1, u, dy1), fma(e2, u, dy2), fma(e3, u, dy3)
-        gv = fma(e3, x3, fma(e2, x2, fma(e1, x1, fma(e0, x0, load(g, net.V + i)))))
-        gu = fma(e3, y3, fma(e2, y2, fma(e1, y1, fma(e0, y0, load(g, net.V + n + i)))))
-        store(g, net.V + i, gv)
-        store(g, net.V + n + i, gu)
-        store(g, net.b2 + i, add(load(g, net.b2 + i), add(add(e0, e1), add(e2, e3))))
-        squares_a, squares_b = fma(e0, e0, fma(e1, e1, squares_a)), fma(e2, e2, fma(e3, e3, squares_b))
-    d = net.hidden_gradient
-    d[at], d[at + 1] = total(dx0), total(dy0)
-    d[at + row], d[at + row + 1] = total(dx1), total(dy1)
-    d[at + 2 * row], d[at + 2 * row + 1] = total(dx2), total(dy2)
-    d[at + 3 * row], d[at + 3 * row + 1] = total(dx3), total(dy3)
-    return total(add(squares_a, squares_b))
-
-
-@part
-def backward_pair(net, t, k):
-    """Add the gradient of V at hidden units k and k + 1 over four samples, and make their hidden gradients."""
-    h, g, n, row, error, V = net.hidden, net.gradient, net.n_outputs, net.row, net.error, net.scaled
-    at, a, b = t * row + k, k * n, (k + 1) * n
-    x0, x1, x2, x3 = spread(h, at), spread(h, at + row), spread(h, at + 2 * row), spread(h, at + 3 * row)
-    y0, y1 = spread(h, at + 1), spread(h, at + row + 1)
-    y2, y3 = spread(h, at + 2 * row + 1), spread(h, at + 3 * row + 1)
-    zero = splat(np.float32(0))
-    dx0 = dx1 = dx2 = dx3 = dy0 = dy1 = dy2 = dy3 = zero
-    for i in range(0, n, LANES):
+    for j in range(count):
+        i = get(net.active, j)
         e0, e1, e2, e3 = load(error, i), load(error, n + i), load(error, 2 * n + i), load(error, 3 * n + i)
         v, u = load(V, a + i), load(V, b + i)
         dx0, dx1, dx2, dx3 = fma(e0, v, dx0), fma(e1, v, dx1), fma(e2, v, dx2), fma(e3, v, dx3)
@@ -362,51 +362,51 @@ def backward_pair(net, t, k):
         gu = fma(e3, y3, fma(e2, y2, fma(e1, y1, fma(e0, y0, load(g, net.V + b + i)))))
         store(g, net.V + a + i, gv)
         store(g, net.V + b + i, gu)
-    d = net.hidden_gradient
-    d[at], d[at + 1] = total(dx0), total(dy0)
-    d[at + row], d[at + row + 1] = total(dx1), total(dy1)
-    d[at + 2 * row], d[at + 2 * row + 1] = total(dx2), total(dy2)
-    d[at + 3 * row], d[at + 3 * row + 1] = total(dx3), total(dy3)
+        if k == 0:
+            store(g, b2 + i, fma(e3, f3, fma(e2, f2, fma(e1, f1, fma(e0, f0, load(g, b2 + i))))))
+            if not net.softmax:
+                squares_a, squares_b = fma(e0, e0, fma(e1, e1, squares_a)), fma(e2, e2, fma(e3, e3, squares_b))
+    d, f = net.hidden_gradient, net.factor
+    d[at], d[at + 1] = f[0] * total(dx0), f[0] * total(dy0)
+    d[at + row], d[at + row + 1] = f[1] * total(dx1), f[1] * total(dy1)
+    d[at + 2 * row], d[at + 2 * row + 1] = f[2] * total(dx2), f[2] * total(dy2)
+    d[at + 3 * row], d[at + 3 * row + 1] = f[3] * total(dx3), f[3] * total(dy3)
+    return total(add(squares_a, squares_b))
 
 
 @part
-def note_positive(net, j, i, a, b, sample):
-    """Set the bits of the positive ones among outputs j ... j + 31 of one of four samples; a, b begin at i <= j."""
-    bits = (positive_bits(a) | positive_bits(b) << np.uint64(LANES)) >> np.uint64(j - i)
-    net.positive[sample * (net.positive.size // 4) + j // 64] |= bits << np.uint64(j % 64)
+def few_errors(net, count):
+    """True if so few errors in the active vectors are not zero that they are better passed back one by one."""
+    n, error, found = net.n_outputs, net.error, 0
+    for j in range(count):
+        i = get(net.active, j)
+        bits = nonzero_bits(load(error, 3 * n + i))
+        for s in range(2, -1, -1):
+            bits = bits << np.uint64(LANES) | nonzero_bits(load(error, s * n + i))
+        net.bits[j] = bits
+        found += count_bits(bits)
+    return found * FEW < 4 * LANES * count
 
 
 @part
-def few_errors(net):
-    """True if so few outputs of the four samples are positive that they are better passed back one by one."""
-    count = 0
-    for k in range(net.positive.size):
-        count += count_bits(net.positive[k])
-    return count * FEW < 4 * net.n_outputs
-
-
-@part
-def backward_few(net, t):
-    """All that backward_first and backward_pair do, for the few outputs that are positive; the squared errors."""
-    n, row, error, g, words = net.n_outputs, net.row, net.error, net.gradient, net.positive.size // 4
+def backward_few(net, t, count):
+    """All that `backward` does at every k, for the few errors that are not zero; the squared errors."""
+    n, row, error, d = net.n_outputs, net.row, net.error, net.hidden_gradient
+    d[t * row : (t + 4) * row] = 0
     loss = np.float32(0)
-    for s in range(4):
-        for lane in range(0, row, LANES):
-            at = (t + s) * row + lane
-            h, d = load(net.hidden, at), splat(np.float32(0))
-            for k in range(words):
-                bits = get(net.positive, s * words + k)
-                while bits:
-                    i = k * 64 + lowest_bit(bits)
-                    bits &= bits - np.uint64(1)
-                    e, to = spread(error, s * n + i), i * row + lane
-                    d = fma(e, load(net.rows, to), d)
-                    store(net.rows_gradient, to, fma(e, h, load(net.rows_gradient, to)))
-                    if lane == 0:
-                        e = get(error, s * n + i)
-                        g[net.b2 + i] += e
-                        loss += e * e
-            store(net.hidden_gradient, at, d)
+    for j in range(count):
+        bits = get(net.bits, j)
+        while bits:
+            place = lowest_bit(bits)
+            bits &= bits - np.uint64(1)
+            s, i = place // LANES, get(net.active, j) + place % LANES
+            e, r = spread(error, s * n + i), get(error, s * n + i)
+            add_at(net.gradient, net.b2 + i, r)
+            loss += r * r
+            for lane in range(0, row, LANES):
+                at, to = (t + s) * row + lane, i * row + lane
+                store(d, at, fma(e, load(net.rows, to), load(d, at)))
+                store(net.rows_gradient, to, fma(e, load(net.hidden, at), load(net.rows_gradient, to)))
     return loss
 
 

@@ -74,6 +74,11 @@ def _not_positive(builder: Any, a: Any) -> Any:
     return builder.fcmp_ordered("<=", a, _full(0, a))  # false for a NaN, which is so passed on
 
 
+def _bits(builder: Any, lanes: Any) -> Any:
+    """The truth of each lane as bits of a whole number."""
+    return builder.zext(builder.bitcast(lanes, ir.IntType(lanes.type.count)), ir.IntType(64))
+
+
 def _load(array: Any, lanes: int) -> Any:
     vector = _KINDS[array.dtype, lanes]
 
@@ -266,12 +271,13 @@ def absolute(typingctx: Any, a: Any) -> Any:
 @intrinsic
 def positive_bits(typingctx: Any, a: Any) -> Any:
     """A whole number whose bit k is set where lane k is positive, or not a number."""
+    return types.uint64(a), _operation(lambda builder, a: _bits(builder, builder.fcmp_unordered(">", a, _full(0, a))))
 
-    def build(builder: Any, a: Any) -> Any:
-        bits = builder.fcmp_unordered(">", a, _full(0, a))
-        return builder.zext(builder.bitcast(bits, ir.IntType(a.type.count)), ir.IntType(64))
 
-    return types.uint64(a), _operation(build)
+@intrinsic
+def nonzero_bits(typingctx: Any, a: Any) -> Any:
+    """A whole number whose bit k is set where lane k is not zero, or not a number."""
+    return types.uint64(a), _operation(lambda builder, a: _bits(builder, builder.fcmp_unordered("!=", a, _full(0, a))))
 
 
 @intrinsic

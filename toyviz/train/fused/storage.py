@@ -24,6 +24,13 @@ def apart(size: int) -> int:
     return length + LANES if length % 128 == 0 else length
 
 
+def zeros(size: int) -> np.ndarray:
+    """So many floats, (size,) float32, from where a line of the cache begins: no vector then lies in two lines."""
+    room = np.zeros(size + 16, np.float32)
+    first = -room.ctypes.data % 64 // 4
+    return room[first : first + size]
+
+
 class Rows(NamedTuple):
     """A sparse matrix by rows: row t holds value[e] at column[e] for e in start[t] ... start[t + 1] - 1."""
 
@@ -89,7 +96,7 @@ class Flat:
         sizes = [padded(int(np.prod(shape))) for shape in shapes.values()]
         self.start = {name: sum(sizes[:i]) for i, name in enumerate(shapes)}  # where each begins
         self.start.setdefault("W2", self.start["W1"])
-        self.parameters = np.zeros(sum(sizes), np.float32)
+        self.parameters = zeros(sum(sizes))
         self.views = {}
         for name, values in initial_parameters(experiment).items():
             whole = self.parameters[self.start[name] :][: int(np.prod(shapes[name]))].reshape(shapes[name])
@@ -114,8 +121,8 @@ def in_training(experiment: Experiment, flat: Flat) -> dict[str, Any]:
         "V": flat.start["W2"],
         "b2": flat.start["b2"],
         "parameters": parameters,
-        "gradient": np.zeros_like(parameters),
-        "first": np.zeros_like(parameters),
-        "second": np.zeros_like(parameters),
+        "gradient": zeros(parameters.size),
+        "first": zeros(parameters.size),
+        "second": zeros(parameters.size),
         "coefficients": coefficients(experiment),
     }
