@@ -15,6 +15,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Named by what the requirements say: nothing is installed again until they say something else.
 APP := .venv/.app-$(shell cksum < requirements.txt | tr -s ' ' '-')
 DEV := .venv/.dev-$(shell cat requirements.txt requirements-dev.txt | cksum | tr -s ' ' '-')
+BENCH := .venv/.bench-$(shell cat requirements.txt requirements-bench.txt | cksum | tr -s ' ' '-')
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -67,7 +68,7 @@ format: $(DEV) ## format the code and mend what the linter can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(APP) ## time the fast engine against the reference
+bench: $(BENCH) ## time the fast engine against PyTorch and JAX, which is installed for that alone
 	$(BIN)/python -m toyviz bench $(ARGS)
 
 gallery: $(APP) ## train what is missing of the results that are shipped
@@ -81,7 +82,7 @@ $(APP):
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("toyviz needs Python 3.11 or newer, and \
 	$(PYTHON) is %d.%d: name another one with make PYTHON=..." % sys.version_info[:2])'
 	@$(PYTHON) -m venv .venv || { echo "On Debian: apt-get install python3-venv, then try again." >&2; exit 1; }
-	@rm -f .venv/.app-* .venv/.dev-*
+	@rm -f .venv/.app-* .venv/.dev-* .venv/.bench-*
 	@echo "Installing requirements.txt into .venv: a few minutes, once."
 	@$(PIP) -r requirements.txt
 	@touch $@
@@ -91,6 +92,12 @@ $(DEV): $(APP)
 	@echo "Installing requirements-dev.txt into .venv."
 	@$(PIP) -r requirements-dev.txt
 	@touch $@
+
+# Where there is no JAX for a system, the bench runs without its column.
+$(BENCH): $(APP)
+	@rm -f .venv/.bench-*
+	@echo "Installing requirements-bench.txt into .venv."
+	@if $(PIP) -r requirements-bench.txt; then touch $@; else echo "JAX could not be installed."; fi
 
 # A browser that is there already, else Debian's chromium where that needs no password. None is no error: the tests that
 # need one are skipped.

@@ -195,12 +195,24 @@ def third_party(used):
 
 
 def test_the_app_needs_the_packages_that_it_imports_and_no_others():
-    assert third_party(used for name in IMPORTS for used in IMPORTS[name]) == pinned("requirements.txt")
+    of_app = [name for name in IMPORTS if not within(name, "toyviz.bench")]
+    assert third_party(used for name in of_app for used in IMPORTS[name]) == pinned("requirements.txt")
+
+
+def test_only_the_bench_needs_jax_and_nothing_else_beside_what_the_app_has():
+    assert pinned("requirements-bench.txt") == {"jax", "jaxlib"}
+    assert who_imports("jax", "jaxlib") == {"toyviz.bench.in_jax"}
+    of_bench = [name for name in IMPORTS if within(name, "toyviz.bench")]
+    assert third_party(used for name in of_bench for used in IMPORTS[name]) - pinned("requirements.txt") == {"jax"}
+    targets = re.findall(r"^([a-z-]+):(.*)## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert [name for name, needs in targets if "$(BENCH)" in needs] == ["bench"]
 
 
 def test_every_package_that_a_test_imports_is_pinned():
     known = pinned("requirements.txt") | pinned("requirements-dev.txt")
-    assert third_party(used for path in ROOT.glob("tests/*.py") for used in imports(path)) <= known
+    used = {path.stem: third_party(imports(path)) - known for path in ROOT.glob("tests/*.py")}
+    assert used.pop("test_bench") == {"jax"}  # where it is not installed, that test is skipped
+    assert set().union(*used.values()) == set()
 
 
 # README and docs
@@ -276,7 +288,7 @@ def test_the_docs_name_every_make_target_and_no_other():
 
 def test_the_docs_give_a_reason_for_every_dependency():
     text = section("Dependencies")
-    for name in pinned("requirements.txt") | pinned("requirements-dev.txt"):
+    for name in set().union(*(pinned(path.name) for path in ROOT.glob("requirements*.txt"))):
         assert re.search(rf"^\| [^|]*`{name}`[^|]*\| .+\|$", text, re.MULTILINE), name
 
 

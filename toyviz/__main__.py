@@ -13,6 +13,7 @@ import json
 import math
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -709,9 +710,20 @@ def _flat(told: dict[str, Any], above: str = "") -> Iterator[str]:
 
 
 def _bench(arguments: argparse.Namespace) -> int:
-    from toyviz import bench
+    from toyviz.bench import kernels, machine, views
 
-    bench.run(as_json=arguments.json)
+    try:
+        environment = machine.environment(arguments.lanes) if arguments.lanes else None
+        plans = None if arguments.views is None else views.chosen(arguments.views)
+    except ValueError as error:
+        refuse(error)
+    if environment:  # what is compiled for is decided where a process starts
+        words = ["bench", *(["--json"] if arguments.json else []), *(["--views", *plans] if plans else [])]
+        return subprocess.run([sys.executable, "-m", "toyviz", *words], env=environment).returncode
+    if plans is None:
+        kernels.run(arguments.json)
+    else:
+        views.run(plans, arguments.json)
     return 0
 
 
@@ -966,9 +978,10 @@ def _add_store(commands: _Commands) -> None:
     cache = commands.add("cache", _cache, "look at the store, check every stored result, or empty it")
     cache.add_argument("action", choices=("info", "verify", "clear"))
     cache.add_argument("--json", action="store_true")
-    commands.add("bench", _bench, "time the fast engine against the reference").add_argument(
-        "--json", action="store_true"
-    )
+    bench = commands.add("bench", _bench, "time the fast engine against PyTorch and JAX, or whole views")
+    bench.add_argument("--views", nargs="*", metavar="PAGE.VIEW", help="time views instead: these, or all")
+    bench.add_argument("--lanes", type=_count, metavar="{8,16}", help="compile for AVX2 (8), or for AVX-512 (16)")
+    bench.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     shipped = commands.add("gallery", _gallery, "train what is missing of the results that are shipped")
     shipped.add_argument("--force", action="store_true", help="train all of them again")
     shipped.add_argument("--jobs", type=_count, metavar="N", help="train N at a time (default: one a core)")

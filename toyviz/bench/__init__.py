@@ -1,0 +1,1 @@
+"""How fast it is: the kernels against PyTorch, JAX and the machine, and the networks of whole views."""
