@@ -136,6 +136,12 @@ def test_the_projections_of_a_fish_are_its_own():
     refused(written(arrays | {"X": arrays["W1"]}, about), "its arrays are others: X too many")  # on fresh batches
 
 
+def test_a_run_that_does_not_tell_its_seconds_is_read_as_shipped_ones_are(trained):
+    about = {name: value for name, value in trained.provenance.items() if name != "seconds"}
+    back = imported.read_run(network_files.npz([replace(trained, provenance=about)], ""), "x")
+    assert "seconds" not in back.provenance
+
+
 def test_of_a_short_history_the_ends_are_measured():
     result = unpack(pack(train(SMALL.with_(steps=200)), display=True))
     imported.read_run(network_files.npz([result], ""), "x")

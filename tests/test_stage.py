@@ -813,8 +813,8 @@ def test_a_short_history_is_told_and_trained_again_whole_and_still_there_after_a
     jobs.store = shipped(tmp_path, view.plan(opened.choice).experiments)
     app = open_at(seeds="1")
     short = len(clock(app)["steps"])
-    assert short == 12
-    assert line(app).endswith("2 networks, trained and kept. The opened one has 12 frames.")
+    assert short == 24
+    assert line(app).endswith("2 networks, trained and kept. The opened one has 24 frames.")
     assert jobs.submitted == []
     jobs.busy = Busy("too much is waiting")
     button(app, "Whole history").click()
@@ -826,7 +826,7 @@ def test_a_short_history_is_told_and_trained_again_whole_and_still_there_after_a
     assert "**Training:** 1 of 2 networks" in line(app)
     jobs.fail("the loss is no longer a finite number")
     assert line(again(app)).endswith("**Training again failed.** The loss is no longer a finite number.")
-    assert len(clock(app)["steps"]) == 12
+    assert len(clock(app)["steps"]) == 24
     button(app, "Whole history").click()
     assert "**Training:** 1 of 2 networks" in line(again(app))
     jobs.finish()

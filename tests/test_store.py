@@ -91,7 +91,7 @@ def test_a_packed_result_comes_back_bit_for_bit(request, arch):
 def test_the_display_form_keeps_both_ends_and_the_weights_exact_and_rounds_what_lies_between(results):
     shown, result = unpack(pack(results[LARGE], display=True)), results[LARGE]
     assert len(pack(result, display=True)) < len(pack(result)) / 3
-    assert len(shown.frame_steps) == 12
+    assert len(shown.frame_steps) == 24
     assert set(shown.frame_steps) <= set(result.frame_steps)
     kept = np.searchsorted(result.frame_steps, shown.frame_steps)
     for name, values in shown.frames.items():
@@ -99,16 +99,12 @@ def test_the_display_form_keeps_both_ends_and_the_weights_exact_and_rounds_what_
         np.testing.assert_array_equal(values[0], initial_parameters(LARGE)[name])
         np.testing.assert_array_equal(values[-1], result.parameters[name])
         np.testing.assert_array_equal(shown.parameters[name], result.parameters[name])
-        np.testing.assert_allclose(values, result.frames[name][kept], rtol=2**-11, atol=2**-24)
+        off = np.abs(values.astype(float) - result.frames[name][kept]).max()
+        assert off <= np.ptp(result.frames[name][kept[1:-1]]) / 500
+        assert off <= shown.provenance["largest_error"]
     np.testing.assert_array_equal(shown.losses, result.losses)
-    assert "12 frames" in shown.provenance["note"]
-
-
-def test_the_display_form_holds_weights_that_float16_cannot(results):
-    result = results[SMALL]
-    huge = replace(result, frames={name: values + np.float32(1e6) for name, values in result.frames.items()})
-    shown = unpack(pack(huge, display=True))
-    assert shown.frames["W1"][5].min() > 9e5
+    np.testing.assert_array_equal(shown.loss_steps, result.loss_steps)
+    assert "24 frames" in shown.provenance["note"]
 
 
 def test_a_history_of_its_two_ends_can_be_shown(results):
@@ -253,7 +249,7 @@ def test_the_gallery_answers_before_runs_and_is_never_written(tmp_path, results)
     store.put(results[LARGE])
     other = fresh(store)
     assert other.has(LARGE)
-    assert len(other.get(LARGE).frame_steps) == 12
+    assert len(other.get(LARGE).frame_steps) == 24
     assert other.clear() == 1
     assert other.verify()["gallery"] == {"checked": 1, "damaged": []}
     assert path.read_bytes() == before

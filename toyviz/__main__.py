@@ -143,12 +143,15 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _answer(result: Result, cached: bool) -> dict[str, Any]:
-    """What is said of every run: its key, whether it was stored, the engine, the seconds of training, the metrics."""
+    """What is said of every run: its key, whether it was stored, the engine, the seconds of training, the metrics.
+
+    A shipped result does not tell its seconds.
+    """
     return {
         "key": result.experiment.key,
         "cached": cached,
         "engine": result.provenance["engine"],
-        "seconds": result.provenance["seconds"],
+        "seconds": result.provenance.get("seconds"),
         **{name: result.metrics[name] for name in METRICS},
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +31,7 @@ class Result:
     frame_steps: (
         np.ndarray
     )  # (f,) int: steps taken when each frame was kept; the first is 0, the last is experiment.steps
-    frames: Parameters  # each parameter with a leading axis of frames, (f, ...)
+    frames: Mapping[str, np.ndarray]  # each parameter with a leading axis of frames, (f, ...)
     metrics: dict[str, float | None]  # train_loss, test_loss, train_accuracy, test_accuracy; {} while it trains
     frame_metrics: dict[str, np.ndarray] = field(default_factory=dict, kw_only=True)  # (f,) float64 each: FRAME_METRICS
     shortened: bool = field(default=False, kw_only=True)  # some frames were left out when it was written, for its size

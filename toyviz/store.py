@@ -7,14 +7,16 @@ import contextlib
 import hashlib
 import json
 import logging
+import math
 import os
 import shutil
 import sqlite3
 import threading
 import time
 import weakref
+import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ import numpy as np
 from diskcache.core import DEFAULT_SETTINGS, METADATA, MODE_BINARY, MODE_RAW, UNKNOWN
 from safetensors.numpy import load, save
 
+from toyviz import history
 from toyviz.experiment import Experiment, from_dict
 from toyviz.model import initial_parameters, shapes
 from toyviz.result import FRAME_METRICS, Result
@@ -31,8 +34,9 @@ from toyviz.result import FRAME_METRICS, Result
 ROOT = Path(__file__).resolve().parents[1]
 GALLERY = ROOT / "cache" / "gallery"
 MEMORY_LIMIT = 256 * 2**20  # bytes of unpacked results that one process keeps at hand
-DISPLAY_FRAMES = 12  # of the history that a gallery file keeps at most
-DISPLAY_BYTES = 30_000  # that the inner ones of these may take: the wider a network, the fewer are kept
+DISPLAY_FRAMES = 24  # of the history that a gallery file keeps at most
+DISPLAY_BYTES = 100_000  # that the inner ones of these may take where a network has more numbers than SMALL
+SMALL = 5_000  # numbers of a network up to which it keeps all of these frames
 PENDING_LIMIT = 256 * 2**20  # bytes that wait for a disk that cannot be written
 LOCK_PATIENCE = 2.0  # seconds that one waits for another process's lock: once, not again and again
 PATIENCE = 5.0  # seconds that one waits for the disk
@@ -53,32 +57,15 @@ def default_store() -> Store:
     return Store(Path(os.environ.get("TOYVIZ_CACHE") or ROOT / "cache") / "runs", GALLERY)
 
 
-def pack(result: Result, *, display: bool = False) -> bytes:
+def pack(result: Result, *, display: bool = False, frames: int = DISPLAY_FRAMES) -> bytes:
     """The result as a safetensors file whose metadata holds its experiment, metrics, provenance and its own SHA-256.
 
-    display keeps up to 12 frames of the history, the inner ones rounded to float16; first, last, the weights and what
-    was measured of each frame stay exact.
-    Raises ValueError for a metric that is not a finite number.
+    display keeps so many frames of the history at most, the inner ones rounded to 8 bits: see toyviz.history; first,
+    last, the weights and what was measured of each frame stay exact. Of more than 5,000 numbers the inner ones take
+    100 kB at most. Raises ValueError for a metric that is not a finite number.
     """
-    histories, frame_steps, provenance = result.frames, result.frame_steps, dict(result.provenance)
-    frame_metrics = result.frame_metrics
-    if display:
-        a_frame = sum(2 * values.size for values in result.parameters.values())
-        count = 2 + min(DISPLAY_FRAMES - 2, DISPLAY_BYTES // a_frame)
-        kept = np.unique(np.linspace(0, len(frame_steps) - 1, count).round().astype(int))
-        histories = {name: half(values[kept[1:-1]]) for name, values in histories.items()}
-        frame_metrics = {name: values[kept] for name, values in frame_metrics.items()}
-        frame_steps = frame_steps[kept]
-        provenance["note"] = f"history of {len(kept)} frames, the inner ones rounded to 16 bits"
-    arrays = {
-        "loss_steps": result.loss_steps.astype(np.int32),
-        "losses": result.losses,
-        "frame_steps": frame_steps.astype(np.int32),
-        **{f"parameters.{name}": values for name, values in result.parameters.items()},
-        **{f"frames.{name}": values for name, values in histories.items()},
-        **{f"frame_metrics.{name}": values for name, values in frame_metrics.items()},
-    }
-    about = {
+    provenance = dict(result.provenance)
+    about: dict[str, Any] = {
         "sha256": BLANK,
         "key": result.experiment.key,
         "experiment": asdict(result.experiment),
@@ -86,12 +73,59 @@ def pack(result: Result, *, display: bool = False) -> bytes:
         "provenance": provenance,
         "display": display,
     }
+    arrays = {
+        "losses": result.losses,
+        **{f"parameters.{name}": values for name, values in result.parameters.items()},
+    }
+    if display:
+        kept, codes, about["grids"], largest = _short_history(result, frames)
+        note = f"history of {len(kept)} frames"
+        if len(kept) > 2:
+            note += f", the inner ones rounded to 8 bits: no number is off by more than {_rounded_up(largest)}"
+        provenance |= {"note": note, "largest_error": largest}
+        arrays |= {"codes": codes, "loss_steps": _deflated(result.loss_steps)}
+    else:
+        kept = np.arange(len(result.frame_steps))
+        arrays |= {f"frames.{name}": values for name, values in result.frames.items()}
+        arrays["loss_steps"] = result.loss_steps.astype(np.int32)
+    arrays["frame_steps"] = result.frame_steps[kept].astype(np.int32)
+    arrays |= {f"frame_metrics.{name}": values[kept] for name, values in result.frame_metrics.items()}
     try:
         text = json.dumps(about, allow_nan=False)
     except ValueError:
         raise ValueError(f"metrics must be finite numbers or none; got {result.metrics}") from None
     blob = save({name: np.ascontiguousarray(values) for name, values in arrays.items()}, metadata={"result": text})
     return blob.replace(BLANK.encode(), hashlib.sha256(blob).hexdigest().encode(), 1)
+
+
+def _short_history(result: Result, most: int) -> tuple[np.ndarray, np.ndarray, history.Grids, float]:
+    """Which frames a gallery file keeps, evenly spread, and the inner ones of them as history.encode gives them."""
+    small = sum(values.size for values in result.parameters.values()) <= SMALL
+    while True:
+        kept = np.unique(np.linspace(0, len(result.frame_steps) - 1, most).round().astype(int))
+        inner = {name: values[kept[1:-1]] for name, values in result.frames.items()}
+        codes, grids, largest = history.encode(inner, result.parameters)
+        if small or len(kept) == 2 or len(codes) <= DISPLAY_BYTES:
+            return kept, codes, grids, largest
+        most = min(len(kept) - 1, 2 + (len(kept) - 2) * DISPLAY_BYTES // len(codes))
+
+
+def _rounded_up(value: float) -> str:
+    """Two digits that are no less than the value: "0.0039"."""
+    digit = 10.0 ** (math.floor(math.log10(value)) - 1) if value else 1.0
+    return f"{math.ceil(value / digit) * digit:.2g}"
+
+
+def _deflated(steps: np.ndarray) -> np.ndarray:
+    """Ascending steps in few bytes, (k,) uint8: they lie in much the same places in every file of so many steps."""
+    return np.frombuffer(zlib.compress(np.diff(steps, prepend=0).astype("<i4").tobytes(), 9), np.uint8)
+
+
+def _inflated(codes: np.ndarray, count: int) -> np.ndarray:
+    """The steps, (count,) int64. Raises ValueError unless there are so many."""
+    steps = np.cumsum(np.frombuffer(history.inflate(codes, 4 * count), "<i4"), dtype=np.int64)
+    steps.flags.writeable = False
+    return steps
 
 
 def unpack(blob: bytes) -> Result:
@@ -802,38 +836,27 @@ def _assemble(experiment: Experiment, about: dict[str, Any], arrays: dict[str, n
     """The result, once every array has the form that its experiment asks for."""
     if about["key"] not in _keys(experiment):
         raise ValueError("it was written by another version of the engine")
-    expected = shapes(experiment)
-    frame_steps, loss_steps, losses = arrays["frame_steps"], arrays["loss_steps"], arrays["losses"]
-    stored = len(frame_steps) - (2 if about["display"] else 0)
-    forms = {
-        "frame_steps": (np.int64, (len(frame_steps),)),
-        "loss_steps": (np.int64, (len(loss_steps),)),
-        "losses": (np.float32, (len(loss_steps),)),
-        **{f"parameters.{name}": (np.float32, shape) for name, shape in expected.items()},
-        **{f"frames.{name}": (np.float32, (stored, *shape)) for name, shape in expected.items()},
-    }
+    coded = "grids" in about
     measured = [name for name in FRAME_METRICS if f"frame_metrics.{name}" in arrays]  # older results have none
-    forms |= {f"frame_metrics.{name}": (np.float64, (len(frame_steps),)) for name in measured}
-    if set(arrays) != set(forms):
-        raise ValueError(f"it must hold {', '.join(sorted(forms))}; got {', '.join(sorted(arrays))}")
-    for name, (dtype, shape) in forms.items():
-        values = arrays[name]
-        rounded = about["display"] and name.startswith("frames.") and values.dtype == np.float16
-        if values.shape != shape or not (values.dtype == dtype or rounded):
-            raise ValueError(f"{name} must be {np.dtype(dtype)} {shape}; got {values.dtype} {values.shape}")
-        missing = np.isnan(values) if name.startswith("frame_metrics.") else False  # the frame was not measured
-        if not (np.isfinite(values) | missing).all():
-            raise ValueError(f"{name} must be finite")
-    parameters = {name: arrays[f"parameters.{name}"] for name in expected}
-    frames = {name: arrays[f"frames.{name}"] for name in expected}
-    if about["display"]:
+    _refuse_other_forms(arrays, _forms(experiment, about, arrays, measured))
+    parameters = {name: arrays[f"parameters.{name}"] for name in shapes(experiment)}
+    loss_steps, frame_steps = arrays["loss_steps"], arrays["frame_steps"]
+    frames: Mapping[str, np.ndarray]
+    if coded:
+        loss_steps = _inflated(loss_steps, len(arrays["losses"]))
+        frames = history.History(experiment, parameters, arrays["codes"], about["grids"], len(frame_steps))
+    else:
+        frames = {name: arrays[f"frames.{name}"] for name in parameters}
+    if about["display"] and not coded:  # as the first short histories were written: the inner frames in 16 bits
         first = initial_parameters(experiment)
-        frames = {name: np.concatenate([first[name][None], frames[name], parameters[name][None]]) for name in expected}
+        frames = {
+            name: np.concatenate([first[name][None], frames[name], last[None]]) for name, last in parameters.items()
+        }
     return Result(
         experiment=experiment,
         parameters=parameters,
         loss_steps=loss_steps,
-        losses=losses,
+        losses=arrays["losses"],
         frame_steps=frame_steps,
         frames=frames,
         metrics=dict(about["metrics"]),
@@ -843,14 +866,46 @@ def _assemble(experiment: Experiment, about: dict[str, Any], arrays: dict[str, n
     )
 
 
-def half(values: np.ndarray) -> np.ndarray:
-    """The same numbers in 16 bits, where these can hold the largest."""
-    return values.astype(np.float16) if np.abs(values).max(initial=0) < 65_000 else values
+def _forms(
+    experiment: Experiment, about: dict[str, Any], arrays: dict[str, np.ndarray], measured: list[str]
+) -> dict[str, tuple[tuple[type, ...], tuple[int, ...]]]:
+    """The types that each array may have, and its shape."""
+    expected, frames = shapes(experiment), len(arrays["frame_steps"])
+    forms: dict[str, tuple[tuple[type, ...], tuple[int, ...]]] = {
+        "frame_steps": ((np.int64,), (frames,)),
+        **{f"parameters.{name}": ((np.float32,), shape) for name, shape in expected.items()},
+    }
+    if "grids" in about:
+        forms |= {name: ((np.uint8,), (arrays[name].size,)) for name in ("codes", "loss_steps")}
+        losses = arrays["losses"].size
+    else:
+        stored, types = (frames - 2, (np.float32, np.float16)) if about["display"] else (frames, (np.float32,))
+        losses = len(arrays["loss_steps"])
+        forms["loss_steps"] = (np.int64,), (losses,)
+        forms |= {f"frames.{name}": (types, (stored, *shape)) for name, shape in expected.items()}
+    forms["losses"] = (np.float32,), (losses,)
+    return forms | {f"frame_metrics.{name}": ((np.float64,), (frames,)) for name in measured}
+
+
+def _refuse_other_forms(
+    arrays: dict[str, np.ndarray], forms: dict[str, tuple[tuple[type, ...], tuple[int, ...]]]
+) -> None:
+    """Raises ValueError, naming the array, for one too many or too few, of another form, or not finite."""
+    if set(arrays) != set(forms):
+        raise ValueError(f"it must hold {', '.join(sorted(forms))}; got {', '.join(sorted(arrays))}")
+    for name, (types, shape) in forms.items():
+        values = arrays[name]
+        if values.shape != shape or values.dtype not in types:
+            raise ValueError(f"{name} must be {np.dtype(types[0])} {shape}; got {values.dtype} {values.shape}")
+        missing = np.isnan(values) if name.startswith("frame_metrics.") else False  # the frame was not measured
+        if not (np.isfinite(values) | missing).all():
+            raise ValueError(f"{name} must be finite")
 
 
 def _size(result: Result) -> int:
-    arrays = [*result.parameters.values(), *result.frames.values(), result.losses, result.loss_steps]
-    return sum(values.nbytes for values in arrays) + 4096  # and about as much for the rest
+    a_network = sum(values.nbytes for values in result.parameters.values())
+    losses = result.losses.nbytes + result.loss_steps.nbytes
+    return a_network * (1 + len(result.frame_steps)) + losses + 4096  # and about as much for the rest
 
 
 def _bytes_of(path: Path) -> int:

@@ -241,8 +241,11 @@ class View:
 
     def shipped_experiments(self) -> list[Experiment]:
         """The networks that come with the project, each once: those of the default and of the shipped choices."""
-        plans = [self.plan(self.default(**changes)) for changes in (NOTHING, *self.shipped)]
-        return list(dict.fromkeys(each for plan in plans for each in plan.experiments))
+        return list(dict.fromkeys(each for plan in self.shipped_plans() for each in plan.experiments))
+
+    def shipped_plans(self) -> list[Plan]:
+        """The plans of the default and of the shipped choices."""
+        return [self.plan(self.default(**changes)) for changes in (NOTHING, *self.shipped)]
 
 
 class Opened(NamedTuple):

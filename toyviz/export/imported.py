@@ -165,7 +165,8 @@ def _result(experiment: Experiment, told: dict[str, Any], named: dict[str, np.nd
 def _provenance(told: dict[str, Any], name: str) -> dict[str, Any]:
     """Where the run is from, in what a page may show: plain words, and no more of what the file says than is known."""
     seconds, versions = told.get("seconds"), told.get("versions")
-    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 <= seconds < math.inf:
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if seconds is not None and not (is_number and 0 <= seconds < math.inf):  # shipped results do not say
         raise ValueError(f"provenance: seconds must be a number from 0; got {seconds!r}")
     if told.get("engine") not in ENGINES:
         raise ValueError(f"provenance: engine must be one of {', '.join(ENGINES)}; got {told.get('engine')!r}")
@@ -175,7 +176,8 @@ def _provenance(told: dict[str, Any], name: str) -> dict[str, Any]:
     named: dict[Any, Any] = versions if isinstance(versions, dict) else {}
     known = {_plain(each): _plain(value) for each, value in named.items()}
     note = f"imported from {_plain(name)}, not trained here"
-    trained: dict[str, Any] = {"engine": told["engine"], "engine_version": ENGINE_VERSION, "seconds": float(seconds)}
+    trained: dict[str, Any] = {"engine": told["engine"], "engine_version": ENGINE_VERSION}
+    trained |= {} if seconds is None else {"seconds": float(seconds)}
     return {**trained, **words, "versions": known, "note": note, "imported": True}
 
 

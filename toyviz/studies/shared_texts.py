@@ -23,6 +23,6 @@ def shortened(result: Result) -> str:
     if not result.shortened:
         return ""
     return (
-        f" Of its history {len(result.frame_steps)} frames are shipped, of which only the last is measured: training "
-        "it again here shows all of it."
+        f" Of its history {len(result.frame_steps)} frames are shipped, rounded between first and last: training it "
+        "again here shows all of it."
     )

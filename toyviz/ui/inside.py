@@ -28,7 +28,7 @@ def behind(name: str, result: Result, table: pd.DataFrame) -> None:
             f"key: `{experiment.key}`",
             f"engine: {about.get('engine')}, version {about.get('engine_version')}",
             f"instruction set: {about.get('instruction_set', 'not recorded')}",
-            f"training took {float(about.get('seconds') or 0):.2f} s",
+            *([f"training took {float(about['seconds']):.2f} s"] if about.get("seconds") is not None else []),
             *(f"{key.replace('_', ' ')}: {value:.6g}" for key, value in numbers.items()),
             *([str(about["note"])] if about.get("note") else []),
         ]

@@ -159,7 +159,7 @@ def seconds_left(progress: Progress, visit: Visit) -> float | None:
 def learn_speed(before: Iterable[Result], now: Iterable[Result]) -> None:
     """Note how long what has been trained since took, over what was expected."""
     known = {each.experiment.key for each in before}
-    new = [each for each in now if each.experiment.key not in known]
+    new = [each for each in now if each.experiment.key not in known and each.provenance.get("seconds") is not None]
     _speeds().extend(float(each.provenance["seconds"]) / cost.expected(each.experiment).seconds for each in new[-3:])
 
 
