@@ -495,7 +495,8 @@ def test_the_engine_follows_from_the_experiment_and_the_device():
     assert [choose_engine(small(), engine) for engine in ("auto", "fused", "reference")] == [
         "fused", "fused", "reference",
     ]  # fmt: skip
-    assert choose_engine(small(), "auto", "cuda") == choose_engine(small(), "reference", "cuda") == "reference"
+    assert choose_engine(small(), "auto", "cuda") == choose_engine(small(), "batched") == "batched"
+    assert choose_engine(small(), "reference", "cuda") == "reference"
     with pytest.raises(ValueError, match=r"engine 'fused' has no kernel for arch 'relu_output', .* on cuda"):
         choose_engine(small(), "fused", "cuda")
     with pytest.raises(ValueError, match="on cuda"):
@@ -503,7 +504,7 @@ def test_the_engine_follows_from_the_experiment_and_the_device():
 
 
 def test_an_unknown_engine_is_named():
-    with pytest.raises(ValueError, match="engine must be one of auto, fused, reference; got 'gpu'"):
+    with pytest.raises(ValueError, match="engine must be one of auto, fused, reference, batched; got 'gpu'"):
         train(small(), engine="gpu")
 
 

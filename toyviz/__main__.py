@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from toyviz.view import Opened, Page, Plan
 
 ROOT = Path(__file__).parents[1]
-ENGINES = ("auto", "fused", "reference")
+ENGINES = ("auto", "fused", "reference", "batched")
+DEVICES = ("cpu", "cuda")
 _RECIPES = f"{{{','.join(settings.RECIPES)}}}"
 METRICS = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
 CLEAR_LINE = "\r\x1b[K"
@@ -115,7 +116,7 @@ def _write_error(text: str) -> None:
 
 def _train(arguments: argparse.Namespace) -> int:
     experiment = _linked(arguments).opened[0] if arguments.link is not None else _experiment(arguments)
-    _refuse_engine([experiment], arguments.engine)
+    _refuse_engine([experiment], arguments)
     _refuse_unwritable(arguments.out)
     store = _Store(arguments)
     result = store.get(experiment)
@@ -123,7 +124,8 @@ def _train(arguments: argparse.Namespace) -> int:
     if result is None:
         _refuse_costly([experiment], arguments)
         _tell_cost([experiment], arguments)
-        outcome = _attempt(experiment, arguments.engine, _Progress(arguments.name, experiment.steps).frame)
+        progress = _Progress(arguments.name, experiment.steps)
+        outcome = _attempt(experiment, arguments.engine, progress.frame, arguments.device)
         if isinstance(outcome, str):
             _tell(outcome)
             return 1
@@ -156,12 +158,14 @@ def _answer(result: Result, cached: bool) -> dict[str, Any]:
     }
 
 
-def _attempt(experiment: Experiment, engine: str, on_frame: Callable[[Frame], None] | None = None) -> Result | str:
+def _attempt(
+    experiment: Experiment, engine: str, on_frame: Callable[[Frame], None] | None = None, device: str = "cpu"
+) -> Result | str:
     """The trained network, or the sentence that says why there is none."""
     from toyviz.train import TrainingFailed, train
 
     try:
-        return train(experiment, engine=engine, on_frame=on_frame)
+        return train(experiment, engine=engine, device=device, on_frame=on_frame)
     except TrainingFailed as error:
         return str(error)
     except MemoryError:
@@ -221,7 +225,7 @@ class _Progress:
 
 def _sweep(arguments: argparse.Namespace) -> int:
     swept, experiments = _of_link(arguments) if arguments.link is not None else _combinations(arguments)
-    _refuse_engine(experiments, arguments.engine)
+    _refuse_engine(experiments, arguments)
     _refuse_unwritable(arguments.out)
     _refuse_costly(experiments, arguments)
     rows: dict[str, dict[str, Any]] = {}
@@ -310,9 +314,28 @@ def _outcomes(experiments: list[Experiment], arguments: argparse.Namespace) -> I
 def _train_in_turn(
     experiments: Collection[Experiment], arguments: argparse.Namespace
 ) -> Iterator[tuple[Experiment, Result | str]]:
+    if (arguments.engine, arguments.device) in (("auto", "cuda"), ("batched", "cpu"), ("batched", "cuda")):
+        yield from _train_at_once(experiments, arguments)
+        return
     for experiment in experiments:
         progress = _Progress(arguments.name, experiment.steps)
-        yield experiment, _attempt(experiment, arguments.engine, progress.frame)
+        yield experiment, _attempt(experiment, arguments.engine, progress.frame, arguments.device)
+
+
+def _train_at_once(
+    experiments: Collection[Experiment], arguments: argparse.Namespace
+) -> Iterator[tuple[Experiment, Result | str]]:
+    """Those of one shape as one tensor, as many as the device has room for."""
+    from toyviz.train import batched, train_many
+
+    for group in batched.groups(experiments, batched.room(arguments.device)):
+        progress = _Progress(f"{arguments.name}, {len(group)} at once", group[0].steps)
+        try:
+            outcomes: Sequence[Result | Exception] = train_many(group, device=arguments.device, on_frame=progress.frame)
+        except MemoryError:
+            outcomes = [MemoryError(cost.NO_MEMORY)] * len(group)
+        for experiment, outcome in zip(group, outcomes, strict=True):
+            yield experiment, str(outcome) if isinstance(outcome, Exception) else outcome
 
 
 def _train_side_by_side(
@@ -787,13 +810,16 @@ def _value(name: str, text: str) -> Any:
         refuse(error)
 
 
-def _refuse_engine(experiments: Iterable[Experiment], engine: str) -> None:
-    if engine != "auto":
-        from toyviz.train import TrainingFailed, choose_engine
+def _refuse_engine(experiments: Iterable[Experiment], arguments: argparse.Namespace) -> None:
+    if (arguments.engine, arguments.device) != ("auto", "cpu"):
+        from toyviz.train import TrainingFailed, choose_engine, refuse_device
 
+        if arguments.device != "cpu" and getattr(arguments, "jobs", 1) > 1:
+            refuse(f"--jobs must be 1 with --device cuda, which trains many networks at once; got {arguments.jobs}")
         try:
+            refuse_device(arguments.device)
             for experiment in experiments:
-                choose_engine(experiment, engine)
+                choose_engine(experiment, arguments.engine, arguments.device)
         except ValueError as error:
             refuse(error)
         except TrainingFailed as error:  # a package is missing
@@ -837,7 +863,9 @@ def _refuse_costly(experiments: Iterable[Experiment], arguments: argparse.Namesp
 
 
 def _tell_cost(experiments: Collection[Experiment], arguments: argparse.Namespace) -> None:
-    """Say on stderr what the training to come takes, unless it is a matter of seconds."""
+    """Say on stderr what the training to come takes, unless it is a matter of seconds, or on a GPU: no estimate."""
+    if arguments.device == "cuda":
+        return
     costs = [cost.expected(experiment, arguments.engine) for experiment in experiments]
     seconds = sum(each.seconds for each in costs)
     if seconds < TOLD_FROM:
@@ -919,6 +947,7 @@ def _add_training(commands: _Commands) -> None:
             help="change fields of the experiment",
         )
         each.add_argument("--engine", choices=ENGINES, default="auto", help="what trains it (default: auto)")
+        each.add_argument("--device", choices=DEVICES, default="cpu", help="what it is trained on (default: cpu)")
         each.add_argument("--no-cache", action="store_true", help="neither read nor write the store")
     train.add_argument("--out", type=Path, metavar="FILE.npz", help="write the weights, X and the hidden vectors")
     over.add_argument(
@@ -946,7 +975,9 @@ def _add_claims(commands: _Commands) -> None:
     )
     which.add_argument("--grid", action="store_true", help="tell what --publish would train, and the hours that takes")
     which.add_argument("--published", action="store_true", help="tell what is published; nothing is trained")
-    claims.set_defaults(engine="auto", no_cache=False, display=True)  # the store keeps a short history of evidence
+    claims.set_defaults(
+        engine="auto", device="cpu", no_cache=False, display=True
+    )  # the store keeps a short history of evidence
 
 
 def _add_links(commands: _Commands) -> None:

@@ -165,7 +165,7 @@ def _sizes(experiment: Experiment, engine: str = "auto") -> _Sizes:
     density = experiment.feature_probability if sparse else 1 / n
     empty = math.log1p(-density) if density < 1 else -math.inf  # log of the chance that a feature is zero
     return _Sizes(
-        family="reference" if engine == "reference" else _family(experiment),
+        family="reference" if engine in ("reference", "batched") else _family(experiment),
         steps=experiment.steps,
         rows=rows,
         kept=kept,

@@ -23,6 +23,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -33,7 +34,7 @@ from toyviz.experiment import Experiment, from_dict
 from toyviz.model import Parameters
 from toyviz.queue import too_large
 from toyviz.store import pack
-from toyviz.train import Frame, TrainingFailed, choose_engine, frame_meter, fused, train
+from toyviz.train import DEVICES, Frame, TrainingFailed, choose_engine, frame_meter, fused, refuse_device, train
 from toyviz.train.fused import frames
 
 NICENESS = 5  # the server answers first
@@ -42,6 +43,7 @@ SECONDS_A_FRAME = 0.5  # between two live frames, and before the first: what is 
 MEASURING = 0.05  # of the time may go into measuring and sending live frames
 LIVE_NUMBERS = 20_000_000  # that drawing a set to measure live frames on may take
 SECONDS_A_SIGN = 2.0  # between two signs of life where there are no steps
+GPUS = "nvidia[0-9]*"  # what a GPU that PyTorch may use is called in /dev: to ask PyTorch takes seconds
 
 log = logging.getLogger(__name__)
 
@@ -183,7 +185,8 @@ def serve(order: dict[str, Any], orders: Orders, messages: Messages) -> None:
     try:
         experiment = from_dict(order["experiment"])
         live = Live(experiment, partial(messages.send, id=number))
-        messages.send(pack(train(experiment, on_frame=on_frame)), event="done", id=number)
+        device = device_for(experiment)
+        messages.send(pack(train(experiment, device=device, on_frame=on_frame)), event="done", id=number)
     except Cancelled:
         messages.send(event="cancelled", id=number)
     except (TrainingFailed, ValueError) as error:
@@ -194,6 +197,25 @@ def serve(order: dict[str, Any], orders: Orders, messages: Messages) -> None:
         log.exception("experiment %s", order["experiment"])
         messages.send(event="failed", id=number, error=f"training stopped on a fault of the app ({error!r})")
     orders.cancelled.discard(number)
+
+
+def device_for(experiment: Experiment, devices: Path = Path("/dev")) -> str:
+    """Where an experiment is trained: what no kernel covers on a GPU, if there is one; all else on the CPU.
+
+    TOYVIZ_DEVICE=cpu leaves a GPU alone, TOYVIZ_DEVICE=cuda takes it for granted. Raises ValueError for anything else.
+    """
+    said = os.environ.get("TOYVIZ_DEVICE", "").strip() or "auto"
+    if said not in ("auto", *DEVICES):
+        raise ValueError(f"TOYVIZ_DEVICE must be one of auto, {', '.join(DEVICES)}; got {said!r}")
+    if said == "cpu" or fused.covers(experiment) or (said == "auto" and not any(devices.glob(GPUS))):
+        return "cpu"
+    try:
+        refuse_device("cuda")
+    except ValueError:
+        if said == "cuda":
+            raise
+        return "cpu"
+    return "cuda"
 
 
 def warm_up(place: int) -> Iterator[None]:

@@ -25,7 +25,7 @@ from toyviz.result import FRAME_METRICS, Result
 from toyviz.store import Store, pack, unpack
 
 LARGEST = 64 * 2**20  # bytes of a file, and of its arrays
-ENGINES = ("fused", "reference")
+ENGINES = ("fused", "reference", "batched")
 NOT_OURS = "this is no run that was exported from here"
 TOO_LARGE = f"is larger than the {LARGEST / 1e6:,.0f} MB that a run may have"
 

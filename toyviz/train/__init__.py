@@ -1,4 +1,4 @@
-"""How an Experiment becomes a Result: one loop for every network and both engines."""
+"""How an Experiment becomes a Result: one loop for every network and every engine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import importlib.metadata
 import math
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -16,7 +17,8 @@ from toyviz.experiment import ENGINE_VERSION, Experiment
 from toyviz.model import Parameters, shapes
 from toyviz.result import FRAME_METRICS, Result
 
-ENGINES = ("auto", "fused", "reference")
+ENGINES = ("auto", "fused", "reference", "batched")
+DEVICES = ("cpu", "cuda")
 FRAMES = 40
 # A history larger than this is kept with fewer frames. At n = 1000 there are forty up to m = 18 untied, and the largest
 # results take 6.2 MB: the store of 2 GiB holds 340 of these, or 4,300 of the post's bottleneck (0.50 MB each).
@@ -32,18 +34,32 @@ class Frame(NamedTuple):
     """A network in the middle of its training."""
 
     step: int  # steps taken
-    loss: float  # before the last of them; not a number where none was taken
-    parameters: Parameters
+    loss: float  # before the last of them; not a number where none was taken; of several networks the mean
+    parameters: Parameters  # of several networks each with an axis of them before its own
 
 
 class Trainer(Protocol):
     """What an engine offers the loop."""
 
     def advance(self, first: int, last: int) -> np.ndarray:
-        """Take steps first ... last - 1 and return the loss before each of them."""
+        """Take steps first ... last - 1 and return the loss before each of them: a number, or one for each network."""
 
     def parameters(self) -> Parameters:
-        """A copy of the trained parameters."""
+        """A copy of the trained parameters, of one network or of several."""
+
+
+class Taken(NamedTuple):
+    """All steps of a training, of one network or of several at once."""
+
+    wanted: np.ndarray  # (c,) int: the steps at which networks are kept
+    kept: list[Parameters]  # c of them; fewer where every network has blown up
+    losses: np.ndarray  # (steps,) or (steps, networks): before each step; no number where none was taken
+    seconds: float
+
+    def of(self, index: int) -> Taken:
+        """The steps of one of several networks."""
+        kept = [{name: values[index] for name, values in parameters.items()} for parameters in self.kept]
+        return self._replace(kept=kept, losses=self.losses[:, index])
 
 
 class TrainingFailed(RuntimeError):
@@ -60,75 +76,118 @@ def train(
     """Train the experiment's network, calling on_frame before the first step and then about ten times a second.
 
     What comes before the first call is no training: data are drawn, and kernels compiled. An exception in on_frame ends
-    the training. engine "auto" takes the compiled kernels where they cover the experiment, else the reference: the
-    choice depends on the experiment alone. Raises ValueError for an engine that cannot train it, TrainingFailed if the
-    numbers blow up.
+    the training. engine "auto" takes the compiled kernels where they cover the experiment, else the reference, and on
+    the device "cuda" the batched one: the choice depends on experiment and device alone. Raises ValueError for an
+    engine that cannot train it and a device that is not there, TrainingFailed if the numbers blow up.
 
     The forty frames of the history lie where the loss falls as well as log-spaced (choose_frames), and each is measured
     in float32 on the training set and on the first 1,000 test samples; metrics, at the end, are those on all 10,000.
     Of large networks fewer are kept (frame_count), or measured (measured_frames). seconds are those of the training.
     """
     name = choose_engine(experiment, engine, device)
+    refuse_device(device)
     _refuse_empty(experiment)
-    (count, note), wanted = frame_count(experiment), candidate_steps(experiment)
     # The trainer is held by nobody else, so that its samples make room for those of the tests.
-    kept, losses, seconds = _all_steps(experiment, _trainer(experiment, name, device), wanted, on_frame)
-    chosen = choose_frames(wanted, losses, count)
-    frames = [kept[index] for index in chosen]
-    with np.errstate(all="ignore"):
-        measured = probe.evaluate(experiment, frames[-1])
-    if not all(value is None or np.isfinite(value) for value in measured.values()):
-        raise TrainingFailed(_blown_up(experiment, "the loss of the trained network", experiment.steps))
-    loss_steps, curve = thin(losses)
-    return Result(
-        experiment=experiment,
-        parameters=frames[-1],
-        loss_steps=loss_steps,
-        losses=curve,
-        frame_steps=wanted[chosen],
-        frames={key: np.stack([frame[key] for frame in frames]) for key in frames[0]},
-        metrics=measured,
-        frame_metrics=_measure(experiment, name, frames),
-        provenance=_provenance(name, device, seconds, note),
-    )
+    taken = _all_steps(experiment, _trainer(experiment, name, device), on_frame)
+    return _result(experiment, taken, _provenance(name, device, taken.seconds, frame_count(experiment)[1]))
 
 
-def _all_steps(
-    experiment: Experiment, trainer: Trainer, wanted: np.ndarray, on_frame: Callable[[Frame], None] | None
-) -> tuple[list[Parameters], np.ndarray, float]:
-    """The parameters at the wanted steps, the loss before each step, and the seconds that the steps took."""
-    started = time.perf_counter()
+def train_many(
+    experiments: Sequence[Experiment],
+    *,
+    device: str = "cpu",
+    on_frame: Callable[[Frame], None] | None = None,
+) -> list[Result | TrainingFailed]:
+    """Train networks of one shape at once, as batched.groups() gives them, with the engine "batched".
+
+    As train() for each of them, in their order: a result, or why there is none. on_frame gets all networks in one
+    frame. The seconds of each are its share. Raises ValueError for several shapes and a device that is not there,
+    MemoryError where it has no room for them.
+    """
+    refuse_device(device)
+    batched = _batched()
+    taken = _all_steps(experiments[0], batched.Trainer(experiments, device), on_frame)
+    count = len(experiments)
+    with_others = f"one of {count} networks trained at once in {taken.seconds:.2f} s" if count > 1 else None
+    outcomes: list[Result | TrainingFailed] = []
+    for index, experiment in enumerate(experiments):
+        note = "; ".join(filter(None, (with_others, frame_count(experiment)[1]))) or None
+        try:
+            _refuse_empty(experiment)
+            about = _provenance("batched", device, taken.seconds / count, note)
+            outcomes.append(_result(experiment, taken.of(index), about))
+        except TrainingFailed as failure:
+            outcomes.append(failure)
+    return outcomes
+
+
+def _all_steps(experiment: Experiment, trainer: Trainer, on_frame: Callable[[Frame], None] | None) -> Taken:
+    """Take every step, those of an experiment of this shape, unless the numbers of every network have blown up."""
+    wanted, started = candidate_steps(experiment), time.perf_counter()
     kept = [trainer.parameters()]
     if on_frame:
         on_frame(Frame(0, float("nan"), kept[0]))
-    losses = np.empty(experiment.steps, np.float32)
+    losses, finite = np.empty((0,), np.float32), np.array(True)
     step, chunk = 0, 1
     while step < experiment.steps:
         last = min(step + chunk, int(wanted[len(kept)]))
         began = time.perf_counter()
         with np.errstate(all="ignore"):
-            losses[step:last] = trainer.advance(step, last)
+            advanced = trainer.advance(step, last)
         a_step = (time.perf_counter() - began) / (last - step)
-        _refuse_infinite(experiment, losses[step:last], step)
+        if not step:
+            losses = np.full((experiment.steps, *advanced.shape[1:]), np.nan, np.float32)
+        losses[step:last] = advanced
+        finite = finite & np.isfinite(advanced).all(axis=0)
+        if not finite.any():
+            break
         step, chunk = last, max(1, min(2 * chunk, int(SECONDS_A_CHUNK / max(a_step, 1e-9))))
         parameters = trainer.parameters()
         if step == wanted[len(kept)]:
             kept.append(parameters)
         if on_frame:
-            on_frame(Frame(step, float(losses[step - 1]), parameters))
-    if not all(np.isfinite(values).all() for values in kept[-1].values()):
+            on_frame(Frame(step, float(losses[step - 1][finite].mean()), parameters))
+    return Taken(wanted, kept, losses, time.perf_counter() - started)
+
+
+def _result(experiment: Experiment, taken: Taken, provenance: dict[str, object]) -> Result:
+    """The network with its history, measured. Raises TrainingFailed where the numbers have blown up."""
+    engine, device = str(provenance["engine"]), str(provenance["device"])
+    broken = np.flatnonzero(~np.isfinite(taken.losses))
+    if len(broken):
+        raise TrainingFailed(_blown_up(experiment, "the loss", int(broken[0]) + 1))
+    if not all(np.isfinite(values).all() for values in taken.kept[-1].values()):
         raise TrainingFailed(_blown_up(experiment, "a weight", experiment.steps))
-    return kept, losses, time.perf_counter() - started
+    chosen = choose_frames(taken.wanted, taken.losses, frame_count(experiment)[0])
+    frames = [taken.kept[index] for index in chosen]
+    with np.errstate(all="ignore"):
+        measured = probe.evaluate(experiment, frames[-1], _measure_on(device) if engine == "batched" else None)
+    if not all(value is None or np.isfinite(value) for value in measured.values()):
+        raise TrainingFailed(_blown_up(experiment, "the loss of the trained network", experiment.steps))
+    loss_steps, curve = thin(taken.losses)
+    return Result(
+        experiment=experiment,
+        parameters=frames[-1],
+        loss_steps=loss_steps,
+        losses=curve,
+        frame_steps=taken.wanted[chosen],
+        frames={key: np.stack([frame[key] for frame in frames]) for key in frames[0]},
+        metrics=measured,
+        frame_metrics=_measure(experiment, engine, device, frames),
+        provenance=provenance,
+    )
 
 
 def choose_engine(experiment: Experiment, engine: str = "auto", device: str = "cpu") -> str:
-    """ "fused" or "reference". Raises ValueError for an unknown engine or one that does not cover the experiment,
-    TrainingFailed where the kernels lack a package.
+    """ "fused", "reference" or "batched". Raises ValueError for an unknown engine or one that does not cover the
+    experiment, TrainingFailed where the kernels lack a package.
     """
     if engine not in ENGINES:
         raise ValueError(f"engine must be one of {', '.join(ENGINES)}; got {engine!r}")
-    if engine == "reference":
+    if engine in ("reference", "batched"):
         return engine
+    if engine == "auto" and device != "cpu":
+        return "batched"
     try:
         from toyviz.train import fused
     except ImportError as error:
@@ -142,11 +201,28 @@ def choose_engine(experiment: Experiment, engine: str = "auto", device: str = "c
     return ("fused" if covered else "reference") if engine == "auto" else engine
 
 
-def instruction_set(engine: str) -> str:
+def refuse_device(device: str) -> None:
+    """Raise ValueError, in one sentence, for a device that is unknown or not there; TrainingFailed without PyTorch."""
+    if device not in DEVICES:
+        raise ValueError(f"device must be one of {', '.join(DEVICES)}; got {device!r}")
+    if device == "cuda" and not _cuda_is_there():
+        raise ValueError("device must be cpu here, since PyTorch sees no GPU that it can use; got 'cuda'")
+
+
+def _cuda_is_there() -> bool:
+    try:
+        import torch
+    except ImportError as error:
+        raise TrainingFailed(_lacking("batched", error)) from error
+    return torch.cuda.is_available()
+
+
+def instruction_set(engine: str, device: str = "cpu") -> str:
     """What an engine computes with on this machine, in a short text: where it is equal, so are the weights, bit by bit.
 
     "fused": what its kernels are compiled for, NUMBA_CPU_NAME and NUMBA_CPU_FEATURES heeded, as in "x86_64 znver3 avx
-    avx2 fma". "reference": what PyTorch says of itself, as in "x86_64 AVX2".
+    avx2 fma". "reference" and "batched": what PyTorch says of itself, as in "x86_64 AVX2"; on a GPU its name and what
+    it can, as in "NVIDIA A100 sm_80".
     """
     if engine == "fused":
         from toyviz.train.fused import compiled
@@ -154,6 +230,8 @@ def instruction_set(engine: str) -> str:
         return compiled.instruction_set()
     import torch
 
+    if device == "cuda":
+        return f"{torch.cuda.get_device_name()} sm_{''.join(map(str, torch.cuda.get_device_capability()))}"
     return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
 
 
@@ -205,13 +283,17 @@ def choose_frames(steps: np.ndarray, losses: np.ndarray, count: int) -> np.ndarr
 
 
 def frame_meter(
-    experiment: Experiment, engine: str, most: float = math.inf
+    experiment: Experiment, engine: str, most: float = math.inf, device: str = "cpu"
 ) -> Callable[[Parameters], dict[str, float]]:
     """A function that measures networks of this experiment as probe.evaluate_frame does, its samples drawn once.
 
-    engine: "fused", by a compiled kernel; "reference", by NumPy. most: see probe.frame_sets.
+    engine: "fused", by a compiled kernel; "reference", by NumPy; "batched", on its device. most: see probe.frame_sets.
     """
     sets = probe.frame_sets(experiment, most)
+    if engine == "batched":
+        batched = _batched()
+        there = {name: batched.prepare(samples, device) for name, samples in sets.items()}
+        return lambda parameters: probe.evaluate_frame(experiment, parameters, there, batched.loss_and_accuracy)
     if engine == "reference":
         return lambda parameters: probe.evaluate_frame(experiment, parameters, sets, probe.loss_and_accuracy)
     from toyviz.train.fused import frames
@@ -235,9 +317,17 @@ def measured_frames(experiment: Experiment, engine: str, count: int) -> np.ndarr
     return np.unique(np.linspace(0, count - 1, min(max(most, 2), count)).round().astype(int))
 
 
-def _measure(experiment: Experiment, engine: str, frames: list[Parameters]) -> dict[str, np.ndarray]:
+def _measure_on(device: str) -> probe.Measure:
+    """How the engine "batched" measures a trained network."""
+    batched = _batched()
+    return lambda experiment, parameters, samples: batched.loss_and_accuracy(
+        experiment, parameters, batched.prepare(samples, device)
+    )
+
+
+def _measure(experiment: Experiment, engine: str, device: str, frames: list[Parameters]) -> dict[str, np.ndarray]:
     """frame_metrics of these frames; what is no finite number counts as not measured."""
-    measure = frame_meter(experiment, engine)
+    measure = frame_meter(experiment, engine, device=device)
     found: dict[str, np.ndarray] = {}
     with np.errstate(all="ignore"):
         for index in measured_frames(experiment, engine, len(frames)):
@@ -265,6 +355,8 @@ def _trainer(experiment: Experiment, engine: str, device: str) -> Trainer:
         trainer = fused.Trainer(experiment)
         trainer.advance(0, 0)  # takes no step, but compiles or loads the kernels: that is no training
         return trainer
+    if engine == "batched":
+        return _batched().Alone(experiment, device)
     try:
         from toyviz.train import reference  # torch takes seconds to import, and the fast path needs none of it
     except ImportError as error:
@@ -272,9 +364,19 @@ def _trainer(experiment: Experiment, engine: str, device: str) -> Trainer:
     return reference.Trainer(experiment, device)
 
 
+def _batched() -> ModuleType:
+    try:
+        from toyviz.train import batched
+    except ImportError as error:
+        raise TrainingFailed(_lacking("batched", error)) from error
+    return batched
+
+
 def _lacking(engine: str, error: ImportError) -> str:
+    kernels = "the compiled kernels (engine 'auto') need none, where they cover the experiment"
     package, otherwise = {
-        "reference": ("torch", "the compiled kernels (engine 'auto') need none, where they cover the experiment"),
+        "reference": ("torch", kernels),
+        "batched": ("torch", kernels),
         "fused": ("numba", "the reference (engine 'reference') needs none"),
     }[engine]
     return f"engine {engine!r} needs the package {package}, which cannot be imported here ({error}); {otherwise}"
@@ -293,12 +395,6 @@ def _refuse_empty(experiment: Experiment) -> None:
         )
 
 
-def _refuse_infinite(experiment: Experiment, losses: np.ndarray, first: int) -> None:
-    broken = np.flatnonzero(~np.isfinite(losses))
-    if len(broken):
-        raise TrainingFailed(_blown_up(experiment, "the loss", first + int(broken[0]) + 1))
-
-
 def _blown_up(experiment: Experiment, what: str, step: int) -> str:
     return (
         f"{what} is no longer a finite number at step {step} of {experiment.steps}: the steps are too large; "
@@ -307,7 +403,7 @@ def _blown_up(experiment: Experiment, what: str, step: int) -> str:
 
 
 def _provenance(engine: str, device: str, seconds: float, note: str | None) -> dict[str, object]:
-    packages = {"reference": ("torch", "numpy"), "fused": ("numba", "numpy")}[engine]
+    packages = {"reference": ("torch", "numpy"), "fused": ("numba", "numpy"), "batched": ("torch", "numpy")}[engine]
     return {
         "engine": engine,
         "engine_version": ENGINE_VERSION,
@@ -316,6 +412,6 @@ def _provenance(engine: str, device: str, seconds: float, note: str | None) -> d
         "versions": {name: importlib.metadata.version(name) for name in packages}
         | {"python": platform.python_version()},
         "machine": platform.machine(),
-        "instruction_set": instruction_set(engine),
+        "instruction_set": instruction_set(engine, device),
         "note": note,
     }

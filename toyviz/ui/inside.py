@@ -27,6 +27,7 @@ def behind(name: str, result: Result, table: pd.DataFrame) -> None:
         lines = [
             f"key: `{experiment.key}`",
             f"engine: {about.get('engine')}, version {about.get('engine_version')}",
+            f"device: {about.get('device', 'not recorded')}",
             f"instruction set: {about.get('instruction_set', 'not recorded')}",
             *([f"training took {float(about['seconds']):.2f} s"] if about.get("seconds") is not None else []),
             *(f"{key.replace('_', ' ')}: {value:.6g}" for key, value in numbers.items()),
