@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # Named by what the requirements say: nothing is installed again until they say something else.
 APP := .venv/.app-$(shell cksum < requirements.txt | tr -s ' ' '-')
-DEV := .venv/.dev-$(shell cat requirements.txt requirements-dev.txt | cksum | tr -s ' ' '-')
+DEV := .venv/.dev-$(shell cat requirements.txt requirements-cluster.txt requirements-dev.txt | cksum | tr -s ' ' '-')
 BENCH := .venv/.bench-$(shell cat requirements.txt requirements-bench.txt | cksum | tr -s ' ' '-')
 
 .DEFAULT_GOAL := help

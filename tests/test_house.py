@@ -145,7 +145,7 @@ def test_the_modules_of_the_server_load_neither_torch_nor_a_compiler():
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = done.stdout.split()
     assert "streamlit" in loaded
-    assert not {"torch", "numba", "llvmlite", "joblib", "vl_convert"} & set(loaded)
+    assert not {"torch", "numba", "llvmlite", "joblib", "vl_convert", "distributed", "dask"} & set(loaded)
 
 
 def test_no_file_has_a_name_that_says_nothing():
@@ -184,6 +184,7 @@ def pinned(name):
     return {line.split("==")[0] for line in lines}
 
 
+PINNED = set().union(*map(pinned, ("requirements.txt", "requirements-cluster.txt", "requirements-dev.txt")))
 OF_MODULES = {"vl_convert": "vl-convert-python"}  # packages whose modules are called otherwise
 
 
@@ -195,7 +196,8 @@ def third_party(used):
 
 
 def test_the_app_needs_the_packages_that_it_imports_and_no_others():
-    of_app = [name for name in IMPORTS if not within(name, "toyviz.bench")]
+    apart = ("toyviz.bench", "toyviz.cluster")
+    of_app = [name for name in IMPORTS if not within(name, *apart)]
     assert third_party(used for name in of_app for used in IMPORTS[name]) == pinned("requirements.txt")
 
 
@@ -208,9 +210,13 @@ def test_only_the_bench_needs_jax_and_nothing_else_beside_what_the_app_has():
     assert [name for name, needs in targets if "$(BENCH)" in needs] == ["bench"]
 
 
+def test_one_module_alone_knows_dask_and_its_package_is_in_a_file_of_its_own():
+    assert who_imports("distributed", "dask") == {"toyviz.cluster"}
+    assert third_party(IMPORTS["toyviz.cluster"]) == pinned("requirements-cluster.txt")
+
+
 def test_every_package_that_a_test_imports_is_pinned():
-    known = pinned("requirements.txt") | pinned("requirements-dev.txt")
-    used = {path.stem: third_party(imports(path)) - known for path in ROOT.glob("tests/*.py")}
+    used = {path.stem: third_party(imports(path)) - PINNED for path in ROOT.glob("tests/*.py")}
     assert used.pop("test_bench") == {"jax"}  # where it is not installed, that test is skipped
     assert set().union(*used.values()) == set()
 

@@ -29,6 +29,7 @@ from toyviz.experiment import FIELD_NAMES, Experiment, parse, sweep
 if TYPE_CHECKING:
     from toyviz.claims import Claim
     from toyviz.claims.report import Asked
+    from toyviz.cluster import Cluster
     from toyviz.figures import Figure
     from toyviz.result import Result
     from toyviz.train import Frame
@@ -50,7 +51,8 @@ def main(words: list[str] | None = None) -> int:
     try:
         arguments = _parser().parse_args(words)
         _refuse_jobs(arguments)
-        code: int = arguments.run(arguments)
+        with _cluster(arguments) as arguments.cluster:
+            code: int = arguments.run(arguments)
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
@@ -304,6 +306,7 @@ def _outcomes(experiments: list[Experiment], arguments: argparse.Namespace) -> I
             missing[experiment.key] = experiment
     _tell_cost(missing.values(), arguments)
     train = _train_side_by_side if arguments.jobs > 1 and len(missing) > 1 else _train_in_turn
+    train = _train_on_cluster if arguments.cluster else train
     for done, (experiment, outcome) in enumerate(train(missing.values(), arguments), 1):
         if not isinstance(outcome, str):
             store.put(outcome)
@@ -347,6 +350,12 @@ def _train_side_by_side(
     with joblib.parallel_config("loky", inner_max_num_threads=1):
         pool = joblib.Parallel(n_jobs=jobs, batch_size=1, max_nbytes=None, return_as="generator_unordered")
         yield from pool(joblib.delayed(_named_attempt)(experiment, arguments.engine) for experiment in experiments)
+
+
+def _train_on_cluster(
+    experiments: Collection[Experiment], arguments: argparse.Namespace
+) -> Iterator[tuple[Experiment, Result | str]]:
+    yield from arguments.cluster.outcomes(experiments, arguments.engine)
 
 
 def _named_attempt(experiment: Experiment, engine: str) -> tuple[Experiment, Result | str]:
@@ -757,7 +766,7 @@ def _gallery(arguments: argparse.Namespace) -> int:
     from toyviz import gallery
 
     try:
-        print(f"trained: {gallery.build(force=arguments.force, jobs=arguments.jobs)}")
+        print(f"trained: {gallery.build(force=arguments.force, jobs=arguments.jobs, cluster=arguments.cluster)}")
     except RuntimeError as error:
         _tell(error)
         return 1
@@ -842,6 +851,38 @@ def _refuse_jobs(arguments: argparse.Namespace) -> None:
         _refuse_over("jobs", arguments.jobs, "--jobs")
 
 
+@contextlib.contextmanager
+def _cluster(arguments: argparse.Namespace) -> Iterator[Cluster | None]:
+    """The machines on which a command trains; None for this one."""
+    backend, address = getattr(arguments, "backend", "local"), getattr(arguments, "scheduler", None)
+    if backend == "local":
+        if address is not None:
+            refuse("--scheduler is for --backend dask alone")
+        yield None
+        return
+    if address is None:
+        refuse("--backend dask needs --scheduler tcp://HOST:PORT or tls://HOST:PORT")
+    if arguments.jobs not in (None, 1):
+        refuse(f"--jobs must be left out with --backend dask, whose workers are the jobs; got {arguments.jobs}")
+    from toyviz.cluster import Cluster
+
+    try:
+        cluster = Cluster(address, "--scheduler")
+    except ValueError as error:
+        refuse(error)
+    with contextlib.closing(cluster):
+        yield cluster
+
+
+def _add_backend(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--backend", choices=("local", "dask"), default="local", help="where it trains (default: local)"
+    )
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="of --backend dask: tcp://127.0.0.1:PORT here, tls://HOST:PORT elsewhere"
+    )
+
+
 def _refuse_over(name: str, asked: int, what: str) -> None:
     """Refuse more than the owner's allowance of that name."""
     try:
@@ -870,7 +911,8 @@ def _tell_cost(experiments: Collection[Experiment], arguments: argparse.Namespac
     seconds = sum(each.seconds for each in costs)
     if seconds < TOLD_FROM:
         return
-    at_a_time = min(getattr(arguments, "jobs", 1), len(costs))
+    cluster = getattr(arguments, "cluster", None)
+    at_a_time = min(cluster.cores if cluster else getattr(arguments, "jobs", 1), len(costs))
     networks = "1 network" if len(costs) == 1 else f"{len(costs)} networks, {at_a_time} at a time"
     memory = cost.size(at_a_time * max(each.memory for each in costs))
     _tell(
@@ -955,6 +997,7 @@ def _add_training(commands: _Commands) -> None:
     )
     over.add_argument("--seeds", type=_count, metavar="K", help="K seeds each, from the experiment's seed on")
     over.add_argument("--jobs", type=_count, default=1, metavar="N", help="train N at a time (default: 1)")
+    _add_backend(over)
     over.add_argument("--out", type=Path, metavar="FILE.csv", help="write the table, with all digits")
     over.add_argument("--json", action="store_true", help="one JSON object a line instead of the table")
 
@@ -968,6 +1011,7 @@ def _add_claims(commands: _Commands) -> None:
     claims.add_argument("--seeds", type=_count, default=4, metavar="K", help="so many seeds (default: 4)")
     claims.add_argument("--first-seed", type=_seed, default=100, metavar="N", help="the first of them (default: 100)")
     claims.add_argument("--jobs", type=_count, default=1, metavar="N", help="train N at a time (default: 1)")
+    _add_backend(claims)
     claims.add_argument("--json", action="store_true", help="one JSON list instead of the table")
     which = claims.add_mutually_exclusive_group()
     which.add_argument(
@@ -1019,6 +1063,7 @@ def _add_store(commands: _Commands) -> None:
     shipped = commands.add("gallery", _gallery, "train what is missing of the results that are shipped")
     shipped.add_argument("--force", action="store_true", help="train all of them again")
     shipped.add_argument("--jobs", type=_count, metavar="N", help="train N at a time (default: one a core)")
+    _add_backend(shipped)
 
 
 def _end(number: int, frame: object) -> NoReturn:

@@ -17,6 +17,7 @@ from toyviz.result import Result
 from toyviz.view import Plan
 
 if TYPE_CHECKING:
+    from toyviz.cluster import Cluster
     from toyviz.jobs import Jobs
 
 ME = "gallery"  # the one visitor of its queue
@@ -29,11 +30,12 @@ def build(
     jobs: int | None = None,
     folder: Path | None = None,
     plans: Iterable[Plan] | None = None,
+    cluster: Cluster | None = None,
 ) -> int:
     """Train what is missing or outdated (all of it by force), remove what is no longer shown; return how many trained.
 
-    jobs is the number of workers; folder and plans are the project's own unless they are given. What is done stays if
-    it is interrupted. Raises RuntimeError if a training fails.
+    jobs is the number of workers; a cluster trains where one is given; folder and plans are the project's own unless
+    they are given. What is done stays if it is interrupted. Raises RuntimeError if a training fails.
     """
     from toyviz.store import GALLERY, Store
 
@@ -49,7 +51,7 @@ def build(
     shipped = Store(None, folder)
     missing = [experiment for experiment in every if force or _outdated(shipped.get(experiment))]
     if missing:
-        _train(missing, jobs, folder)
+        _train(missing, jobs, folder, cluster)
     _shorten(plans, folder)
     size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     print(f"gallery: {len(every)} results, {size / 1e6:.1f} MB", file=sys.stderr)
@@ -107,13 +109,14 @@ def _shorten(plans: Iterable[Plan], folder: Path) -> None:
                 _write(result, folder, frames=2)
 
 
-def _train(missing: list[Experiment], jobs: int | None, folder: Path) -> None:
+def _train(missing: list[Experiment], jobs: int | None, folder: Path, cluster: Cluster | None) -> None:
     """Train them, those that take longest first, so that the workers end together; tell how long is left."""
     from toyviz.jobs import Jobs
     from toyviz.queue import Limits
     from toyviz.store import Store
 
-    queue = Jobs(Store(None), jobs, limits=Limits())
+    at_a_time, make = (cluster.cores, cluster.worker) if cluster else (jobs, None)
+    queue = Jobs(Store(None), at_a_time, limits=Limits(), make=make)
     takes = {experiment: cost.expected(experiment).seconds for experiment in missing}
     waiting = sorted(missing, key=lambda experiment: -takes[experiment])
     began, total, told = time.monotonic(), sum(takes.values()), math.inf

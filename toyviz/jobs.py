@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from safetensors.numpy import load
@@ -42,18 +42,52 @@ LOW_PRIORITY = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)  # on Windo
 log = logging.getLogger(__name__)
 
 
+Hear = Callable[[int, dict[str, Any], bytes], None]  # a worker's number, its message, and the bytes behind it
+Lost = Callable[[int, str], None]  # a worker's number, and why it has ended
+
+
+class Worker(Protocol):
+    """Where one experiment trains at a time: a process here, or a core of a cluster (toyviz.cluster)."""
+
+    thread: threading.Thread  # that tells of it until it has ended
+
+    @property
+    def process(self) -> subprocess.Popen[bytes] | None:
+        """It, if it runs here."""
+
+    def alive(self) -> bool:
+        """Whether it takes orders."""
+
+    def send(self, **order: Any) -> None:
+        """An order as toyviz.worker reads it."""
+
+    def dismiss(self) -> None:
+        """End it."""
+
+    def kill(self) -> None:
+        """End it by force."""
+
+
 class Jobs:
     """The queue and its workers; everything in it happens behind one lock. Call close() at the end.
 
     workers is how many train at once, one a core and at most two where nothing is said; spare is how many more stand
     by for visitors who would have to wait for the long training of another. limits are those of the machine's owner
-    where nothing is said.
+    where nothing is said. make starts a worker: a process on this machine where nothing is said.
     """
 
-    def __init__(self, store: Store, workers: int | None = None, spare: int = 0, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        workers: int | None = None,
+        spare: int = 0,
+        limits: Limits | None = None,
+        make: Callable[[int, int, Hear, Lost], Worker] | None = None,
+    ) -> None:
         self.store = store
+        self._make = make or _Process
         self._queue = Queue(workers or min(2, os.cpu_count() or 1), spare, limits or owners_limits())
-        self._workers: dict[int, _Worker] = {}
+        self._workers: dict[int, Worker] = {}
         self._slept = 0.0  # seconds that this process was stopped: they do not count
         self._changed = threading.Condition(threading.RLock())
         self._clock = threading.Thread(target=self._watch, daemon=True, name="watch")
@@ -144,7 +178,7 @@ class Jobs:
     def _obey(self, instruction: Instruction) -> None:
         match instruction:
             case Start(number, place):
-                self._workers[number] = _Worker(number, place, self._hear, self._lost)
+                self._workers[number] = self._make(number, place, self._hear, self._lost)
             case Train(number, job):
                 self._workers[number].send(order="train", id=job.id, experiment=asdict(job.experiment))
             case Cancel(number, job):
@@ -215,16 +249,10 @@ class Jobs:
                 self._changed.wait(TICK)
 
 
-class _Worker:
+class _Process:
     """A subprocess that trains one experiment at a time, and a thread that listens to it until it ends."""
 
-    def __init__(
-        self,
-        number: int,
-        place: int,
-        hear: Callable[[int, dict[str, Any], bytes], None],
-        lost: Callable[[int, str], None],
-    ) -> None:
+    def __init__(self, number: int, place: int, hear: Hear, lost: Lost) -> None:
         self.number, self.place = number, place
         self.process: subprocess.Popen[bytes] | None = None
         self.last_words = ""  # the last line of its stderr

@@ -9,6 +9,7 @@ import asyncio
 import atexit
 import contextlib
 import gc
+import os
 import threading
 from collections.abc import AsyncIterator
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from streamlit import runtime as streamlit_runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from toyviz.cluster import VARIABLE, Cluster
 from toyviz.jobs import Jobs
 from toyviz.store import Store, default_store
 
@@ -24,6 +26,7 @@ OPEN_FILES = 4096  # that the server may have open, where the system lets it
 _making = threading.RLock()
 _store: Store | None = None
 _jobs: Jobs | None = None
+_cluster: Cluster | None = None
 _visitors: set[str] = set()  # sessions that have asked for their name, and have not ended
 
 
@@ -43,9 +46,23 @@ def jobs() -> Jobs:
         if _jobs is None:
             gc.collect()
             gc.freeze()  # what is imported by now stays: each later collection need not walk through it
-            _jobs = Jobs(store(), spare=1)
+            _jobs = _new_jobs()
             atexit.register(close)
         return _jobs
+
+
+def _new_jobs() -> Jobs:
+    """Trains on the cores of TOYVIZ_SCHEDULER's machines, one of them spare, or in processes here if that is not set.
+
+    Raises ValueError, in one sentence, for a scheduler that is not safe, does not answer, or has no fit machine.
+    """
+    global _cluster
+    address = os.environ.get(VARIABLE, "").strip()
+    if not address:
+        return Jobs(store(), spare=1)
+    _cluster = Cluster(address)
+    spare = 1 if _cluster.cores > 1 else 0
+    return Jobs(store(), _cluster.cores - spare, spare, make=_cluster.worker)
 
 
 def close() -> None:
@@ -54,6 +71,8 @@ def close() -> None:
         ended = _jobs
     if ended:
         ended.close()
+    if _cluster:
+        _cluster.close()
 
 
 @contextlib.asynccontextmanager

@@ -21,10 +21,11 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from safetensors.numpy import save
@@ -133,7 +134,8 @@ def main() -> None:
         order = orders.next(wait=warming is None)
         messages.working(without_steps=order is not None or warming is not None)
         if order is not None:
-            serve(order, orders, messages)
+            serve(order, partial(orders.cancelled.__contains__, order["id"]), messages)
+            orders.cancelled.discard(order["id"])
         elif warming and next(warming, "warm") == "warm":
             warming = None
         messages.working(without_steps=False)
@@ -168,12 +170,24 @@ class Live:
         self._frame_at = now + max(SECONDS_A_FRAME, (now - began) / MEASURING)
 
 
-def serve(order: dict[str, Any], orders: Orders, messages: Messages) -> None:
-    """Train one experiment and tell how it goes and how it ends."""
+class Listener(Protocol):
+    """Whoever is told of a training: the server at the end of a pipe, or far away (toyviz.cluster)."""
+
+    def send(self, payload: bytes = b"", **message: Any) -> None:
+        """A message, and the bytes that it brings."""
+
+    def working(self, without_steps: bool) -> None:
+        """Whether there are no steps to tell of now, and so signs of life are to be sent."""
+
+
+def serve(
+    order: dict[str, Any], cancelled: Callable[[], bool], messages: Listener, where: Mapping[str, str] | None = None
+) -> None:
+    """Train one experiment, and tell how it goes and how it ends; where goes into the provenance of the result."""
     number = order["id"]
 
     def on_frame(frame: Frame) -> None:
-        if number in orders.cancelled:
+        if cancelled():
             raise Cancelled
         if frame.step == 0:
             messages.working(without_steps=False)
@@ -185,8 +199,10 @@ def serve(order: dict[str, Any], orders: Orders, messages: Messages) -> None:
     try:
         experiment = from_dict(order["experiment"])
         live = Live(experiment, partial(messages.send, id=number))
-        device = device_for(experiment)
-        messages.send(pack(train(experiment, device=device, on_frame=on_frame)), event="done", id=number)
+        engine, device = order.get("engine", "auto"), device_for(experiment)
+        result = train(experiment, engine=engine, device=device, on_frame=on_frame)
+        result = replace(result, provenance=result.provenance | dict(where or {}))
+        messages.send(pack(result), event="done", id=number)
     except Cancelled:
         messages.send(event="cancelled", id=number)
     except (TrainingFailed, ValueError) as error:
@@ -196,7 +212,6 @@ def serve(order: dict[str, Any], orders: Orders, messages: Messages) -> None:
     except Exception as error:
         log.exception("experiment %s", order["experiment"])
         messages.send(event="failed", id=number, error=f"training stopped on a fault of the app ({error!r})")
-    orders.cancelled.discard(number)
 
 
 def device_for(experiment: Experiment, devices: Path = Path("/dev")) -> str:
