@@ -98,9 +98,14 @@ def test_a_result_from_before_it_was_recorded_is_read_as_ever(store):
 
 
 @pytest.mark.parametrize(
-    ("about", "said"), [({"instruction_set": "x86_64 znver3 fma"}, "x86_64 znver3 fma"), ({}, "not recorded")]
+    ("about", "device", "said"),
+    [
+        ({"device": "cpu", "instruction_set": "x86_64 znver3 fma"}, "cpu", "x86_64 znver3 fma"),
+        ({"device": "cuda", "instruction_set": "NVIDIA A100 sm_80"}, "cuda", "NVIDIA A100 sm_80"),
+        ({}, "not recorded", "not recorded"),
+    ],
 )
-def test_a_page_tells_the_instruction_set_of_a_network(about, said):
+def test_a_page_tells_the_device_and_the_instruction_set_of_a_network(about, device, said):
     def page(result):
         from toyviz import tables, ui
 
@@ -108,7 +113,7 @@ def test_a_page_tells_the_instruction_set_of_a_network(about, said):
 
     app = AppTest.from_function(page, args=(replace(train(TINY), provenance=about),), default_timeout=300).run()
     assert not app.exception
-    assert f"- instruction set: {said}\n" in "".join(each.value for each in app.markdown)
+    assert f"- device: {device}\n- instruction set: {said}\n" in "".join(each.value for each in app.markdown)
 
 
 # kept kernels
