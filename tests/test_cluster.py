@@ -367,6 +367,10 @@ def test_a_scheduler_that_is_not_there_is_told_in_a_sentence(monkeypatch, capfd)
             "--backend dask --scheduler tcp://127.0.0.1:8786 --jobs 2",
             "--jobs must be left out with --backend dask, whose workers are the jobs; got 2",
         ),
+        (
+            "--backend dask --scheduler tcp://127.0.0.1:8786 --device cuda",
+            "--device must be cpu with --backend dask, whose workers choose their own; got 'cuda'",
+        ),
     ],
 )
 def test_words_that_do_not_go_together_are_refused(words, sentence, capfd):

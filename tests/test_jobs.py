@@ -732,9 +732,10 @@ def test_a_fault_in_the_training_is_told_as_a_sentence_and_logged_whole():
 
 
 def test_a_loss_that_is_no_number_is_not_told():
-    odd = "worker.train = lambda e, engine, on_frame: (on_frame(worker.Frame(1, float('nan'), {})), 1 / 0)"
+    odd = "worker.train = lambda e, on_frame, **_: (on_frame(worker.Frame(1, float('nan'), {})), 1 / 0)"
     said, _ = talk([order(TINY)], odd)
     assert [message["event"] for message, _ in said] == ["failed"]
+    assert "ZeroDivisionError" in said[0][0]["error"]
 
 
 def test_a_worker_that_breaks_leaves_its_own_error_as_its_last_words():

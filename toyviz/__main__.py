@@ -862,6 +862,8 @@ def _cluster(arguments: argparse.Namespace) -> Iterator[Cluster | None]:
         return
     if address is None:
         refuse("--backend dask needs --scheduler tcp://HOST:PORT or tls://HOST:PORT")
+    if getattr(arguments, "device", "cpu") != "cpu":
+        refuse(f"--device must be cpu with --backend dask, whose workers choose their own; got {arguments.device!r}")
     if arguments.jobs not in (None, 1):
         refuse(f"--jobs must be left out with --backend dask, whose workers are the jobs; got {arguments.jobs}")
     from toyviz.cluster import Cluster
