@@ -269,6 +269,9 @@ def test_the_longest_are_trained_first_and_the_time_left_is_told(tmp_path, monke
     assert [each.steps for each in asked] == [3000, 300, 30]
     lines = capsys.readouterr().err.splitlines()
     assert lines[-2] == "gallery: 3 of 3 trained"
+    off = max(Store(None, tmp_path).get(each).provenance["largest_error"] for each in three)
+    told = re.fullmatch(r"gallery: 3 results, 0.0 MB, no number off by more than ([\d.]+)", lines[-1])
+    assert off <= float(told[1]) <= 1.1 * off
     assert all(re.fullmatch(r"gallery: [12] of 3 trained, about .+ left", line) for line in lines[:-2])
 
 

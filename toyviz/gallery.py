@@ -37,7 +37,7 @@ def build(
     jobs is the number of workers; a cluster trains where one is given; folder and plans are the project's own unless
     they are given. What is done stays if it is interrupted. Raises RuntimeError if a training fails.
     """
-    from toyviz.store import GALLERY, Store
+    from toyviz.store import GALLERY, Store, rounded_up
 
     plans = shipped_plans() if plans is None else list(plans)
     every = list(dict.fromkeys(each for plan in plans for each in plan.experiments))
@@ -54,7 +54,12 @@ def build(
         _train(missing, jobs, folder, cluster)
     _shorten(plans, folder)
     size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-    print(f"gallery: {len(every)} results, {size / 1e6:.1f} MB", file=sys.stderr)
+    kept = Store(None, folder)
+    off = max((result.provenance["largest_error"] for each in every if (result := kept.get(each))), default=0.0)
+    print(
+        f"gallery: {len(every)} results, {size / 1e6:.1f} MB, no number off by more than {rounded_up(off)}",
+        file=sys.stderr,
+    )
     return len(missing)
 
 

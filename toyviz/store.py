@@ -81,7 +81,7 @@ def pack(result: Result, *, display: bool = False, frames: int = DISPLAY_FRAMES)
         kept, codes, about["grids"], largest = _short_history(result, frames)
         note = f"history of {len(kept)} frames"
         if len(kept) > 2:
-            note += f", the inner ones rounded to 8 bits: no number is off by more than {_rounded_up(largest)}"
+            note += f", the inner ones rounded to 8 bits: no number is off by more than {rounded_up(largest)}"
         provenance |= {"note": note, "largest_error": largest}
         arrays |= {"codes": codes, "loss_steps": _deflated(result.loss_steps)}
     else:
@@ -110,7 +110,7 @@ def _short_history(result: Result, most: int) -> tuple[np.ndarray, np.ndarray, h
         most = min(len(kept) - 1, 2 + (len(kept) - 2) * DISPLAY_BYTES // len(codes))
 
 
-def _rounded_up(value: float) -> str:
+def rounded_up(value: float) -> str:
     """Two digits that are no less than the value: "0.0039"."""
     digit = 10.0 ** (math.floor(math.log10(value)) - 1) if value else 1.0
     return f"{math.ceil(value / digit) * digit:.2g}"
