@@ -5,11 +5,13 @@ import math
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from toyviz import bench, data, settings
+from toyviz.__main__ import main
 from toyviz.bench import kernels, machine, views
 from toyviz.experiment import Experiment
 from toyviz.jobs import Jobs
@@ -184,3 +186,36 @@ def test_a_plan_is_measured_from_nothing_each_time_and_a_failure_is_counted():
         assert (told["networks"], told["failed"]) == (networks, failed)
         assert 0 <= told["first_s"] <= told["half_s"] <= told["all_s"]
         assert told["expected_s"] > 0
+
+
+# the command line
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--views", "fish.map"], "view must be one of decompiler.table, "),
+        (["--lanes", "4"], "lanes must be 8 (AVX2) or 16 (AVX-512); got 4: "),
+        (["--lanes", "x"], "python -m toyviz bench: argument --lanes: must be a whole number from 1; got 'x'"),
+    ],
+)
+def test_what_is_not_possible_is_refused_in_one_line(words, sentence, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["bench", *words])
+    told = capsys.readouterr()
+    assert end.value.code == 2
+    assert told.out == ""
+    assert told.err.startswith(sentence)
+    assert told.err.count("\n") == 1
+
+
+def test_other_lanes_are_another_process_that_is_asked_for_the_same(monkeypatch):
+    asked = []
+    monkeypatch.setattr(simd, "LANES", 16)
+    monkeypatch.setattr(
+        subprocess, "run", lambda words, env: asked.append((words[3:], env)) or SimpleNamespace(returncode=7)
+    )
+    assert main(["bench", "--lanes", "8", "--json"]) == 7
+    assert main(["bench", "--lanes", "8", "--views", "fish.maps", "fish.over_h"]) == 7
+    assert [words for words, _ in asked] == [["bench", "--json"], ["bench", "--views", "fish.maps", "fish.over_h"]]
+    assert all(machine.AVX2.items() <= env.items() for _, env in asked)

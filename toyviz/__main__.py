@@ -745,7 +745,7 @@ def _flat(told: dict[str, Any], above: str = "") -> Iterator[str]:
 
 
 def _bench(arguments: argparse.Namespace) -> int:
-    from toyviz.bench import kernels, machine, views
+    from toyviz.bench import machine, views
 
     try:
         environment = machine.environment(arguments.lanes) if arguments.lanes else None
@@ -756,6 +756,8 @@ def _bench(arguments: argparse.Namespace) -> int:
         words = ["bench", *(["--json"] if arguments.json else []), *(["--views", *plans] if plans else [])]
         return subprocess.run([sys.executable, "-m", "toyviz", *words], env=environment).returncode
     if plans is None:
+        from toyviz.bench import kernels  # which needs PyTorch
+
         kernels.run(arguments.json)
     else:
         views.run(plans, arguments.json)
