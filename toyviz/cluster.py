@@ -34,6 +34,7 @@ from toyviz.store import unpack
 
 VARIABLE = "TOYVIZ_SCHEDULER"  # the app's setting: the scheduler's address
 PATIENCE = 10.0  # seconds that the scheduler has to answer
+SECONDS_A_MESSAGE = 0.5  # between two of one training: all pass through the scheduler
 SECONDS_A_SIGN = 2.0  # between two signs of life: see toyviz.worker
 PACKAGES = ("numpy", "numba", "llvmlite", "torch")
 OUTSIDE = "it was not started in a checkout of this project"
@@ -51,15 +52,18 @@ class Cluster:
 
     def __init__(self, address: str, name: str = VARIABLE) -> None:
         refuse_unsafe(address, name)
-        self._client = _client(address, name)
+        self._address, self._name, self._one_at_a_time = address, name, threading.Lock()
         self._runs = itertools.count()
         self._heard_by: dict[int, Callable[[dict[str, Any], bytes], None]] = {}  # run -> who is told of it
+        self._open()
+
+    def _open(self) -> None:
+        self._client = _client(self._address, self._name)
         try:
-            self.cores = _refuse_unlike(self._client, name, address)
+            self.cores = _refuse_unlike(self._client, self._name, self._address)
         except ValueError:
             self.close()
             raise
-        self._client.subscribe_topic(self._client.id, self._hear)  # named so, it is forgotten an hour after we left
 
     def close(self) -> None:
         """Leave: what we had in training there stops."""
@@ -84,11 +88,19 @@ class Cluster:
         return Core(self, number, hear, lost)
 
     def start(self, experiment: Experiment, told: Callable[[dict[str, Any], bytes], None]) -> tuple[int, Any]:
-        """Have one network trained, and tell of it on the way. Returns the run's number and its future."""
-        run = next(self._runs)
+        """Have one network trained, and tell of it on the way. Returns the run's number and its future.
+
+        Raises ValueError, in one sentence, where the scheduler had gone and none answers.
+        """
+        with self._one_at_a_time:
+            if self._client.status == "closed":
+                self._open()
+            client, run = self._client, next(self._runs)
         self._heard_by[run] = told
-        text = order(experiment, run=run, topic=self._client.id)
-        return run, self._client.submit(train_packed, text, key=f"live-{experiment.key}-{self._client.id}-{run}")
+        client.subscribe_topic(client.id, self._hear)  # a topic of this name is forgotten an hour after we left
+        key = f"live-{experiment.key}-{client.id}-{run}"
+        text = order(experiment, run=run, topic=client.id)
+        return run, client.submit(train_packed, text, key=key, priority=1)  # somebody waits: before any sweep
 
     def forget(self, run: int) -> None:
         """What is still said of this run goes nowhere."""
@@ -213,7 +225,8 @@ def refuse_unsafe(address: str, name: str) -> None:
 def order(experiment: Experiment, engine: str = "auto", run: int | None = None, topic: str = "") -> str:
     """What a machine is sent: the experiment, built again from its values, as a text of JSON."""
     checked = asdict(from_dict(asdict(experiment)))
-    asked = {"id": run, "topic": topic, "experiment": checked, "engine": engine, "alike": alike()}
+    asked: dict[str, Any] = {"id": run, "topic": topic, "experiment": checked, "engine": engine, "alike": alike()}
+    asked["every"] = SECONDS_A_MESSAGE if topic else None
     return json.dumps(asked, allow_nan=False)
 
 
@@ -246,6 +259,8 @@ def _client(address: str, name: str) -> Any:
         raise ValueError(
             f"{name} needs the package {error.name}, which is not installed: see requirements-cluster.txt"
         ) from error
+    for each in ("distributed", "distributed.client"):  # what is to be told of its troubles, we tell
+        logging.getLogger(each).setLevel(logging.CRITICAL)
     try:
         if address.startswith("tls:") and not Security().get_connection_args("client")["ssl_context"]:
             raise ValueError("Dask's configuration names no certificates of this client's: see docs/cluster.md")
@@ -282,16 +297,14 @@ def _refuse_unlike(client: Any, name: str, address: str) -> int:
 
 
 def _outcome(future: Any, experiment: Experiment) -> Result | str:
-    """What a task has come to. Raises ValueError for what is no result of this experiment."""
+    """What a task has come to."""
     try:
         message, payload = receive(io.BytesIO(future.result()))
-    except Exception:
-        return _problem(future)
-    if message["event"] != "done":
-        return str(message["error"])
-    result = unpack(payload)
-    if result.experiment != experiment:
-        raise ValueError(f"the network of another experiment came back for {experiment.key}")
+        result = unpack(payload) if message["event"] == "done" else str(message["error"])
+    except Exception as error:
+        return f"what came back is {_line(error)}" if future.status == "finished" else _problem(future)
+    if isinstance(result, Result) and result.experiment != experiment:
+        return "what came back is the network of another experiment"
     return result
 
 

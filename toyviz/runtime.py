@@ -65,6 +65,11 @@ def _new_jobs() -> Jobs:
     return Jobs(store(), _cluster.cores - spare, spare, make=_cluster.worker)
 
 
+def at_once() -> int:
+    """How many networks train side by side, for the time that is left."""
+    return _cluster.cores if _cluster else 2
+
+
 def close() -> None:
     """End the workers. The queue stays, and refuses whatever a page still asks of it."""
     with _making:

@@ -144,8 +144,8 @@ def main() -> None:
 class Live:
     """What is told of one training while it goes on: losses, and frames that cost next to nothing of its time."""
 
-    def __init__(self, experiment: Experiment, tell: Callable[..., None]) -> None:
-        self._experiment, self._tell = experiment, tell
+    def __init__(self, experiment: Experiment, tell: Callable[..., None], every: float = SECONDS_A_MESSAGE) -> None:
+        self._experiment, self._tell, self._every = experiment, tell, every
         self._measure: Callable[[Parameters], dict[str, float]] | None = None
         self._message_at, self._frame_at = 0.0, math.inf
 
@@ -156,7 +156,7 @@ class Live:
             self._frame_at = began + SECONDS_A_FRAME
         if not math.isfinite(frame.loss) or (began < self._message_at and not last):
             return
-        self._message_at = began + SECONDS_A_MESSAGE
+        self._message_at = began + self._every
         if began < self._frame_at or last:  # the last one comes with the result
             self._tell(event="progress", step=frame.step, loss=frame.loss)
             return
@@ -183,7 +183,10 @@ class Listener(Protocol):
 def serve(
     order: dict[str, Any], cancelled: Callable[[], bool], messages: Listener, where: Mapping[str, str] | None = None
 ) -> None:
-    """Train one experiment, and tell how it goes and how it ends; where goes into the provenance of the result."""
+    """Train one experiment, and tell how it goes and how it ends; where goes into the provenance of the result.
+
+    An order may also say by which "engine", and "every" how many seconds it is told how it goes: null is never.
+    """
     number = order["id"]
 
     def on_frame(frame: Frame) -> None:
@@ -192,13 +195,15 @@ def serve(
         if frame.step == 0:
             messages.working(without_steps=False)
             messages.send(event="training", id=number)
-        live.show(frame)
+        if live:
+            live.show(frame)
         if frame.step == experiment.steps:
             messages.working(without_steps=True)
 
     try:
         experiment = from_dict(order["experiment"])
-        live = Live(experiment, partial(messages.send, id=number))
+        every = order.get("every", SECONDS_A_MESSAGE)
+        live = None if every is None else Live(experiment, partial(messages.send, id=number), every)
         engine, device = order.get("engine", "auto"), device_for(experiment)
         result = train(experiment, engine=engine, device=device, on_frame=on_frame)
         result = replace(result, provenance=result.provenance | dict(where or {}))

@@ -19,7 +19,6 @@ from toyviz.view import Plan
 
 AT_ONCE = 120.0  # seconds of expected training up to which it starts without being asked
 LIVE = ("queued", "running")
-WORKERS = 2  # networks that train side by side, for the time that is left
 LONGER = 1.5  # times what was told last is longer than expected
 
 
@@ -56,7 +55,7 @@ class Progress:
         paces = [seconds / left[key] for key, seconds in told.items() if left[key] > 0]
         factor = max(speed_factor(), float(np.median(paces)) if paces else 0.0)
         seconds = [told.get(key, factor * each) for key, each in left.items()]
-        return max(sum(seconds) / WORKERS, max(seconds, default=0.0))
+        return max(sum(seconds) / runtime.at_once(), max(seconds, default=0.0))
 
     def _state(self, experiment: Experiment) -> str | None:
         status = self.statuses.get(experiment.key)
