@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from toyviz import charts, theory
-from toyviz.charts.chart import RAYS
+from toyviz.charts.geometry import SMALL
 
 RNG = np.random.default_rng(0)
 RUNS = pd.DataFrame(
@@ -239,7 +239,7 @@ def test_a_sentence_says_what_is_seen(figure):
 @figures
 def test_it_has_a_title_or_names_its_panels_and_every_axis_that_is_shown_has_a_name(figure):
     encodings = [node["encoding"] for node in nodes(figure.spec) if "encoding" in node]
-    assert figure.spec.get("title") or "column" in figure.spec.get("facet", {}) | encodings[0]
+    assert figure.spec["title"]
     if not figure.square:
         for axis in ("x", "y"):
             titles = {encoding[axis].get("title") for encoding in encodings if "field" in encoding.get(axis, {})}
@@ -275,10 +275,9 @@ def test_colour_is_never_the_only_difference_between_kinds(figure):
 
 
 def alone(figure, field):
-    """Whether each kind has squares of its own: a row of them, or all of the figure."""
+    """Whether all of the figure is of one kind."""
     kinds = [set(frame[field]) for frame in figure.data.values() if field in frame]
-    in_rows = figure.spec.get("facet", {}).get("row", {}).get("field") == field
-    return field == "kind" and (in_rows or len(set().union(*kinds)) < 2)
+    return field == "kind" and len(set().union(*kinds)) < 2
 
 
 def told_apart(node):
@@ -323,30 +322,30 @@ def test_the_window_close_to_one_holds_the_lowest_loss():
 
 
 def test_the_rays_of_a_panel_go_out_to_each_column_and_back():
-    drawn = FIGURES["panels"].data["vectors"]
-    rays = drawn[drawn["mark"] == "ray"].sort_values("order")
-    ray = rays.loc[rays["kind"] == charts.FEATURES, ["x", "y"]].to_numpy()
-    assert np.array_equal(ray[1::2], COLUMNS)
-    assert not ray[::2].any()
-    assert rays.loc[rays["kind"] == charts.SAMPLES, ["x", "y"]].to_numpy().tolist() == [
-        [0, 0]
-    ]  # no line, but an extent
+    figure = FIGURES["panels"]
+    rays, dots = (figure.data[name] for name in ("rays", "dots"))
+    ray = rays.sort_values("order")[["x", "y"]].to_numpy()
+    dot = dots.loc[dots["kind"] == charts.FEATURES, ["x", "y"]].to_numpy()
+    assert np.array_equal(ray[1::2], dot)
+    assert (ray[::2] == 0.5).all()  # the middle of the square
+    out = (dot - 0.5) * [1, -1]
+    assert out / out[0, 0] == pytest.approx(COLUMNS / COLUMNS[0, 0])
 
 
 def test_panels_have_equal_axes_that_hold_every_vector():
     small, large = {charts.FEATURES: COLUMNS}, {charts.FEATURES: 10 * COLUMNS}
-    drawn = charts.panels([("a", small), ("b", large)]).data["vectors"]
-    corners = drawn[drawn["mark"] == "frame"]
-    assert np.array_equal(corners["x"], corners["y"])
-    widths = corners.groupby("panel")["x"].max()
-    assert widths["b"] == pytest.approx(10 * widths["a"])
-    assert widths["b"] > np.abs(10 * COLUMNS).max()
+    figure = charts.panels([("a", small), ("b", large)])
+    assert figure.spec["width"] == 2 * figure.spec["height"]
+    at = figure.data["dots"][["x", "y"]].to_numpy().reshape(2, -1, 2) - [[[0.5, 0.5]], [[1.5, 0.5]]]
+    assert at[0] == pytest.approx(at[1])
+    assert 0.4 < np.abs(at).max() < 0.5
+    a, b = (float(label.removeprefix("±")) for label in figure.data["frames"]["label"])
+    assert b == pytest.approx(10 * a, rel=0.05)
 
 
 def test_where_vectors_are_left_out_some_evenly_spaced_stay():
-    many = RNG.normal(size=(RAYS + 500, 2))
-    panel = charts.panels([("a", {charts.SAMPLES: many})]).data["vectors"]
-    assert (panel["mark"] == "dot").sum() == RAYS
+    many = RNG.normal(size=(SMALL + 500, 2))
+    assert len(charts.panels([("a", {charts.SAMPLES: many})]).data["dots"]) == SMALL
 
 
 def test_the_strip_keeps_all_that_stand_out_and_the_smallest():

@@ -566,6 +566,45 @@ def test_a_job_whose_steps_are_all_taken_is_measured_until_it_ends():
     assert driver.queue.status(TINY.key).measuring is False
 
 
+def test_the_more_visitors_watch_a_training_the_longer_all_of_them_see_the_same_of_it():
+    driver = Driver().warm()
+    visitors = [f"visitor {k}" for k in range(31)]
+    for each in visitors:
+        driver.submit(each, [TINY.with_(steps=500)])
+    experiment = driver.trained[0][1]
+    job = driver._order(experiment)[1].id
+
+    def told(step, seconds, frame=None):
+        driver.now += seconds
+        driver.do(driver.queue.progress, 0, job, step, 0.5, frame)
+        return driver.queue.status(experiment.key)
+
+    first = told(1, 0.0)
+    assert (first.step, first.history) == (1, ())
+    assert told(2, 0.1) is first
+    picture = told(3, 0.1, sent(3))  # the first picture at once
+    assert len(picture.history) == 1
+    assert told(4, 0.1, sent(4)) is picture
+    every = 30 * queue_module.SHARED
+    assert told(5, every - 0.2) is picture
+    assert len(told(6, 0.11).history) == 2
+    assert told(500, 0.1).measuring  # and the end at once
+    driver.cancel(visitors[0], [experiment])
+    for each in visitors[1:-1]:
+        driver.cancel(each, [experiment])
+    driver.finish(experiment)
+    assert driver.state(experiment) == "done"
+
+
+def test_what_one_visitor_sees_of_a_training_is_never_old():
+    driver = Driver().warm()
+    driver.submit("ada", [TINY])
+    job = driver._order(TINY)[1].id
+    for step in range(1, 10):
+        driver.do(driver.queue.progress, 0, job, step, 0.5, None)
+        assert driver.queue.status(TINY.key).step == step
+
+
 def test_a_status_says_what_is_too_large_to_be_shown_live():
     driver = Driver().warm()
     most = TINY.with_(n_features=15_000, n_hidden=4, n_samples=1)  # 5 n weights and biases of 4 bytes: 300,000

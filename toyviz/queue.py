@@ -33,6 +33,7 @@ CURVE_POINTS = 300  # of a live loss curve
 LIVE_FRAMES = 40  # of a live history
 LIVE_BYTES = 300_000  # parameters larger than this are not shown live
 PACE_AFTER = 0.5  # seconds of training that tell its pace
+SHARED = 0.05  # seconds, for each visitor beside the first, that all see the same of a network in training
 REMEMBERED = 2048  # ended jobs whose state is still told
 
 
@@ -100,6 +101,8 @@ class Job:
     curve: list[tuple[int, float]] = field(default_factory=list)
     heard: list[tuple[float, int]] = field(default_factory=list)  # (time, step) of the first and the newest message
     seconds_left: float | None = None  # the least that was told
+    told: Status | None = None  # of the training, until there is news enough
+    told_anew_at: float = -math.inf
 
     @property
     def key(self) -> str:
@@ -117,8 +120,16 @@ class Job:
     def start(self) -> None:
         self.state, self.starts, self.step, self.seconds_left = "running", self.starts + 1, 0, None
         self.history, self.curve, self.heard = [], [], []
+        self.told, self.told_anew_at = None, -math.inf
 
     def hear(self, step: int, loss: float, frame: LiveFrame | None, now: float) -> None:
+        """Note how far it is; what is told changes with it, less often the more visitors look.
+
+        So the many who watch one training see the same of it, which then is drawn once for all of them.
+        """
+        first_picture = frame is not None and not self.history
+        if now >= self.told_anew_at or first_picture or step == self.experiment.steps:
+            self.told, self.told_anew_at = None, now + SHARED * (len(self.watchers) - 1)
         self.step = step
         self.heard = [*self.heard[:1], (now, step)]
         began, first = self.heard[0]
@@ -371,6 +382,13 @@ class Queue:
         job = self._jobs.get(key)
         if job is None:
             return None
+        if job.state != "running":
+            return self._status(job)
+        if job.told is None:
+            job.told = self._status(job)
+        return job.told
+
+    def _status(self, job: Job) -> Status:
         steps, values = zip(*job.curve, strict=True) if job.curve else ((), ())
         return Status(
             state=job.state,

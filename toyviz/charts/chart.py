@@ -126,30 +126,3 @@ def powers() -> str:
     plain = "format(datum.value, datum.value < 1e-3 ? '.0e' : '~r')"
     width = "domain('y')[1] / domain('y')[0]"
     return f"{width} >= 100 ? {POWERS} ? {plain} : '' : {width} < 5 || {DECADES} ? {plain} : ''"
-
-
-def squares(layers: Any, kinds: Sequence[str], size: int) -> dict[str, Any]:
-    """The layers as squares of size pixels, each on its own scale: a column a "panel" by its "place", a row a "kind".
-
-    kinds: the order of the rows. Drawn on a canvas, since thousands of shapes in the page are slow.
-    """
-    facet = (
-        layers.properties(width=size, height=size)
-        .facet(
-            column=alt.Column(
-                "panel:N",
-                title=None,
-                sort=alt.EncodingSortField("place", op="min", order="ascending"),
-                header=alt.Header(labelFontSize=11, labelPadding=4, labelOrient="top"),
-            ),
-            row=alt.Row(
-                "kind:N",
-                title=None,
-                sort=list(kinds),
-                header=alt.Header(labelFontSize=10, labelPadding=6, labelAngle=-90),
-            ),
-            spacing=5,
-        )
-        .resolve_scale(x="independent", y="independent")
-    )
-    return compiled(facet) | {"usermeta": {"embedOptions": {"renderer": "canvas"}}}

@@ -12,22 +12,25 @@ import numpy as np
 import pandas as pd
 
 from toyviz.charts.chart import (
+    BLUE,
     GREY,
-    RAYS,
+    VERMILLION,
     Chart,
     named,
     records,
     samples_x,
     selected_rule,
-    squares,
     stacked,
     stretched,
 )
+from toyviz.charts.layers import SCHEMA, computed, grey, layer, mark, nominal, quantity
 
 FEATURES, SAMPLES = "columns of W1", "hidden vectors"  # blue and red in the post
 CLASSES = "rows of W2"
 KINDS = [FEATURES, SAMPLES]
 MARGIN = 1.15  # a square is this much wider than what it holds
+GAP = 5  # pixels between two,
+SMALL = 120  # and vectors drawn in one, at most
 STRIP = 60  # vectors of one kind drawn at one T in the strip plot, evenly spaced by rank,
 TOP = 20  # and those with the most dimensionality, which say what is represented
 
@@ -36,21 +39,34 @@ def panels(vectors: Sequence[tuple[str, Mapping[str, np.ndarray]]]) -> Chart:
     """Small squares side by side: a column for each label, and in it a square for each kind of vector.
 
     vectors: (label, {FEATURES: (n, 2), SAMPLES: (T, 2)}) for each column, either kind or both. Columns of W1 are lines
-    from the origin, hidden vectors are dots. Every square has its own scale, written in its corner. At most RAYS
-    vectors a square are drawn: the longest columns, and evenly spaced samples.
+    from the origin, hidden vectors are dots. Every square has its own scale, written in its corner. At most SMALL
+    vectors a square are drawn: the longest columns, and evenly spaced samples. Data is in squares: the first column is
+    from x = 0 to 1, the upper row from y = 0 to 1, and the origin in the middle of each.
     """
-    parts = []
-    for place, (label, kinds) in enumerate(vectors):
+    rows = [kind for kind in KINDS if any(kind in kinds for _, kinds in vectors)]
+    size = 118 if len(vectors) <= 7 else 68 if len(vectors) <= 11 else 60
+    frames, rays, dots = [], [], []
+    for place, (_, kinds) in enumerate(vectors):
         for kind, values in kinds.items():
-            about = {"panel": label, "kind": kind, "place": place}
-            parts += [part | about for part in _panel(values, kind, limit(values))]
-    drawn = stacked(parts, "panel", "kind", "place", "mark", "order", "x", "y", "label")
-    kinds_drawn = len({kind for _, kinds in vectors for kind in kinds})
+            lim, at = limit(values), np.array([place + 0.5, rows.index(kind) + 0.5])
+            drawn = values[_chosen(values, kind, SMALL)] * [1, -1] / (2 * lim) * size / (size + GAP) + at
+            frames.append((*at, f"±{lim / MARGIN:.2g}"))
+            dots.append({"kind": kind, "x": drawn[:, 0], "y": drawn[:, 1]})
+            if kind == FEATURES:
+                path = np.tile(at, (2 * len(drawn) + 1, 1))  # out and back: a single path is quick to draw
+                path[1::2] = drawn
+                rays.append({"place": place, "order": np.arange(len(path)), "x": path[:, 0], "y": path[:, 1]})
+    data = {
+        "frames": pd.DataFrame(frames, columns=["x", "y", "label"]),
+        "rays": stacked(rays, "place", "order", "x", "y"),
+        "dots": stacked(dots, "kind", "x", "y"),
+        "columns": pd.DataFrame({"x": np.arange(len(vectors)) + 0.5, "label": [label for label, _ in vectors]}),
+        "rows": pd.DataFrame({"y": np.arange(len(rows)) + 0.5, "name": rows}),
+    }
     said = "No pictures yet."
     if vectors:
-        what = " and of ".join(KINDS[:kinds_drawn])
-        said = f"{len(vectors)} small pictures of {what}, from {vectors[0][0]} to {vectors[-1][0]}."
-    return Chart(_panels(max(len(vectors), 1)), {"vectors": drawn}, said, square=True)
+        said = f"{len(vectors)} small pictures of {' and of '.join(rows)}, from {vectors[0][0]} to {vectors[-1][0]}."
+    return Chart(_panels(max(len(vectors), 1), max(len(rows), 1), size), data, said, square=True)
 
 
 def limit(values: np.ndarray) -> float:
@@ -118,19 +134,6 @@ def _chosen(values: np.ndarray, kind: str, at_most: int) -> np.ndarray:
     return np.linspace(0, len(values) - 1, at_most).astype(int)
 
 
-def _panel(values: np.ndarray, kind: str, lim: float) -> list[dict[str, Any]]:
-    """The rows of one square: one line that goes out to every vector and back (a single path is quick to draw)."""
-    drawn = values[_chosen(values, kind, RAYS)]
-    corners = np.array([-lim, lim])
-    scale = np.array(["", f"±{lim / MARGIN:.2g}"])
-    parts = [{"mark": "frame", "order": 0, "x": corners, "y": corners, "label": scale}]
-    ends = drawn if kind == FEATURES else drawn[:0]  # the origin alone: without a row the browser warns of no extent
-    path = np.zeros((2 * len(ends) + 1, 2))
-    path[1::2] = ends
-    parts.append({"mark": "ray", "order": np.arange(len(path)), "x": path[:, 0], "y": path[:, 1], "label": ""})
-    return [*parts, {"mark": "dot", "order": 0, "x": drawn[:, 0], "y": drawn[:, 1], "label": ""}]
-
-
 def _strip(values: np.ndarray, T: int, kind: str) -> dict[str, Any]:
     ordered = np.sort(values)[::-1]
     spread = np.linspace(0, len(ordered) - 1, min(STRIP, len(ordered))).astype(int)
@@ -146,25 +149,41 @@ def _kind_color(legend: alt.Legend | None = None) -> alt.Color:
 
 
 @cache
-def _panels(columns: int) -> dict[str, Any]:
-    size = 118 if columns <= 7 else 68 if columns <= 11 else 60
-    x = alt.X("x:Q", axis=None, scale=alt.Scale(nice=False, zero=False))
-    y = alt.Y("y:Q", axis=None, scale=alt.Scale(nice=False, zero=False))
-    base = alt.Chart().encode(x=x, y=y)
-    layers = alt.layer(
-        base.transform_filter("datum.mark == 'frame'").mark_point(size=1, opacity=0, tooltip=None, aria=False),
-        base.transform_filter("datum.mark == 'ray'")
-        .mark_line(strokeWidth=0.7, opacity=0.55, strokeJoin="round")
-        .encode(color=_kind_color(), order="order:Q"),
-        base.transform_filter("datum.mark == 'dot'")
-        .mark_circle(size=12 if columns > 7 else 22, opacity=0.9)
-        .encode(color=_kind_color()),
-        base.transform_filter("datum.mark == 'frame' && datum.label != ''")
-        .mark_text(color=GREY, fontSize=9, align="right", baseline="top", dx=-2, dy=2)
-        .encode(text="label:N"),
-        data=named("vectors"),
-    )
-    return squares(layers, KINDS, size)
+def _panels(columns: int, rows: int, size: int) -> dict[str, Any]:
+    def along(axis: str, count: int) -> dict[str, Any]:
+        scale = {"domain": [0, count], "range": [0, count * (size + GAP)], "nice": False, "zero": False}
+        return quantity(axis, scale=scale, axis=None)
+
+    at = {"x": along("x", columns), "y": along("y", rows)}
+    side = {"width": size, "height": size}
+    small = grey("text", fontSize=9, align="right", baseline="top", dx=size / 2 - 3, dy=3 - size / 2)
+    dot = {"filled": True, "size": 12 if columns > 7 else 22, "opacity": 0.9}
+    layers = [
+        layer("frames", mark("rect", color=GREY, fillOpacity=0, stroke=GREY, strokeOpacity=0.35, **side), **at),
+        layer(
+            "rays", mark("line", color=BLUE, strokeWidth=0.7, opacity=0.55, strokeJoin="round"),
+            **at, detail=nominal("place"), order=quantity("order"),
+        ),
+        layer("dots", mark("point", color=BLUE, **dot), f"datum.kind == '{FEATURES}'", **at),
+        layer("dots", mark("point", color=VERMILLION, **dot), f"datum.kind == '{SAMPLES}'", **at),
+        layer("frames", small, **at, text=nominal("label")),
+        layer(
+            "columns", grey("text", fontSize=11, baseline="bottom"), x=at["x"], **computed(y=-4), text=nominal("label")
+        ),
+        layer(
+            "rows", grey("text", fontSize=10, angle=270, baseline="bottom"), **computed(x=-4), y=at["y"],
+            text=nominal("name"),
+        ),
+    ]  # fmt: skip
+    return {
+        "$schema": SCHEMA,
+        "title": {"text": "Columns of W1, and hidden vectors", "anchor": "start", "fontSize": 13, "offset": 18},
+        "width": columns * (size + GAP),
+        "height": rows * (size + GAP),
+        "layer": layers,
+        "config": {"aria": False},
+        "usermeta": {"embedOptions": {"renderer": "canvas"}},
+    }
 
 
 @cache
@@ -198,4 +217,5 @@ def _dimensionality() -> dict[str, Any]:
             tooltip=tooltip,
         ),
     )
-    return stretched(layers, "Dimensionality of features and samples", 260)
+    canvas = {"usermeta": {"embedOptions": {"renderer": "canvas"}}, "config": {"aria": False}}  # thousands of marks
+    return stretched(layers, "Dimensionality of features and samples", 260) | canvas

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import weakref
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import streamlit as st
-from streamlit.dataframe_util import convert_anything_to_arrow_bytes
 
 from toyviz.charts import Chart
+from toyviz.ui import sent
 
 ROOT = Path(__file__).parents[2]
 ICON = str(ROOT / "docs" / "icon.png")
@@ -38,7 +36,7 @@ def draw(
     """Draw a figure; with fill, as large as the room that it stands in, if it is not a grid of fixed squares."""
     spec = with_data(figure)
     options: dict[str, Any] = {"width": "content" if figure.square else "stretch", "alt": figure.alt}
-    if fill and "facet" not in figure.spec:
+    if fill:
         spec = {name: value for name, value in spec.items() if name not in ("width", "height")}
         spec["autosize"] = {"type": "fit", "contains": "padding"}
         options |= {"width": "stretch", "height": "stretch"}
@@ -50,21 +48,7 @@ def with_data(figure: Chart) -> dict[str, Any]:
 
     A figure that many look at, or one again and again, is put into that form once: it takes longer than all the rest.
     """
-    return {**figure.spec, "datasets": {name: _sent(frame) for name, frame in figure.data.items()}}
-
-
-def _sent(frame: pd.DataFrame) -> bytes:
-    known = _as_sent.get(id(frame))
-    if known is not None and known[0]() is frame:
-        return known[1]
-    number = id(frame)
-    there = weakref.ref(frame, lambda gone: _as_sent.pop(number, None))
-    sent = convert_anything_to_arrow_bytes(frame)
-    _as_sent[number] = there, sent
-    return sent
-
-
-_as_sent: dict[int, tuple[weakref.ref[pd.DataFrame], bytes]] = {}  # by the frame's id, as long as there is the frame
+    return {**figure.spec, "datasets": {name: sent.as_sent(frame) for name, frame in figure.data.items()}}
 
 
 def link(page: str, *, where: Any = None, **options: Any) -> None:
