@@ -20,15 +20,14 @@ from toyviz.train.fused.simd import (
     absolute,
     add,
     add_at,
-    add_where_positive,
     fma,
-    fma_where_positive,
     get,
     load,
     load4,
     lowest_bit,
     mul,
     padded,
+    pair4,
     positive_bits,
     relu,
     splat,
@@ -38,11 +37,12 @@ from toyviz.train.fused.simd import (
     store,
     sub,
     total,
+    where_positive,
 )
 from toyviz.train.fused.storage import Flat
 
 BLOCKS = 64  # about so many: fewer are crossed more often, more take longer to sort out
-SORT_EVERY = 64  # steps
+SORT_EVERY, SETTLED = 64, 1024  # steps; once settled, samples are sorted a quarter as often
 ROW = 4  # floats of a hidden vector or a column: two, the bias, and none
 
 
@@ -62,8 +62,12 @@ class Network(NamedTuple):
     x_gradient: np.ndarray
     y_gradient: np.ndarray
     moments: np.ndarray  # (10, blocks padded): centre x, y, half width x, y; sums of 1, x, y, xx, xy, yy
-    positive: np.ndarray  # (6, blocks padded): sums of bb, bv, bu, vv, vu, uu over outputs positive on a whole block
-    crossed: np.ndarray  # (n_outputs, blocks padded / LANES) bits
+    positive: np.ndarray  # (5, blocks padded): sums of bv, bu, vv, vu, uu over outputs positive on a whole block
+    table: np.ndarray  # (blocks padded / 8, 256, 8): sums of 1, x, y, 0, xx, xy, yy, 0 over subsets of eight blocks
+    sums: np.ndarray  # (8,) one of these
+    whole: np.ndarray  # (n_outputs, blocks padded / LANES) bits: positive on the whole block
+    crossed: np.ndarray  # the same: positive on a part of it, perhaps
+    squares: np.float64  # sum of all squared targets
     columns: np.ndarray  # W1 by columns, (used, ROW)
     columns_gradient: np.ndarray
     rows: np.ndarray  # scaled W2 and b2 of the same features, (used, ROW)
@@ -94,7 +98,11 @@ def network(experiment: Experiment, flat: Flat) -> Network:
         x_gradient=np.zeros(points, np.float32),
         y_gradient=np.zeros(points, np.float32),
         moments=np.zeros(10 * many, np.float32),
-        positive=np.zeros(6 * many, np.float32),
+        positive=np.zeros(5 * many, np.float32),
+        table=np.zeros(many // 8 * 256 * 8, np.float32),
+        sums=np.zeros(8, np.float32),
+        squares=np.sum(net.targets.value.astype(np.float64) ** 2),
+        whole=np.zeros(net.n_outputs * (many // LANES), np.uint64),
         crossed=np.zeros(net.n_outputs * (many // LANES), np.uint64),
         columns=np.zeros(len(net.used) * ROW, np.float32),
         columns_gradient=np.zeros(len(net.used) * ROW, np.float32),
@@ -110,13 +118,15 @@ def advance(plane, first, last, losses):
     for step in range(first, last):
         prepare(plane)
         see(plane)
-        if step % SORT_EVERY == 0:
+        if step % (SORT_EVERY if step < SETTLED else 4 * SORT_EVERY) == 0:
             arrange(plane)
         measure(plane)
-        settle_outputs(plane)
         settle_blocks(plane)
-        loss = pass_back_positive(plane) + cross(plane)
-        loss += meet_targets(plane)
+        tabulate(plane)
+        settle_outputs(plane)
+        pass_back_positive(plane)
+        cross(plane)
+        loss = plane.squares + squares(plane) - meet_targets(plane)
         learn_inputs(plane)
         losses[step - first] = max(loss, 0.0) / net.n_samples
         update(net.adamw, net.parameters, net.gradient, net.first, net.second, net.coefficients[step])
@@ -215,91 +225,87 @@ def measure(plane):
 
 
 @part
-def settle_outputs(plane):
-    """Gradients of W2 and b2 from the blocks on which an output is positive throughout, by vectors of outputs."""
-    net, m, many = plane.net, plane.moments, plane.moments.size // 10
-    n, V, g = net.n_outputs, net.scaled, net.gradient
-    for i in range(0, n, LANES):
-        v, u, b = load(V, i), load(V, n + i), load(V, 2 * n + i)
-        far_v, far_u = absolute(v), absolute(u)
-        ones = x = y = xx = xy = yy = splat(np.float32(0))
-        for k in range(plane.blocks):
-            centre = fma(u, spread(m, many + k), fma(v, spread(m, k), b))
-            least = sub(centre, fma(far_u, spread(m, 3 * many + k), mul(far_v, spread(m, 2 * many + k))))
-            ones = add_where_positive(least, ones, spread(m, 4 * many + k))
-            x = add_where_positive(least, x, spread(m, 5 * many + k))
-            y = add_where_positive(least, y, spread(m, 6 * many + k))
-            xx = add_where_positive(least, xx, spread(m, 7 * many + k))
-            xy = add_where_positive(least, xy, spread(m, 8 * many + k))
-            yy = add_where_positive(least, yy, spread(m, 9 * many + k))
-        store(g, net.V + i, fma(b, x, fma(v, xx, mul(u, xy))))
-        store(g, net.V + n + i, fma(b, y, fma(v, xy, mul(u, yy))))
-        store(g, net.b2 + i, fma(b, ones, fma(v, x, mul(u, y))))
-
-
-@part
 def settle_blocks(plane):
-    """For each block what outputs positive throughout add up to, and which outputs cross it, by vectors of blocks.
-
-    The same sums as in settle_outputs, rounded alike: both must agree on what is crossed.
-    """
+    """For each block what outputs positive throughout add up to, which these are, and which outputs cross it."""
     net, m, many = plane.net, plane.moments, plane.moments.size // 10
     n, V = net.n_outputs, net.scaled
     for k in range(0, many, LANES):
         centre_x, centre_y, half_x, half_y = load(m, k), load(m, many + k), load(m, 2 * many + k), load(m, 3 * many + k)
-        bb = bv = bu = vv = vu = uu = splat(np.float32(0))
+        bv = bu = vv = vu = uu = splat(np.float32(0))
         for i in range(n):
             v, u, b = spread(V, i), spread(V, n + i), spread(V, 2 * n + i)
             centre = fma(u, centre_y, fma(v, centre_x, b))
             reach = fma(absolute(u), half_y, mul(absolute(v), half_x))
             least = sub(centre, reach)
-            bb, bv, bu = (
-                fma_where_positive(least, b, b, bb),
-                fma_where_positive(least, b, v, bv),
-                fma_where_positive(least, b, u, bu),
-            )
-            vv, vu, uu = (
-                fma_where_positive(least, v, v, vv),
-                fma_where_positive(least, v, u, vu),
-                fma_where_positive(least, u, u, uu),
-            )
-            at = i * (many // LANES) + k // LANES
-            plane.crossed[at] = positive_bits(add(centre, reach)) & ~positive_bits(least)
+            only_v, only_u = where_positive(least, v), where_positive(least, u)
+            bv, bu = fma(only_v, b, bv), fma(only_u, b, bu)
+            vv, vu, uu = fma(only_v, v, vv), fma(only_v, u, vu), fma(only_u, u, uu)
+            at, bits = i * (many // LANES) + k // LANES, positive_bits(least)
+            plane.whole[at] = bits
+            plane.crossed[at] = positive_bits(add(centre, reach)) & ~bits
         sums = plane.positive
-        store(sums, k, bb)
-        store(sums, many + k, bv)
-        store(sums, 2 * many + k, bu)
-        store(sums, 3 * many + k, vv)
-        store(sums, 4 * many + k, vu)
-        store(sums, 5 * many + k, uu)
+        store(sums, k, bv)
+        store(sums, many + k, bu)
+        store(sums, 2 * many + k, vv)
+        store(sums, 3 * many + k, vu)
+        store(sums, 4 * many + k, uu)
+
+
+@part
+def tabulate(plane):
+    """For every eight blocks the moments of each of their 256 subsets, added up."""
+    m, table, many = plane.moments, plane.table, plane.moments.size // 10
+    for k in range(many):
+        at = (256 * (k // 8) + (1 << k % 8)) * 8
+        for j in range(3):
+            table[at + j], table[at + 4 + j] = m[(4 + j) * many + k], m[(7 + j) * many + k]
+    for k in range(many):
+        first, bit = 2048 * (k // 8), 8 * (1 << k % 8)
+        for at in range(first + 8, first + bit, 8):
+            store(table, at + bit, add(load4(table, at), load4(table, first + bit)))
+            store(table, at + bit + 4, add(load4(table, at + 4), load4(table, first + bit + 4)))
+
+
+@part
+def settle_outputs(plane):
+    """Gradients of W2 and b2 from the blocks on which an output is positive throughout, by eight blocks at a time."""
+    net, sums, many = plane.net, plane.sums, plane.moments.size // 10
+    n, V, g, words = net.n_outputs, net.scaled, net.gradient, many // LANES
+    for i in range(n):
+        low = high = splat4(np.float32(0))
+        for k in range(words):
+            bits = get(plane.whole, i * words + k)
+            for j in range(LANES // 8):
+                at = (256 * (k * (LANES // 8) + j) + np.int64(bits & np.uint64(255))) * 8
+                low, high = add(low, load4(plane.table, at)), add(high, load4(plane.table, at + 4))
+                bits >>= np.uint64(8)
+        store(sums, 0, low)
+        store(sums, 4, high)
+        ones, x, y, xx, xy, yy = sums[0], sums[1], sums[2], sums[4], sums[5], sums[6]
+        v, u, b = get(V, i), get(V, n + i), get(V, 2 * n + i)
+        g[net.V + i] = b * x + (v * xx + u * xy)
+        g[net.V + n + i] = b * y + (v * xy + u * yy)
+        g[net.b2 + i] = b * ones + (v * x + u * y)
 
 
 @part
 def pass_back_positive(plane):
-    """Hidden gradients from the outputs positive on a whole block, and the sum of their squares."""
-    m, p, many = plane.moments, plane.positive, plane.moments.size // 10
-    loss = 0.0
+    """Hidden gradients from the outputs positive on a whole block."""
+    p, many = plane.positive, plane.moments.size // 10
     for k in range(plane.blocks):
-        bb, bv, bu = p[k], p[many + k], p[2 * many + k]
-        vv, vu, uu = p[3 * many + k], p[4 * many + k], p[5 * many + k]
+        bv, bu, vv, vu, uu = p[k], p[many + k], p[2 * many + k], p[3 * many + k], p[4 * many + k]
         for s in range(k * plane.size, (k + 1) * plane.size, LANES):
             x, y = load(plane.x, s), load(plane.y, s)
             store(plane.x_gradient, s, fma(splat(vv), x, fma(splat(vu), y, splat(bv))))
             store(plane.y_gradient, s, fma(splat(vu), x, fma(splat(uu), y, splat(bu))))
-        ones, x1, y1 = np.float64(m[4 * many + k]), np.float64(m[5 * many + k]), np.float64(m[6 * many + k])
-        xx, xy, yy = np.float64(m[7 * many + k]), np.float64(m[8 * many + k]), np.float64(m[9 * many + k])
-        loss += ones * bb + 2 * (x1 * bv + y1 * bu + xy * vu) + xx * vv + yy * uu
-    return loss
 
 
 @part
 def cross(plane):
-    """Outputs and gradients on the blocks that an output crosses, sample by sample; the sum of squares."""
+    """Outputs and gradients on the blocks that an output crosses, sample by sample."""
     net, many = plane.net, plane.moments.size // 10 // LANES
     n, V, g = net.n_outputs, net.scaled, net.gradient
     zero = splat(np.float32(0))
-    squares = zero
-    loss = 0.0
     for i in range(n):
         v, u, b = spread(V, i), spread(V, n + i), spread(V, 2 * n + i)
         gv = gu = gb = zero
@@ -314,41 +320,49 @@ def cross(plane):
                     x, y = load(plane.x, s), load(plane.y, s)
                     out = relu(fma(u, y, fma(v, x, add(b, load(plane.shift, s)))))
                     gv, gu, gb = fma(out, x, gv), fma(out, y, gu), add(gb, out)
-                    squares = fma(out, out, squares)
                     store(plane.x_gradient, s, fma(out, v, load(plane.x_gradient, s)))
                     store(plane.y_gradient, s, fma(out, u, load(plane.y_gradient, s)))
         if met:
             add_at(g, net.V + i, total(gv))
             add_at(g, net.V + n + i, total(gu))
             add_at(g, net.b2 + i, total(gb))
-    return loss + total(squares)
+
+
+@part
+def squares(plane):
+    """The sum of all squared outputs: of each it is W2 . dW2 + b2 db2, as a sum of r r = r (w h + b)."""
+    net = plane.net
+    n, V, g = net.n_outputs, net.scaled, net.gradient
+    found = splat(np.float32(0))
+    for i in range(0, n, LANES):
+        found = fma(load(V, i), load(g, net.V + i), found)
+        found = fma(load(V, n + i), load(g, net.V + n + i), found)
+        found = fma(load(V, 2 * n + i), load(g, net.b2 + i), found)
+    return total(found)
 
 
 @part
 def meet_targets(plane):
-    """What the targets add to loss and gradients: output - x instead of output where it is positive, else x."""
+    """What the targets x take from gradients and loss where the output r is positive: x in place of r, and 2 x r."""
     net = plane.net
     start, column, _ = net.inputs
     value = net.targets.value
-    loss = 0.0
+    taken = 0.0
     for t in range(net.n_samples):
         at = plane.place[t]
-        h = load4(plane.hidden, t * ROW)
+        h, x, y = load4(plane.hidden, t * ROW), get(plane.hidden, t * ROW), get(plane.hidden, t * ROW + 1)
         back = splat4(np.float32(0))
-        row_loss = np.float32(0)
         for e in range(start[t], start[t + 1]):
-            i, x = get(column, e) * ROW, value[e]
-            row = load4(plane.rows, i)
-            out = total(mul(row, h))
-            row_loss += x * (x - 2 * max(out, np.float32(0)))
-            d = splat4(x if out > 0 else np.float32(0))
-            back = fma(d, row, back)
+            i = get(column, e) * ROW
+            out = get(plane.rows, i) * x + get(plane.rows, i + 1) * y + get(plane.rows, i + 2)
+            d = splat4(get(value, e) if out > 0 else np.float32(0))
+            back = fma(d, load4(plane.rows, i), back)
             store(plane.rows_gradient, i, sub(load4(plane.rows_gradient, i), mul(d, h)))
-        loss += row_loss
+        taken += 2 * total(mul(back, h))
         store(plane.hidden, t * ROW, back)
         plane.x_gradient[at] -= plane.hidden[t * ROW]
         plane.y_gradient[at] -= plane.hidden[t * ROW + 1]
-    return loss
+    return taken
 
 
 @part
@@ -369,13 +383,12 @@ def learn_inputs(plane):
     start, column, value = net.inputs
     bias = splat4(np.float32(0))
     for t in range(net.n_samples):
-        at, h = plane.place[t], t * ROW
+        at = plane.place[t]
         x, y = plane.x_gradient[at] * net.hidden_scale, plane.y_gradient[at] * net.hidden_scale
         if net.hidden_relu:
             x = x if plane.x[at] > 0 else np.float32(0)
             y = y if plane.y[at] > 0 else np.float32(0)
-        plane.hidden[h], plane.hidden[h + 1], plane.hidden[h + 2] = x, y, 0
-        d = load4(plane.hidden, h)
+        d = pair4(x, y)
         bias = add(bias, d)
         for e in range(start[t], start[t + 1]):
             i = get(column, e) * ROW

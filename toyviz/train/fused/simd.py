@@ -165,6 +165,19 @@ def splat4(typingctx: Any, value: Any) -> Any:
 
 
 @intrinsic
+def pair4(typingctx: Any, a: Any, b: Any) -> Any:
+    """a, b, 0, 0"""
+
+    def build(builder: Any, a: Any, b: Any) -> Any:
+        nothing = ir.Constant(ir.VectorType(a.type, 4), [0.0] * 4)
+        for k, value in enumerate((a, b)):
+            nothing = builder.insert_element(nothing, value, ir.Constant(ir.IntType(32), k))
+        return nothing
+
+    return _KINDS[a, 4](a, b), _operation(build)
+
+
+@intrinsic
 def spread(typingctx: Any, array: Any, offset: Any) -> Any:
     """array[offset] in every lane."""
     return _spread(array, LANES)
