@@ -81,7 +81,7 @@ def rows():
             arch="mlp", task="classify_hard", n_hidden=20, minibatch=size, sparsity=0.95
         )
     for arch in OUTPUT_RELU + LINEAR_OUTPUT:
-        for m in SIZES:
+        for m in (*SIZES, 7):
             kinds[f"{arch}, fresh, m={m}"] = experiment(arch=arch, n_hidden=m, n_samples=None, batch_size=100)
         fresh = {"arch": arch, "n_samples": None, "n_features": 18}
         kinds[f"{arch}, fresh, dense"] = experiment(**fresh, sparsity=0.0, batch_size=65)

@@ -20,7 +20,6 @@ from toyviz.train.fused.simd import (
     count_bits,
     div,
     fma,
-    get,
     load,
     lowest_bit,
     maximum,
@@ -37,10 +36,12 @@ from toyviz.train.fused.simd import (
     where_positive,
 )
 from toyviz.train.fused.splitmix import GAMMA, features, following, states
-from toyviz.train.fused.storage import Flat, apart, in_training
+from toyviz.train.fused.storage import WIDE, Flat, apart, in_training
+from toyviz.train.fused.tiles import add_tile
 
 CHUNK = 4 * LANES  # samples computed at a time
 BLOCK_FLOATS = 2**16  # of X in a block: with the errors beside it, half a second-level cache
+FIVE = 5  # an odd number of hidden units is so many and pairs
 WORTH_MOVING = 0.8  # moving samples together costs more than it saves where most are active
 SMALLEST = np.float32(2.0**-24)  # value of a feature that is not 0
 
@@ -59,7 +60,7 @@ class Network(NamedTuple):
     features: int
     n: int  # features, padded to four: the rows of a block
     wide: int  # samples of a block
-    pairs: int  # hidden units, rounded up to an even number
+    units: int  # hidden units, rounded up to an even number unless it is odd and five at least
     n_inputs: int  # length of a row of W1 in the flat arrays
     n_outputs: int
     # where each parameter starts in the flat arrays
@@ -83,14 +84,15 @@ class Network(NamedTuple):
     # scratch
     X: np.ndarray  # (n, wide)
     error: np.ndarray  # (n, wide)
-    hidden: np.ndarray  # (pairs, wide)
+    hidden: np.ndarray  # (units, wide)
     hidden_gradient: np.ndarray
-    scaled: np.ndarray  # (pairs + 1, n_outputs): V and b2, scaled
+    scaled: np.ndarray  # (units + 1, n_outputs): V and b2, scaled
 
 
 def network(experiment: Experiment, flat: Flat) -> Network:
     """The experiment made ready for `advance`."""
-    m, batch, n = padded(experiment.n_hidden, 2), experiment.batch_size, padded(experiment.n_features, 4)
+    m = experiment.n_hidden if experiment.n_hidden >= FIVE else padded(experiment.n_hidden, 2)
+    batch, n = experiment.batch_size, padded(experiment.n_features, 4)
     n_outputs, grouped = apart(experiment.n_outputs), experiment.data_row.grouped
     wide = min(max(BLOCK_FLOATS // n // CHUNK, 1) * CHUNK, padded(batch, CHUNK)) + CHUNK
     scale = np.zeros(n_outputs, np.float32)
@@ -103,7 +105,7 @@ def network(experiment: Experiment, flat: Flat) -> Network:
         features=experiment.n_features,
         n=n,
         wide=wide,
-        pairs=m,
+        units=m,
         n_inputs=apart(experiment.n_inputs),
         n_outputs=n_outputs,
         start=data.batch_start(experiment),
@@ -144,9 +146,9 @@ def prepare(net):
     n, p = net.n_outputs, net.parameters
     for i in range(0, n, LANES):
         scale = load(net.scale, i)
-        for k in range(net.pairs):
+        for k in range(net.units):
             store(net.scaled, k * n + i, mul(load(p, net.V + k * n + i), scale))
-        store(net.scaled, net.pairs * n + i, mul(load(p, net.b2 + i), scale))
+        store(net.scaled, net.units * n + i, mul(load(p, net.b2 + i), scale))
 
 
 @part
@@ -201,13 +203,13 @@ def keep_active(X, at, wide, n, active, drawn):
     kept = count_bits(active)
     if kept > WORTH_MOVING * drawn:
         return np.int64(drawn)
-    to = at
+    to = np.uint64(at)  # numbers without a sign: no look whether an offset counts from the end
     while active:
-        s = at + lowest_bit(active)
+        s = np.uint64(at + lowest_bit(active))
         active &= active - np.uint64(1)
-        for i in range(n):
-            X[i * wide + to] = get(X, i * wide + s)
-        to += 1
+        for i in range(np.uint64(0), np.uint64(n * wide), np.uint64(wide)):
+            X[i + to] = X[i + s]
+        to += np.uint64(1)
     return kept
 
 
@@ -215,17 +217,17 @@ def keep_active(X, at, wide, n, active, drawn):
 def learn(net, count):
     """Add the gradients of the first `count` samples of the block; their summed loss."""
     n, p, g = net.n, net.parameters, net.gradient
-    project(p, net.W1, net.n_inputs, net.X, net.features, net.hidden, net.pairs, net.wide, count)
-    for k in range(net.pairs):
+    project(p, net.W1, net.n_inputs, net.X, net.features, net.hidden, net.units, net.wide, count)
+    for k in range(net.units):
         bias = spread(p, net.b1 + k)
         for s in range(k * net.wide, k * net.wide + count, LANES):
             h = add(load(net.hidden, s), bias)
             store(net.hidden, s, relu(h) if net.hidden_relu else h)
     loss = errors(net, count)
-    correlate(net.error, net.hidden, g, net.V, net.n_outputs, net.gradient_scale, n, net.pairs, net.wide, count)
-    project(net.scaled, np.int64(0), net.n_outputs, net.error, n, net.hidden_gradient, net.pairs, net.wide, count)
+    correlate(net.error, net.hidden, g, net.V, net.n_outputs, net.gradient_scale, n, net.units, net.wide, count)
+    project(net.scaled, np.int64(0), net.n_outputs, net.error, n, net.hidden_gradient, net.units, net.wide, count)
     scale = splat(net.hidden_scale)
-    for k in range(net.pairs):
+    for k in range(net.units):
         bias = splat(np.float32(0))
         for s in range(k * net.wide, k * net.wide + count, LANES):
             d = mul(load(net.hidden_gradient, s), scale)
@@ -235,16 +237,26 @@ def learn(net, count):
             bias = add(bias, d)
         if net.hidden_bias:
             g[net.b1 + k] += total(bias)
-    correlate(net.X, net.hidden_gradient, g, net.W1, net.n_inputs, net.ones, n, net.pairs, net.wide, count)
+    correlate(net.X, net.hidden_gradient, g, net.W1, net.n_inputs, net.ones, n, net.units, net.wide, count)
     return loss
 
 
 @part
-def project(weights, at, stride, source, n, target, pairs, wide, count):
-    """target = weights source: (pairs, count) = (pairs, n) (n, count); row k of the weights starts at at + k stride."""
+def odd_ones(units):
+    """How many hidden units are taken together before the others are, in pairs."""
+    return np.int64(FIVE if units % 2 else 0)
+
+
+@part
+def project(weights, at, stride, source, n, target, units, wide, count):
+    """target = weights source: (units, count) = (units, n) (n, count); row k of the weights starts at at + k stride."""
     zero = splat(np.float32(0))
+    first = odd_ones(units)
+    if first:
+        for s in range(0, count, WIDE):
+            add_tile(5, target, s, wide, weights, at, (stride, np.int64(1), wide), source, s, (n, False))
     for s in range(0, count, CHUNK):
-        for k in range(0, pairs, 2):
+        for k in range(first, units, 2):
             a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = zero
             for i in range(n):
                 x0, x1 = load(source, i * wide + s), load(source, i * wide + s + LANES)
@@ -266,16 +278,16 @@ def project(weights, at, stride, source, n, target, pairs, wide, count):
 @part
 def errors(net, count):
     """error = output - target where the gradient passes, else 0; the gradient of b2; the summed loss."""
-    n, pairs, wide, hidden, V = net.n_outputs, net.pairs, net.wide, net.hidden, net.scaled
+    n, units, wide, hidden, V = net.n_outputs, net.units, net.wide, net.hidden, net.scaled
     zero = splat(np.float32(0))
     loss = 0.0
     for i in range(0, net.n, 4):
         g0 = g1 = g2 = g3 = squares = zero
         for s in range(0, count, 2 * LANES):
-            bias = pairs * n + i
+            bias = units * n + i
             a0, a1, a2, a3 = spread(V, bias), spread(V, bias + 1), spread(V, bias + 2), spread(V, bias + 3)
             b0, b1, b2, b3 = a0, a1, a2, a3
-            for k in range(pairs):
+            for k in range(units):
                 h, j = load(hidden, k * wide + s), load(hidden, k * wide + s + LANES)
                 v0, v1 = spread(V, k * n + i), spread(V, k * n + i + 1)
                 v2, v3 = spread(V, k * n + i + 2), spread(V, k * n + i + 3)
@@ -312,11 +324,14 @@ def error_pair(net, i, s, a, b, gradient, squares):
 
 
 @part
-def correlate(a, b, gradient, at, stride, scale, n, pairs, wide, count):
-    """Add scale_i sum_s a_is b_ks to the gradient at row k, column i, for i < n and k < pairs."""
+def correlate(a, b, gradient, at, stride, scale, n, units, wide, count):
+    """Add scale_i sum_s a_is b_ks to the gradient at row k, column i, for i < n and k < units."""
     zero = splat(np.float32(0))
+    first = odd_ones(units)
+    if first:
+        correlate_five(a, b, gradient, at, stride, scale, n, wide, count)
     for i in range(0, n, 4):
-        for k in range(0, pairs, 2):
+        for k in range(first, units, 2):
             p0 = p1 = p2 = p3 = q0 = q1 = q2 = q3 = zero
             for s in range(0, count, LANES):
                 x, y = load(b, k * wide + s), load(b, (k + 1) * wide + s)
@@ -337,15 +352,34 @@ def correlate(a, b, gradient, at, stride, scale, n, pairs, wide, count):
 
 
 @part
+def correlate_five(a, b, gradient, at, stride, scale, n, wide, count):
+    """What correlate does for the first five hidden units."""
+    zero = splat(np.float32(0))
+    for i in range(0, n, 2):
+        p0 = p1 = p2 = p3 = p4 = q0 = q1 = q2 = q3 = q4 = zero
+        for s in range(0, count, LANES):
+            x, y = load(a, i * wide + s), load(a, (i + 1) * wide + s)
+            b0, b1, b2 = load(b, s), load(b, wide + s), load(b, 2 * wide + s)
+            b3, b4 = load(b, 3 * wide + s), load(b, 4 * wide + s)
+            p0, p1, p2, p3, p4 = fma(b0, x, p0), fma(b1, x, p1), fma(b2, x, p2), fma(b3, x, p3), fma(b4, x, p4)
+            q0, q1, q2, q3, q4 = fma(b0, y, q0), fma(b1, y, q1), fma(b2, y, q2), fma(b3, y, q3), fma(b4, y, q4)
+        to = at + i
+        for p, q in ((p0, q0), (p1, q1), (p2, q2), (p3, q3), (p4, q4)):
+            gradient[to] += total(p) * scale[i]
+            gradient[to + 1] += total(q) * scale[i + 1]
+            to += stride
+
+
+@part
 def learn_empty(net, count):
     """Add the gradients of `count` samples without an active feature; the loss of one."""
     n, p, g, V = net.n_outputs, net.parameters, net.gradient, net.scaled
     loss = 0.0
     factor = np.float32(count)
     for i in range(net.features):
-        z = V[net.pairs * n + i]
+        z = V[net.units * n + i]
         if net.hidden_bias:
-            for k in range(net.pairs):
+            for k in range(net.units):
                 h = p[net.b1 + k]
                 z += V[k * n + i] * (max(h, np.float32(0)) if net.hidden_relu else h)
         if z <= 0 and net.output_relu:
@@ -353,7 +387,7 @@ def learn_empty(net, count):
         loss += z * z
         g[net.b2 + i] += factor * net.gradient_scale[i] * z
         if net.hidden_bias:
-            for k in range(net.pairs):
+            for k in range(net.units):
                 h = p[net.b1 + k]
                 if h > 0 or not net.hidden_relu:
                     g[net.V + k * n + i] += factor * net.gradient_scale[i] * z * h

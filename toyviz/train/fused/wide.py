@@ -184,15 +184,15 @@ def columns(keep, out, to, wide, a, at, down, along, b, start, height, depth, pa
             place = start + (first + k) * wide
             store(panel, k * WIDE, load(b, place))
             store(panel, k * WIDE + LANES, load(b, place + LANES))
-        strides, i = (down, along), 0
+        strides, zero, i = (down, along, WIDE), np.int64(0), 0
         while i + ROWS <= height:
-            add_tile(ROWS, out, to + i * wide, wide, a, of + i * down, strides, panel, (size, keep))
+            add_tile(ROWS, out, to + i * wide, wide, a, of + i * down, strides, panel, zero, (size, keep))
             i += ROWS
         while i + 4 <= height:
-            add_tile(4, out, to + i * wide, wide, a, of + i * down, strides, panel, (size, keep))
+            add_tile(4, out, to + i * wide, wide, a, of + i * down, strides, panel, zero, (size, keep))
             i += 4
         while i < height:
-            add_tile(1, out, to + i * wide, wide, a, of + i * down, strides, panel, (size, keep))
+            add_tile(1, out, to + i * wide, wide, a, of + i * down, strides, panel, zero, (size, keep))
             i += 1
         keep = True
 
