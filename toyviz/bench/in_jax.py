@@ -25,9 +25,14 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # of AdamW, as in PyTorch
 
 
 class Trainer:
-    """Networks of one shape that are trained side by side, by vmap; they may differ in seed, sparsity and start."""
+    """Networks of one shape that are trained side by side, by vmap; they may differ in seed, sparsity and start.
+
+    Raises ValueError for what no row of the bench needs, and is not written here.
+    """
 
     def __init__(self, experiments: Sequence[Experiment]) -> None:
+        for each in experiments:
+            _refuse_unwritten(each)
         jax.config.update("jax_platforms", "cpu")
         self.experiment = experiments[0]
         self.rates = learning_rates(self.experiment).astype(np.float32)
@@ -102,3 +107,16 @@ class Trainer:
             lambda p, m, v: p * shrink - rate * m / (jnp.sqrt(v) / correct + EPSILON), parameters, mean, square
         )
         return parameters, mean, square
+
+
+def _refuse_unwritten(experiment: Experiment) -> None:
+    arch, fresh = experiment.arch_row, experiment.fresh
+    plain = experiment.task == "autoencode" and experiment.data == "sparse" and not experiment.normalize
+    for name, written in (
+        ("optimizer", experiment.optimizer == "adamw"),
+        ("minibatch", experiment.minibatch is None),
+        ("arch", arch.output_bias and not arch.output_abs),
+        ("n_samples", plain or not fresh),
+    ):
+        if not written:
+            raise ValueError(f"{name} {getattr(experiment, name)!r} of this experiment is not trained in JAX here")
