@@ -37,7 +37,11 @@ def experiments():
     return [
         *known.values(),
         *(setting.paper for setting in settings.EXPERIMENTS.values()),
-        *(known["double_descent"].with_(n_hidden=m, n_samples=T) for m in (1, 2, 3, 128, 129, 1025) for T in (79, 80)),
+        *(
+            known["double_descent"].with_(n_hidden=m, n_samples=T)
+            for m in (1, 2, 3, 128, 129, 1025)
+            for T in (119, 120)
+        ),
         *(known["mlp"].with_(n_hidden=m) for m in (16, 17, 1024, 1025)),
         *(known["unembedding"].with_(n_hidden=m) for m in (128, 129)),
         *(known["limits"].with_(n_hidden=m, arch=arch) for m in (128, 129) for arch in ("relu_output", "mlp")),

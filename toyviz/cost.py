@@ -209,7 +209,7 @@ def _family(experiment: Experiment) -> str:
         return "gram"
     if m > 2:
         return "fixed"
-    if (experiment.training_size or 0) < 80:
+    if (experiment.training_size or 0) < 120:
         return "few"
     return "plane" if sparse else "fixed"
 

@@ -10,7 +10,7 @@ from toyviz.experiment import Experiment
 from toyviz.model import Parameters
 from toyviz.train.fused.storage import Flat
 
-MANY_SAMPLES = 80  # from here on neighbourhoods of samples pay
+MANY_SAMPLES = 120  # from here on neighbourhoods of samples pay
 FEW_HIDDEN, MOST_HIDDEN = 16, 128  # with more hidden units, blocked matrix products win: linear output, ReLU output
 MOST_WIDE = 1024  # with more, PyTorch's do
 

@@ -256,26 +256,6 @@ def where_positive(typingctx: Any, condition: Any, a: Any) -> Any:
 
 
 @intrinsic
-def add_where_positive(typingctx: Any, condition: Any, a: Any, b: Any) -> Any:
-    """a + b where condition > 0, else a"""
-
-    def build(builder: Any, condition: Any, a: Any, b: Any) -> Any:
-        return builder.select(_not_positive(builder, condition), a, builder.fadd(a, b))
-
-    return a(a, a, a), _operation(build)
-
-
-@intrinsic
-def fma_where_positive(typingctx: Any, condition: Any, a: Any, b: Any, c: Any) -> Any:
-    """a b + c where condition > 0, else c"""
-
-    def build(builder: Any, condition: Any, a: Any, b: Any, c: Any) -> Any:
-        return builder.select(_not_positive(builder, condition), c, call(builder, "fmuladd", a.type, a, b, c))
-
-    return a(a, a, a, a), _operation(build)
-
-
-@intrinsic
 def absolute(typingctx: Any, a: Any) -> Any:
     """|a|"""
     return a(a), _operation(lambda builder, a: call(builder, "fabs", a.type, a))
