@@ -359,6 +359,15 @@ def test_a_scheduler_that_is_not_there_is_told_in_a_sentence(monkeypatch, capfd)
     )
 
 
+def test_without_dask_a_sentence_says_what_to_install(monkeypatch, capfd):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(SystemExit) as refused:
+        main([*SWEEP, "--backend", "dask", "--scheduler", "tcp://127.0.0.1:1"])
+    assert refused.value.code == 2
+    told = "--scheduler needs the package distributed, which is not installed: see requirements-cluster.txt\n"
+    assert capfd.readouterr().err == told
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

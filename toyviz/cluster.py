@@ -340,7 +340,7 @@ def _is_this_machine(host: str) -> bool:
 
 def train_packed(order: str) -> bytes:
     """Train what the order says, and return the last message of toyviz.worker: a line of JSON, the packed result."""
-    from distributed import get_worker
+    from distributed import Reschedule, get_worker
 
     from toyviz import worker
 
@@ -353,6 +353,8 @@ def train_packed(order: str) -> bytes:
         return told.last
     with told:
         worker.serve(asked, partial(_is_cancelled, here, here.get_current_task()), told, where)
+    if told.cancelled:
+        raise Reschedule  # nobody hears of it, unless somebody has asked for the same meanwhile: they get it anew
     return told.last
 
 
@@ -360,7 +362,7 @@ class _Told:
     """What is told of a training on its way, as events of a topic; what ends it is kept, and returned as a result."""
 
     def __init__(self, worker: Any, topic: str, run: int | None) -> None:
-        self.last = b""
+        self.last, self.cancelled = b"", False
         self._worker, self._topic, self._run = worker, topic, run
         self._without_steps, self._over = False, threading.Event()
 
@@ -376,7 +378,9 @@ class _Told:
     def send(self, payload: bytes = b"", **message: Any) -> None:
         """Tell at once, or keep it if it is the end."""
         text = json.dumps(message | {"bytes": len(payload)}, allow_nan=False)
-        if message["event"] in ("done", "failed", "cancelled"):
+        if message["event"] == "cancelled":
+            self.cancelled = True
+        elif message["event"] in ("done", "failed"):
             self.last = text.encode() + b"\n" + payload
         elif self._topic:
             self._worker.log_event(self._topic, {"toyviz": self._run, "message": text, "payload": payload})
