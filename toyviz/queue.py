@@ -33,7 +33,7 @@ CURVE_POINTS = 300  # of a live loss curve
 LIVE_FRAMES = 40  # of a live history
 LIVE_BYTES = 300_000  # parameters larger than this are not shown live
 PACE_AFTER = 0.5  # seconds of training that tell its pace
-SHARED = 0.05  # seconds, for each visitor beside the first, that all see the same of a network in training
+SHARED = 0.13  # seconds, for each visitor beside the first, that all see the same of a network in training
 REMEMBERED = 2048  # ended jobs whose state is still told
 
 

@@ -40,7 +40,8 @@ from toyviz.train.fused import frames
 
 NICENESS = 5  # the server answers first
 SECONDS_A_MESSAGE = 0.05  # between two losses
-SECONDS_A_FRAME = 0.5  # between two live frames, and before the first: what is trained sooner needs none
+SECONDS_TO_A_FRAME = 0.1  # before the first live frame, of which nothing is measured: what is trained sooner has none
+SECONDS_A_FRAME = 0.5  # between two live frames
 MEASURING = 0.05  # of the time may go into measuring and sending live frames
 LIVE_NUMBERS = 20_000_000  # that drawing a set to measure live frames on may take
 SECONDS_A_SIGN = 2.0  # between two signs of life where there are no steps
@@ -148,22 +149,26 @@ class Live:
         self._experiment, self._tell, self._every = experiment, tell, every
         self._measure: Callable[[Parameters], dict[str, float]] | None = None
         self._message_at, self._frame_at = 0.0, math.inf
+        self._shown = False  # whether a frame was
 
     def show(self, frame: Frame) -> None:
         """Send the loss if it is time for one, with the network as it is now if it is time for that."""
         began, last = time.monotonic(), frame.step == self._experiment.steps
         if frame.step == 0 and not too_large(self._experiment):
-            self._frame_at = began + SECONDS_A_FRAME
+            self._frame_at = began + SECONDS_TO_A_FRAME
         if not math.isfinite(frame.loss) or (began < self._message_at and not last):
             return
         self._message_at = began + self._every
         if began < self._frame_at or last:  # the last one comes with the result
             self._tell(event="progress", step=frame.step, loss=frame.loss)
             return
-        if self._measure is None:
-            self._measure = frame_meter(self._experiment, choose_engine(self._experiment), LIVE_NUMBERS)
-            began = time.monotonic()  # samples are drawn once
-        measured = {name: value for name, value in self._measure(frame.parameters).items() if math.isfinite(value)}
+        measured: dict[str, float] = {}
+        if self._shown:
+            if self._measure is None:
+                self._measure = frame_meter(self._experiment, choose_engine(self._experiment), LIVE_NUMBERS)
+                began = time.monotonic()  # samples are drawn once
+            measured = {name: value for name, value in self._measure(frame.parameters).items() if math.isfinite(value)}
+        self._shown = True
         payload = save({name: half(values) for name, values in frame.parameters.items()})
         self._tell(payload, event="progress", step=frame.step, loss=frame.loss, metrics=measured)
         now = time.monotonic()

@@ -16,13 +16,14 @@ from toyviz.sweep import Sweep
 from toyviz.view import Block, Figure, Text
 
 DRAWN = 1000  # columns, and samples, drawn at most
+DRAWN_LIVE = 300  # likewise of a network in training: each picture of it goes to everyone who looks
 FEW = 400  # in a picture that is no instrument
 
 
 def columns(result: Result, id: str = "columns", title: str = "") -> Figure:
     """The columns of W1, which are the features; under how many are drawn, or under another title."""
     W1 = result.frames["W1"]  # (f, m, n)
-    chosen = longest(W1, DRAWN)
+    chosen = longest(W1, _most_drawn(result))
     shares = metrics.dimensionality(W1[-1].T)[chosen]
     group = charts.Group(
         charts.FEATURES,
@@ -76,16 +77,20 @@ class Drawn(NamedTuple):
     inputs: np.ndarray  # (k, n_inputs)
 
 
+def _most_drawn(result: Result) -> int:
+    return DRAWN if result.finished else DRAWN_LIVE
+
+
 def samples_drawn(result: Result) -> Drawn:
     """The training samples that are drawn of a network, or test samples where it has no training set."""
-    return _drawn(result.experiment)
+    return _drawn(result.experiment, _most_drawn(result))
 
 
 @data.worked_out_once(maxsize=64)
-def _drawn(experiment: Experiment) -> Drawn:
+def _drawn(experiment: Experiment, at_most: int) -> Drawn:
     held_out = data.held_out_set(experiment) if experiment.fresh else None
     every = data.TEST_SIZE if held_out is not None else experiment.training_size or 0
-    rows = np.linspace(0, every - 1, min(DRAWN, every)).astype(int)
+    rows = np.linspace(0, every - 1, min(at_most, every)).astype(int)
     samples = _at(held_out or data.training_set(experiment), rows)
     which, features = np.nonzero(samples.X)
     parts = np.split(features, np.cumsum(np.bincount(which, minlength=len(rows)))[:-1])

@@ -27,9 +27,13 @@ from toyviz.ui.verdicts import claim
 from toyviz.ui.visit import Visit, visit
 from toyviz.view import Block, Figure, Number, Page, Table, Text, View, ids
 
-POLL = 0.5  # seconds between two looks at a training
-FEW_VISITORS = 8  # can look so often; with more of them each looks less often
-NEWS = 4.0  # seconds after which what stands below the stage is told anew
+LOOK = 0.3  # seconds between two looks at a training
+LOOK_AT_MANY = 1.0  # at more networks than MANY on their way: each look is drawn on the cores that train them
+MANY = 8
+LOOKS = 12  # a second of all visitors together: with many of them each looks less often
+NEWS = 4.0  # seconds after which what stands below the stage is told anew, and at least so many looks:
+LOOKS_TO_NEWS = 8
+CROWDED = 1.5  # times as many visitors as there were: then a page asks anew how often to look
 
 
 def page(page: Page) -> None:
@@ -49,13 +53,21 @@ def page(page: Page) -> None:
         own = runner.look(asked.plan, here) if asked.beside else progress
         with head:
             look_for.draw(blocks.shown(page, view, asked.choice, own.plan, own.sweep))
-        live, many_here = bool(progress.live), max(1.0, runtime.visitors() / FEW_VISITORS)
-        st.fragment(_stage, run_every=POLL * many_here if live else None)(asked, progress)
-        st.fragment(_below, run_every=NEWS * many_here if live else None)(asked)
+        visitors = runtime.visitors()
+        looks = seconds_between_looks(len(progress.live), visitors)
+        st.fragment(_stage, run_every=looks)(asked, progress, visitors)
+        st.fragment(_below, run_every=max(NEWS, LOOKS_TO_NEWS * looks) if looks else None)(asked)
 
 
-def _stage(asked: Asked, before: Progress) -> None:
-    """All that moves, and what it is moved by."""
+def seconds_between_looks(live: int, visitors: int) -> float | None:
+    """How often a page looks at so many networks on their way, where there are so many visitors; None: not again."""
+    if not live:
+        return None
+    return max(LOOK_AT_MANY if live > MANY else LOOK, visitors / LOOKS)
+
+
+def _stage(asked: Asked, before: Progress, visitors: int) -> None:
+    """All that moves, and what it is moved by. before, visitors: how it was, and how many were here, a page run ago."""
     page, view, visit = asked.page, asked.view, asked.visit
     if visit.touched:
         st.rerun()  # a widget in here was: the choice and its plan are others now
@@ -63,6 +75,9 @@ def _stage(asked: Asked, before: Progress) -> None:
     if bool(before.live) != bool(now.live):
         runner.learn_speed(before.sweep, now.sweep)
         st.rerun()  # once more as a whole, and then with or without polling
+    crowd = max(runtime.visitors(), LOOKS * LOOK) / max(visitors, LOOKS * LOOK)
+    if now.live and not 1 / CROWDED <= crowd <= CROWDED:
+        st.rerun()  # once more as a whole, and then with fewer looks, or more
     top = st.container(horizontal=True, vertical_alignment="center", height=40, border=False, key="line")
     stage = st.container(height=600, border=False, key="stage")
     player = clock.mount(st.container(height=72, border=False, key="clock")) if view.opens else None
