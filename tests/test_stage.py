@@ -300,9 +300,17 @@ def test_a_network_in_training_stands_where_the_finished_one_will(made_up, jobs)
     assert line(app) == ":material/check_circle: 4 networks, trained and kept."
     assert actions(app) == []
     assert len(jobs.submitted) == 1
+    assert not app.code
+    opened_below(app)
     assert any("toyviz train" in each.value for each in app.code)
     assert "Of 4 networks 4 are told of." in text(app)
     assert len(app.dataframe) == 2  # the view's, and the exact experiment
+
+
+def opened_below(app):
+    """Open the exact experiment, which is not sent before."""
+    app.session_state["behind"] = True
+    again(app)
 
 
 def test_a_failed_training_tells_the_cause_and_can_be_tried_again(made_up, jobs):
@@ -775,6 +783,7 @@ def test_a_click_on_a_point_opens_its_network(jobs):
     assert vectors(app, "hidden").shape[1:] == (3, 2)
     assert (chosen(app)["T"], chosen(app)["seed"]) == ("3", "1")
     assert address(app)["T"] == "3"
+    opened_below(app)
     (command,) = (each.value for each in app.code)
     assert "--set n_samples=3" in command
     assert "--set seed=1" in command

@@ -15,9 +15,15 @@ from toyviz.result import Result
 
 
 def behind(name: str, result: Result, table: pd.DataFrame) -> None:
-    """The exact experiment of one network, the command that repeats it, and the data of the whole page."""
+    """The exact experiment of one network, the command that repeats it, and the data of the whole page.
+
+    Nothing of it is sent before it is opened: a browser takes as long for its table as for the largest chart.
+    """
     experiment = result.experiment
-    with st.expander("The exact experiment, and its data", icon=":material/science:"):
+    box = st.expander("The exact experiment, and its data", icon=":material/science:", key="behind", on_change="rerun")
+    if not box.open:
+        return
+    with box:
         st.code(command(name, experiment), language="bash", wrap_lines=True)
         left, right = st.columns([2, 1], gap="large")
         values = {key: "none" if value is None else str(value) for key, value in asdict(experiment).items()}
