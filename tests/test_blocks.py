@@ -15,8 +15,8 @@ from toyviz.charts import Chart
 from toyviz.model import initial_parameters
 from toyviz.queue import LiveFrame, Status
 from toyviz.sweep import Sweep
-from toyviz.ui import blocks, look_for
-from toyviz.ui.blocks import Kept
+from toyviz.ui import blocks, look_for, stage
+from toyviz.ui.blocks import Kept, Lazily
 from toyviz.ui.frame import with_data
 from toyviz.ui.sent import _known, as_sent
 from toyviz.view import Text
@@ -67,7 +67,7 @@ def test_a_view_is_asked_again_when_another_network_is_trained_or_another_choice
     plan = VIEW.plan(choice)
     done = [store.get(each) for each in plan.experiments]
     kept = Kept(8)
-    monkeypatch.setattr(blocks, "_kept", lambda: kept)
+    monkeypatch.setattr(blocks, "_kept_shown", lambda: kept)
     show = VIEW.show
     monkeypatch.setitem(VIEW.__dict__, "show", lambda *of: asked.append(len(of[2])) or show(*of))
     for results in (done[:1], done[:1], done, done):
@@ -78,6 +78,51 @@ def test_a_view_is_asked_again_when_another_network_is_trained_or_another_choice
     assert asked == [1, len(done)]
     blocks.shown(PAGE, VIEW, choice.with_(seeds=2), plan, Sweep(done, plan.experiments))
     assert asked == [1, len(done), len(done)]
+
+
+def test_a_block_is_worked_out_when_it_is_asked_for_and_once_for_all():
+    worked, fails = [], [True]
+
+    def work():
+        for k in range(4):
+            worked.append(k)
+            if k == 2 and fails.pop():
+                raise ValueError("no")
+            yield Text(str(k), "")
+
+    several = Lazily(work)
+    one, other = iter(several), iter(several)
+    assert next(one) is next(other)
+    assert worked == [0]
+    with pytest.raises(ValueError, match="no"):
+        list(other)
+    assert worked == [0, 1, 2]
+    fails.append(False)
+    assert [block.id for block in several] == ["0", "1", "2", "3"]
+    assert [block.id for block in one] == ["1", "2", "3"]
+    assert worked == [0, 1, 2, 0, 1, 2, 3]
+
+
+def test_what_stands_below_is_not_worked_out_for_the_stage(untrained, monkeypatch):
+    store, worked = untrained(), []
+    choice = VIEW.default(n_samples=(3, 5), seeds=1)
+    plan = VIEW.plan(choice)
+    sweep = Sweep([store.get(each) for each in plan.experiments], plan.experiments)
+    kept, show = Kept(8), VIEW.show
+    monkeypatch.setattr(blocks, "_kept_shown", lambda: kept)
+
+    def watched(*of):
+        for block in show(*of):
+            worked.append(block.id)
+            yield block
+
+    monkeypatch.setitem(VIEW.__dict__, "show", watched)
+    (loss,) = stage._staged(VIEW.stage, blocks.shown(PAGE, VIEW, choice, plan, sweep))
+    assert worked == ["loss"]
+    every = list(blocks.shown(PAGE, VIEW, choice, plan, sweep))
+    assert every[0] is loss
+    assert worked == [block.id for block in every]
+    assert len(every) > 5
 
 
 def test_a_plan_is_made_once_for_all_who_choose_the_same(monkeypatch):

@@ -3,6 +3,7 @@
 import json
 import re
 import time
+import tomllib
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -15,10 +16,10 @@ from toyviz.claims import CLAIMS
 from toyviz.jobs import Busy, Jobs
 from toyviz.model import initial_parameters
 from toyviz.queue import too_large
-from toyviz.store import GALLERY, Store, pack
+from toyviz.store import GALLERY, ROOT, Store, pack
 from toyviz.train import train
 from toyviz.ui import choose as widgets
-from toyviz.ui import runner, style
+from toyviz.ui import runner, stage, style
 from toyviz.view import NOTHING, Figure
 
 PATH = "pages/bottleneck/double_descent.py"
@@ -601,9 +602,9 @@ def test_the_hidden_vectors_are_those_of_the_stage_that_is_chosen(jobs):
     jobs.finish()
     opened = next(each for each in visit(again(app)).asked if each.n_samples == 3)
     result, drawn = jobs.store.get(opened), {}
-    for stage in ("pre", "bare", "after"):
-        choose(app, "stage", stage)
-        drawn[stage] = vectors(app, "hidden")  # (f, 3, 2)
+    for name in ("pre", "bare", "after"):
+        choose(app, "stage", name)
+        drawn[name] = vectors(app, "hidden")  # (f, 3, 2)
     lifts = np.linalg.norm(drawn["pre"] - drawn["bare"], axis=2)
     assert np.allclose(lifts, np.linalg.norm(result.frames["b1"], axis=1)[:, None], atol=1e-3)
     W1, b1 = result.frames["W1"], result.frames["b1"]
@@ -892,6 +893,65 @@ def test_one_looks_at_what_trains_or_stays_with_what_is_opened(jobs):
     again(app)
     opened = PAGE.views[0].plan(visit(app).choice(PAGE.views[0])).opened[0]
     assert f"**T = {opened.n_samples}, m = 2, seed {opened.seed}.**" in text(app)
+
+
+def messages(app):
+    """The bytes of every element of the page, in its order."""
+    return [each.proto.SerializeToString(deterministic=True) for _, each in elements(app.main)]
+
+
+def kept_from():
+    """Bytes from which a message that a browser has already is not sent to it again."""
+    return tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["global"]["minCachedMessageSize"]
+
+
+def test_a_look_without_news_sends_no_chart_again(jobs):
+    app = open_at()
+    before, after = messages(app), messages(again(app))
+    assert len(charts(app)) > 3
+    large = [each for each in before if len(each) >= kept_from()]
+    assert sum(map(len, before)) - sum(map(len, large)) < 10_000  # all that a look without news sends
+    assert large == [each for each in after if len(each) >= kept_from()]
+
+
+def test_a_look_with_news_of_a_network_sends_its_own_pictures_in_few_bytes(jobs):
+    app = open_at(n_features="1000", n_samples="2000", T="2000", sparsity="0.99", seeds="1")
+    (experiment,) = visit(app).asked
+    before = set(messages(app))
+    jobs.set("running", experiment, steps=(10, 20))
+    news = [each for each in messages(again(app)) if each not in before]
+    assert sum(map(len, news)) < 90_000
+    assert len(news) < 10
+
+
+def test_two_who_watch_one_training_have_it_drawn_once(jobs, monkeypatch):
+    asked, view = [], PAGE.view("over_t")
+    inside = view.inside
+    monkeypatch.setitem(view.__dict__, "inside", lambda *of: asked.append(of) or inside(*of))
+    first, second = open_at(), open_at()
+    assert len(asked) == 1
+    jobs.set("running", visit(first).asked[0], steps=(10, 20))
+    for each in (first, second):
+        again(each)
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("live", "visitors", "seconds"),
+    [(0, 1, None), (0, 30, None), (1, 1, 0.3), (8, 1, 0.3), (9, 1, 1.0), (1, 30, 2.5), (64, 30, 2.5), (64, 6, 1.0)],
+)
+def test_a_page_looks_less_often_at_many_networks_and_among_many_visitors(live, visitors, seconds):
+    assert stage.seconds_between_looks(live, visitors) == seconds
+
+
+def test_a_page_of_which_many_more_look_is_run_once_more_to_look_less_often(jobs, monkeypatch):
+    app, runs = open_at(), []
+    looks = stage.seconds_between_looks
+    monkeypatch.setattr(stage, "seconds_between_looks", lambda *of: runs.append(of) or looks(*of))
+    here = iter([1, *[30] * 100])
+    monkeypatch.setattr(runtime, "visitors", lambda: next(here))
+    again(app)
+    assert runs == [(4, 1), (4, 30)]
 
 
 def test_while_it_trains_the_newest_frame_is_sent_and_the_whole_history_once_one_goes_back(jobs):

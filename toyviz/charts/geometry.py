@@ -151,12 +151,13 @@ def _kind_color(legend: alt.Legend | None = None) -> alt.Color:
 @cache
 def _panels(columns: int, rows: int, size: int) -> dict[str, Any]:
     def along(axis: str, count: int) -> dict[str, Any]:
-        scale = {"domain": [0, count], "range": [0, count * (size + GAP)], "nice": False, "zero": False}
-        return quantity(axis, scale=scale, axis=None)
+        ends = [{"expr": "0"}, {"expr": f"{count} * step"}]
+        return quantity(axis, scale={"domain": [0, count], "range": ends, "nice": False, "zero": False}, axis=None)
 
     at = {"x": along("x", columns), "y": along("y", rows)}
-    side = {"width": size, "height": size}
-    small = grey("text", fontSize=9, align="right", baseline="top", dx=size / 2 - 3, dy=3 - size / 2)
+    side = {name: {"expr": f"step - {GAP}"} for name in ("width", "height")}
+    corner = {"dx": {"expr": f"step / 2 - {GAP}"}, "dy": {"expr": f"{GAP} - step / 2"}}
+    small = grey("text", fontSize=9, align="right", baseline="top", **corner)
     dot = {"filled": True, "size": 12 if columns > 7 else 22, "opacity": 0.9}
     layers = [
         layer("frames", mark("rect", color=GREY, fillOpacity=0, stroke=GREY, strokeOpacity=0.35, **side), **at),
@@ -171,15 +172,17 @@ def _panels(columns: int, rows: int, size: int) -> dict[str, Any]:
             "columns", grey("text", fontSize=11, baseline="bottom"), x=at["x"], **computed(y=-4), text=nominal("label")
         ),
         layer(
-            "rows", grey("text", fontSize=10, angle=270, baseline="bottom"), **computed(x=-4), y=at["y"],
-            text=nominal("name"),
+            "rows", grey("text", fontSize=9, angle=270, baseline="bottom", limit={"expr": "step"}), **computed(x=-4),
+            y=at["y"], text=nominal("name"),
         ),
     ]  # fmt: skip
     return {
         "$schema": SCHEMA,
         "title": {"text": "Columns of W1, and hidden vectors", "anchor": "start", "fontSize": 13, "offset": 18},
-        "width": columns * (size + GAP),
-        "height": rows * (size + GAP),
+        "params": [{"name": "step", "expr": f"min(width / {columns}, height / {rows})"}],
+        "width": columns * (size + GAP) + 20,  # with room for names at the left, and above
+        "height": rows * (size + GAP) + 72,
+        "autosize": {"type": "fit", "contains": "padding"},
         "layer": layers,
         "config": {"aria": False},
         "usermeta": {"embedOptions": {"renderer": "canvas"}},

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 import streamlit as st
@@ -51,17 +52,40 @@ class Kept(Generic[Worked]):
         return done
 
 
+class Lazily:
+    """Blocks that are worked out one after the other as they are asked for, each once for all who ask."""
+
+    def __init__(self, work: Callable[[], Iterator[Block]]) -> None:
+        self._work, self._coming = work, work()
+        self._there: list[Block] = []
+        self._working = threading.Lock()
+
+    def __iter__(self) -> Iterator[Block]:
+        """From the first one on. Raises what working one out raises; it is tried again when it is next asked for."""
+        for place in itertools.count():
+            with self._working:
+                if place == len(self._there):
+                    try:
+                        self._there.append(next(self._coming))
+                    except StopIteration:
+                        return
+                    except BaseException:
+                        self._coming = itertools.islice(self._work(), place, None)
+                        raise
+            yield self._there[place]
+
+
 def planned(view: View, choice: Choice) -> Plan:
     """view.plan(choice). Raises what it raises."""
     return _kept_plans().get((view, _told(choice)), lambda: view.plan(choice))
 
 
-def shown(page: Page, view: View, choice: Choice, plan: Plan, sweep: Sweep) -> tuple[Block, ...]:
-    """view.show(...) of what is trained so far. Not to be changed: others have the same."""
+def shown(page: Page, view: View, choice: Choice, plan: Plan, sweep: Sweep) -> Iterable[Block]:
+    """view.show(...) of what is trained so far, as far as one goes through it. Others have the same blocks."""
     spans = plan.partner if isinstance(plan, Widened) else plan  # A and B, beside each other, have the sizes of both
     asked = (tuple(each.key for each in some) for some in (plan.opened, spans.experiments))
     key = (page.id, view.id, _told(choice), _known(sweep), *asked)
-    return _kept().get(key, lambda: tuple(view.show(choice, plan, sweep)))
+    return _kept_shown().get(key, lambda: Lazily(lambda: view.show(choice, plan, sweep)))
 
 
 def inside(page: Page, view: View, choice: Choice, results: tuple[Result, ...]) -> tuple[Block, ...]:
@@ -80,6 +104,11 @@ def _known(results: Iterable[Result]) -> tuple[tuple[str, bytes], ...]:
 
 def _told(choice: Choice) -> tuple[tuple[str, object], ...]:
     return tuple(sorted(choice.items()))
+
+
+@st.cache_resource(show_spinner=False)
+def _kept_shown() -> Kept[Lazily]:
+    return Kept(MOST)
 
 
 @st.cache_resource(show_spinner=False)
