@@ -14,6 +14,7 @@ from toyviz.experiment import Experiment, sparsity_of, sweep
 from toyviz.model import forward
 from toyviz.result import Result
 from toyviz.store import GALLERY, Store
+from toyviz.studies.network import nearest_frames
 from toyviz.studies.superposition import inside as of
 from toyviz.studies.superposition import phases as phase_view
 from toyviz.studies.superposition import stairs as stair_view
@@ -279,7 +280,8 @@ def test_the_opened_network_is_seen_as_its_overlaps_bias_and_lengths_over_its_hi
     for frame in (0, frames // 2, frames - 1):
         expected, lengths = [], []
         for result in opened:
-            W1, b2 = result.frames["W1"][frame], result.frames["b2"][frame]
+            seen = nearest_frames(result.frame_steps, opened[0].frame_steps)[frame]
+            W1, b2 = result.frames["W1"][seen], result.frames["b2"][seen]
             expected += [np.append(W1.T[i] @ W1, b2[i]) for i in range(W1.shape[1])]
             lengths += [np.sqrt((W1**2).sum(axis=0))]
         drawn = cells[f"v{frame}"].to_numpy() * scales["unit"][frame]

@@ -92,7 +92,7 @@ def ask(experiments: Sequence[Experiment], plan: Plan, visit: Visit, again: bool
     """
     visit.cancelled, visit.refused = frozenset(), ""
     try:
-        wanted = order.coarse_to_fine(experiments)
+        wanted = sorted(order.coarse_to_fine(experiments), key=lambda each: each not in plan.opened)
         runtime.jobs().submit(wanted, runtime.visitor(), again=again, anew=anew, first=plan.opened)
     except (Busy, ValueError) as refusal:
         visit.refused = str(refusal)
