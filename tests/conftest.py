@@ -230,6 +230,12 @@ def again(app):
     return app
 
 
+def opened_below(app):
+    """The same with the exact experiment opened, which is not sent before."""
+    app.session_state["behind"] = True
+    return again(app)
+
+
 def text(app):
     """All that is said on a page."""
     return "\n".join(str(each.value) for each in [*app.markdown, *app.caption, *app.warning, *app.title])

@@ -22,6 +22,7 @@ from toyviz.jobs import Jobs
 from toyviz.settings import EXPERIMENTS
 from toyviz.store import ROOT, Store
 from toyviz.train import train
+from toyviz.view import Plan
 
 pytest.importorskip("distributed", reason="Dask is not installed")
 
@@ -178,7 +179,7 @@ def test_what_cannot_be_trained_is_a_sentence_and_the_rest_comes(cluster):
 
 
 def test_the_gallery_can_be_trained_there(cluster, tmp_path):
-    assert gallery.build(folder=tmp_path, experiments=[TINY], cluster=cluster) == 1
+    assert gallery.build(folder=tmp_path, plans=[Plan([TINY], [])], cluster=cluster) == 1
     there = Store(None, tmp_path).get(TINY)
     np.testing.assert_array_equal(there.W1, train(TINY).W1)
     assert there.provenance["worker"] in cluster._client.nthreads()

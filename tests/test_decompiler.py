@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import again, app_at
+from conftest import again, app_at, opened_below
 
 from toyviz import charts, decompiler, settings, studies
 from toyviz.experiment import sweep
@@ -172,5 +172,5 @@ def test_the_same_charts_stand_in_every_state_and_only_fill_in(stand_in):
     stand_in.finish()
     seen.append(charts_of(again(app)))
     assert all(each == seen[-1] for each in seen)
-    assert len(app.dataframe) == 2
+    assert len(opened_below(app).dataframe) == 2
     assert any("trained and kept" in each.value for each in app.markdown)

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import again, app_at, text
+from conftest import again, app_at, opened_below, text
 
 from toyviz import charts, data, decompiler, live, runtime, settings, studies, theory
 from toyviz.claims import CLAIMS, Finding
@@ -1070,8 +1070,8 @@ def test_a_view_opens_over_what_is_shipped_with_its_best_seed_and_trains_nothing
     assert not app.exception
     _, plan, _, blocks = seen(view)
     assert f"{len(plan.experiments)} networks, trained and kept." in text(app)
-    assert f"key: `{plan.opened[0].key}`" in text(app)
     assert blocks["network"].markdown in text(app)
+    assert f"key: `{plan.opened[0].key}`" in text(opened_below(app))
 
 
 def test_a_list_that_is_missing_is_trained_and_then_its_best_seed_opened(stand_in):

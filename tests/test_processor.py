@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import again, opened_below
 from streamlit.testing.v1 import AppTest
 
 from toyviz import data
@@ -111,8 +112,9 @@ def test_a_page_tells_the_device_and_the_instruction_set_of_a_network(about, dev
 
         ui.behind("double_descent", result, tables.runs([result]))
 
-    app = AppTest.from_function(page, args=(replace(train(TINY), provenance=about),), default_timeout=300).run()
-    assert not app.exception
+    app = AppTest.from_function(page, args=(replace(train(TINY), provenance=about),), default_timeout=300)
+    assert "device" not in "".join(each.value for each in again(app).markdown)
+    opened_below(app)
     assert f"- device: {device}\n- instruction set: {said}\n" in "".join(each.value for each in app.markdown)
 
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
-from conftest import again, app_at, button, text
+from conftest import again, app_at, button, opened_below, text
 from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 
 from toyviz import live, probe, runtime, settings, studies
@@ -306,12 +306,6 @@ def test_a_network_in_training_stands_where_the_finished_one_will(made_up, jobs)
     assert any("toyviz train" in each.value for each in app.code)
     assert "Of 4 networks 4 are told of." in text(app)
     assert len(app.dataframe) == 2  # the view's, and the exact experiment
-
-
-def opened_below(app):
-    """Open the exact experiment, which is not sent before."""
-    app.session_state["behind"] = True
-    again(app)
 
 
 def test_a_failed_training_tells_the_cause_and_can_be_tried_again(made_up, jobs):
