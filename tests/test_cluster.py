@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -265,6 +266,7 @@ def test_a_scheduler_on_this_machine_or_behind_tls_is_safe(address):
         ),
         *("ws://127.0.0.1:8786", "ucx://127.0.0.1:8786", "tcp://127.0.0.1", "tls://:8786", "tcp://127.0.0.1:99999", ""),
         *("tcp://127.0.0.1@far:8786", "tcp://127.0.0.1:8786/x", "tcp://[::1:8786", "inproc://x:1"),
+        *("tcp://127.0.0.1:8786?x=1", "tcp://127.0.0.1:8786#10", "tcp://@127.0.0.1:8786"),
     ],
 )
 def test_any_other_is_refused_in_a_sentence(address):
@@ -358,6 +360,13 @@ def test_a_scheduler_that_is_not_there_is_told_in_a_sentence(monkeypatch, capfd)
     assert re.fullmatch(
         r"--scheduler 'tcp://127.0.0.1:1': no scheduler answers as it should there \(.*\)\n", capfd.readouterr().err
     )
+
+
+def test_a_port_where_something_else_listens_keeps_nobody_waiting(monkeypatch):
+    monkeypatch.setattr(cluster_module, "PATIENCE", 0.2)
+    refused = pytest.raises(ValueError, match=r"no scheduler answers as it should there \(TimeoutError\)")
+    with socket.create_server(("127.0.0.1", 0)) as mute, refused:  # the call is taken, and nothing is said
+        Cluster(f"tcp://127.0.0.1:{mute.getsockname()[1]}")
 
 
 def test_without_dask_a_sentence_says_what_to_install(monkeypatch, capfd):

@@ -102,6 +102,18 @@ def test_what_is_shipped_comes_back_with_its_short_history(tmp_path, store):
     disk = Store(store.runs).get(result.experiment)  # as another process reads it
     assert disk.shortened
     assert np.array_equal(disk.W1, result.W1)
+    assert disk.provenance["note"] == f"imported from x, not trained here; {result.provenance['note']}"
+    assert disk.provenance["largest_error"] == result.provenance["largest_error"] > 0
+
+
+def test_a_short_history_whose_error_is_not_known_tells_none(store):
+    view = studies.page("double_descent").views[0]
+    result = Store(None, GALLERY).get(view.plan(view.default()).opened[0])
+    del result.provenance["largest_error"]  # as a file from before it was told
+    imported.keep(imported.read_run(network_files.npz([result], ""), "x"), store)
+    told = Store(store.runs).get(result.experiment).provenance
+    assert told["note"].endswith("frames, the inner ones rounded to 8 bits")
+    assert "largest_error" not in told
 
 
 @pytest.mark.parametrize("engine", ["auto", "reference"])

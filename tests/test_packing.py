@@ -215,7 +215,7 @@ def test_codes_that_are_not_those_of_the_network_are_refused():
         unpack(put_together(about, arrays | {"loss_steps": two}))
     with pytest.raises(ValueError, match="grids must be of W1, b2; got W1"):
         unpack(put_together(about | {"grids": {"W1": [0, 1]}}, arrays))
-    for grid in ([0.0, 0.0], [0.0, -1.0], [1e400, 1.0], [0.0, 1e400]):
+    for grid in ([0.0, 0.0], [0.0, -1.0], [1e400, 1.0], [0.0, 1e400], [0.0, 1e38]):
         with pytest.raises(ValueError, match="grids must be finite, and their steps above 0"):
             unpack(put_together(grids_with(about, grid), arrays))
     assert unpack(put_together(grids_with(about, [0.0, 1.0]), arrays)).frames["b2"].shape == (20, 6)

@@ -112,6 +112,29 @@ def test_what_a_visitor_looks_at_comes_before_all_the_rest_that_they_want():
     assert [experiment for _, experiment in driver.trained[1:]] == [TINY.with_(seed=2), *seeds(2), LARGE]
 
 
+def test_what_another_visitor_looks_at_changes_nobodys_own_order():
+    driver = Driver().warm()
+    driver.submit("ada", [TINY.with_(seed=99)])
+    driver.submit("ada", [*seeds(3), LARGE], first=[LARGE])
+    driver.submit("bob", [*seeds(3), LARGE], first=[TINY.with_(seed=2)])
+    for turn in range(4):
+        driver.finish(driver.trained[turn][1])
+    assert [experiment for _, experiment in driver.trained[1:]] == [TINY.with_(seed=2), LARGE, *seeds(2)]
+
+
+def test_visitors_who_ask_for_one_network_after_the_other_starve_nobody():
+    driver = Driver().warm()
+    driver.submit("ada", seeds(100))
+    asked = {visitor: iter(seeds(100, first=first)) for visitor, first in (("bob", 1000), ("eve", 2000))}
+    whose = {}
+    for visitor in [*asked, *("bob", "eve") * 10]:
+        driver.submit(visitor, [(experiment := next(asked[visitor]))])
+        whose[experiment] = visitor
+        driver.finish(driver.trained[-1][1])
+    served = [whose.get(experiment, "ada") for _, experiment in driver.trained]
+    assert served[:21] == [*("ada", "bob", "eve") * 7]
+
+
 def test_positions_say_who_is_served_when():
     driver = Driver().warm()
     driver.submit("ada", [LARGE])

@@ -8,6 +8,7 @@ toyviz.worker's, as bytes. Only this side writes to the store.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import importlib.metadata
@@ -211,7 +212,8 @@ def refuse_unsafe(address: str, name: str) -> None:
     """Raise ValueError, in one sentence, for a scheduler that is neither on this machine nor behind TLS."""
     try:
         parts = urlsplit(address)
-        whole = bool(parts.hostname and parts.port) and parts.netloc in address and not (parts.path or parts.username)
+        whole = bool(parts.hostname and parts.port) and address == f"{parts.scheme}://{parts.netloc}"
+        whole = whole and parts.username is None
         safe = parts.scheme == "tls" or (parts.scheme == "tcp" and _is_this_machine(parts.hostname or ""))
     except ValueError:
         whole = safe = False
@@ -262,11 +264,22 @@ def _client(address: str, name: str) -> Any:
     for each in ("distributed", "distributed.client"):  # what is to be told of its troubles, we tell
         logging.getLogger(each).setLevel(logging.CRITICAL)
     try:
-        if address.startswith("tls:") and not Security().get_connection_args("client")["ssl_context"]:
+        options = Security().get_connection_args("client")
+        if address.startswith("tls:") and not options["ssl_context"]:
             raise ValueError("Dask's configuration names no certificates of this client's: see docs/cluster.md")
+        asyncio.run(_greeted(address, options))
         return Client(address, timeout=PATIENCE, set_as_default=False, name="toyviz")
     except Exception as error:
         raise ValueError(f"{name} {address!r}: no scheduler answers as it should there ({_line(error)})") from error
+
+
+async def _greeted(address: str, options: dict[str, Any]) -> None:
+    """Raise what Dask does where nobody answers, and TimeoutError where whoever takes the call says nothing, as a web
+    server does: Dask's client would wait for that for ever."""
+    from distributed.comm import connect
+
+    greeted = await asyncio.wait_for(connect(address, timeout=PATIENCE, **options), PATIENCE + 1)
+    greeted.abort()
 
 
 def _refuse_unlike(client: Any, name: str, address: str) -> int:

@@ -28,7 +28,9 @@ class History(Mapping[str, np.ndarray]):
         if set(grids) != set(last):
             raise ValueError(f"grids must be of {', '.join(last)}; got {', '.join(grids)}")
         self._grids: Grids = {name: (float(grids[name][0]), float(grids[name][1])) for name in last}
-        if not all(math.isfinite(low) and 0 < step < math.inf for low, step in self._grids.values()):
+        with np.errstate(all="ignore"):
+            finite = all(np.isfinite(_values(*grid)).all() for grid in self._grids.values())
+        if not finite or any(step <= 0 for _, step in self._grids.values()):
             raise ValueError(f"grids must be finite, and their steps above 0; got {self._grids}")
         inflate(codes, self._count)
 

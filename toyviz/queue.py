@@ -34,7 +34,7 @@ LIVE_FRAMES = 40  # of a live history
 LIVE_BYTES = 300_000  # parameters larger than this are not shown live
 PACE_AFTER = 0.5  # seconds of training that tell its pace
 SHARED = 0.13  # seconds, for each visitor beside the first, that all see the same of a network in training
-REMEMBERED = 2048  # ended jobs whose state is still told
+REMEMBERED = 2048  # ended jobs whose state is still told, and visitors of whom it is known when they were served
 
 
 class Busy(RuntimeError):
@@ -93,7 +93,7 @@ class Job:
     watchers: dict[str, float] = field(default_factory=dict)  # visitor -> when their interest lapses
     state: str = "queued"
     starts: int = 0
-    first: bool = False  # somebody looks at it
+    first: set[str] = field(default_factory=set)  # the visitors who look at it
     excused: int = 0  # starts that do not count, since the worker was hung before it had the job
     error: str | None = None
     step: int = 0
@@ -112,10 +112,9 @@ class Job:
     def active(self) -> bool:
         return self.state in ("queued", "running")
 
-    @property
-    def rank(self) -> tuple[bool, int]:
-        """What is looked at first, and the rest in the order asked for."""
-        return not self.first, self.id
+    def rank(self, visitor: str) -> tuple[bool, int]:
+        """What this visitor looks at first, and the rest in the order asked for."""
+        return visitor not in self.first, self.id
 
     def start(self) -> None:
         self.state, self.starts, self.step, self.seconds_left = "running", self.starts + 1, 0, None
@@ -196,8 +195,8 @@ class _Place:
 class Queue:
     """Who is trained next, where, and until when. Each event returns what is to be done now.
 
-    Visitors take turns, and within one visitor's work the small comes first. A worker is known by the number that
-    Start gave it: what is heard of any other is ignored.
+    Visitors take turns; within one visitor's work what they look at comes first, then what they asked for first. A
+    worker is known by the number that Start gave it: what is heard of any other is ignored.
     """
 
     def __init__(self, workers: int, spare: int = 0, limits: Limits | None = None) -> None:
@@ -247,7 +246,7 @@ class Queue:
             job.state = "running"
         self._mark(wanted, visitor, now + WATCHED_FOR)
         for job in self._open.get(visitor, {}).values():
-            job.first = job.key in first
+            (job.first.add if job.key in first else job.first.discard)(visitor)
         self._forget()
         return self._settle(now)
 
@@ -409,11 +408,13 @@ class Queue:
             turns = {visitor: turn for turn, visitor in enumerate(sorted(self._open, key=self._last_turn))}
             round_and_turn: dict[str, tuple[int, int]] = {}
             for visitor, jobs in self._open.items():
-                mine = sorted((each for each in jobs.values() if each.state == "queued"), key=lambda each: each.rank)
+                mine = sorted(
+                    (each for each in jobs.values() if each.state == "queued"), key=lambda each: each.rank(visitor)
+                )
                 for index, each in enumerate(mine):
                     here = index, turns[visitor]
                     round_and_turn[each.key] = min(round_and_turn.get(each.key, here), here)
-            ordered = sorted(round_and_turn, key=lambda key: (round_and_turn[key], self._waiting[key].rank))
+            ordered = sorted(round_and_turn, key=lambda key: (round_and_turn[key], self._waiting[key].id))
             self._positions = {key: position for position, key in enumerate(ordered, 1)}
         return self._positions[job.key]
 
@@ -479,6 +480,7 @@ class Queue:
     def _unmark(self, job: Job, visitor: str) -> None:
         job.watchers.pop(visitor, None)
         self._positions = None
+        job.first.discard(visitor)
         jobs = self._open.get(visitor, {})
         jobs.pop(job.key, None)
         if not jobs:
@@ -519,10 +521,16 @@ class Queue:
             if place.spare:
                 mine = self._would_wait(mine, visitor)
             if mine:
-                self._turns[visitor] = next(self._turn)
-                self._turns = {name: turn for name, turn in self._turns.items() if name in self._open}
-                return min(mine, key=lambda job: job.rank)
+                self._serve(visitor)
+                return min(mine, key=lambda job: job.rank(visitor))
         return None
+
+    def _serve(self, visitor: str) -> None:
+        """Their turn was now. It is known when they have nothing open too: who comes back at once is not the first."""
+        self._turns.pop(visitor, None)
+        self._turns[visitor] = next(self._turn)
+        if len(self._turns) > REMEMBERED:
+            del self._turns[next(iter(self._turns))]  # of the one who was served longest ago
 
     def _would_wait(self, queued: list[Job], visitor: str) -> list[Job]:
         """All of it if nothing is in training for this visitor, and what is short if all of that is long."""

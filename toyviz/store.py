@@ -79,10 +79,7 @@ def pack(result: Result, *, display: bool = False, frames: int = DISPLAY_FRAMES)
     }
     if display:
         kept, codes, about["grids"], largest = _short_history(result, frames)
-        note = f"history of {len(kept)} frames"
-        if len(kept) > 2:
-            note += f", the inner ones rounded to 8 bits: no number is off by more than {rounded_up(largest)}"
-        provenance |= {"note": note, "largest_error": largest}
+        provenance |= _told_of_short(result, len(kept), largest)
         arrays |= {"codes": codes, "loss_steps": _deflated(result.loss_steps)}
     else:
         kept = np.arange(len(result.frame_steps))
@@ -108,6 +105,22 @@ def _short_history(result: Result, most: int) -> tuple[np.ndarray, np.ndarray, h
         if small or len(kept) == 2 or len(codes) <= DISPLAY_BYTES:
             return kept, codes, grids, largest
         most = min(len(kept) - 1, 2 + (len(kept) - 2) * DISPLAY_BYTES // len(codes))
+
+
+def _told_of_short(result: Result, kept: int, largest: float) -> dict[str, Any]:
+    """What a file says of its short history: how many frames, and by how much the inner ones are off the trained ones.
+
+    Those of a history that was short already are off by more than this rounding, and by how much may not be known.
+    """
+    before = result.provenance.get("largest_error", None if result.shortened else 0.0)
+    off = 0.0 if kept == 2 else None if before is None else before + largest
+    note = f"history of {kept} frames"
+    if kept > 2:
+        note += ", the inner ones rounded to 8 bits"
+        note += "" if off is None else f": no number is off by more than {rounded_up(off)}"
+    if result.provenance.get("imported"):
+        note = f"{result.provenance['note']}; {note}"
+    return {"note": note} if off is None else {"note": note, "largest_error": off}
 
 
 def rounded_up(value: float) -> str:

@@ -34,7 +34,7 @@ def refuse_unlikely(result: Result, named: Mapping[str, np.ndarray]) -> None:
     """Raises ValueError for a history that no training has, and for numbers that are not those of the weights.
 
     The frames of a complete history are measured as training measures them; of a shortened one the inner frames are
-    rounded to 16 bits, so that only its ends are. named: all arrays of the file.
+    rounded, so that only its ends are. named: all arrays of the file.
     """
     experiment = result.experiment
     for name, shape in network_files.drawn_shapes(experiment).items():  # before anything is drawn

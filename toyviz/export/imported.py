@@ -178,6 +178,9 @@ def _provenance(told: dict[str, Any], name: str) -> dict[str, Any]:
     note = f"imported from {_plain(name)}, not trained here"
     trained: dict[str, Any] = {"engine": told["engine"], "engine_version": ENGINE_VERSION}
     trained |= {} if seconds is None else {"seconds": float(seconds)}
+    off = told.get("largest_error")  # of a short history
+    if isinstance(off, int | float) and not isinstance(off, bool) and 0 <= off < math.inf:
+        trained["largest_error"] = float(off)
     return {**trained, **words, "versions": known, "note": note, "imported": True}
 
 

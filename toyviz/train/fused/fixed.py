@@ -6,6 +6,7 @@ forgotten while they lie in the first-level cache. The features themselves are m
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -42,7 +43,7 @@ from toyviz.train.fused.storage import WIDE, Flat, Rows, apart, in_training, joi
 
 FAR = np.float32(-1e30)  # an output no ReLU passes and no softmax sees
 FEW = 8  # errors to one that is not zero: where they are fewer, they are passed back one by one
-LOG2_E, LN_2 = np.float32(np.log2(np.e)), np.float32(np.log(2))
+LOG2_E, LN_2 = np.float32(math.log2(math.e)), np.float32(np.log(2))
 
 
 class Network(NamedTuple):
