@@ -1,6 +1,7 @@
 """What a training is expected to take, against trainings and the kernels' own choice; what is allowed, and how told."""
 
 import itertools
+import json
 import re
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from toyviz.cost import ALLOWANCES, Allowance, TooCostly
 from toyviz.experiment import Experiment, sweep
 from toyviz.model import kmeans
 from toyviz.result import FRAME_METRICS, Result
-from toyviz.store import GALLERY, Store, pack
+from toyviz.store import pack
 from toyviz.train import FRAME_BYTES, FRAMES, choose_engine, frame_count, fused
 
 ROOT = Path(__file__).parents[1]
@@ -175,22 +176,23 @@ def test_a_small_training_is_expected_to_take_less_than_a_minute(name):
 
 
 def test_the_shipped_trainings_took_what_is_expected_but_for_how_fast_their_machine_was():
-    """Of those over half a second nine in ten are within a factor of 3, and so is each kernel's sum."""
-    store, ratios, sums = Store(None, GALLERY), [], {}
+    """Nine in ten are within a factor of 2 of that, 98 in a hundred within 3, and each kernel's sum within 1.5."""
+    measured = json.loads((ROOT / "tests/seconds.json").read_text())["seconds"]
+    ratios, sums = [], {}
     for experiment in gallery.wanted():
-        result = store.get(experiment)
-        assert result is not None
-        seconds, expected = float(result.provenance["seconds"]), cost.expected(experiment).seconds
-        if seconds > 0.5:
+        if experiment.key in measured:
+            seconds, expected = measured[experiment.key], cost.expected(experiment).seconds
             ratios.append(expected / seconds)
             sums.setdefault(cost._family(experiment), []).append((expected, seconds))
-    speed = float(np.median(ratios))
-    assert len(ratios) > 100
-    assert np.mean([1 / 3 < ratio / speed < 3 for ratio in ratios]) >= 0.9
+    ratios = np.array(ratios) / np.median(ratios)
+    assert len(ratios) > 400
+    assert np.mean([1 / 2 < ratio < 2 for ratio in ratios]) >= 0.9
+    assert np.mean([1 / 3 < ratio < 3 for ratio in ratios]) >= 0.98
     assert set(sums) == {"plane", "few", "fixed", "softmax", "gram", "fresh", "wide"}
+    speed = sum(expected for pairs in sums.values() for expected, _ in pairs) / sum(measured.values())
     for family, pairs in sums.items():
         expected, seconds = np.sum(pairs, axis=0)
-        assert 1 / 3 < expected / seconds / speed < 3, family
+        assert 1 / 1.5 < expected / seconds / speed < 1.5, family
 
 
 # ---- what is allowed

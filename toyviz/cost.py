@@ -145,9 +145,9 @@ class _Sizes(NamedTuple):
 def expected(experiment: Experiment, engine: str = "auto") -> Cost:
     """About what training this network takes, from its sizes alone; by the engine that `auto` takes or the reference.
 
-    Fitted to 92 trainings by all kernels and the reference, on one core of an AMD EPYC with AVX2. Of these, seconds are
-    within a factor of 1.5 for nine in ten and of 3 for all, memory within 1.2 and 1.35, disk within 1.1 and 1.15. Not
-    counted is the compiling of a kernel on its first use; another machine is slower or faster as a whole.
+    Seconds are 1.5 times those of 533 shipped networks, trained by kernels built for AVX2 on one core of a fast AMD
+    EPYC, since most machines are slower: within a factor of 1.5 of that for nine in ten, of 3 for 98 in a hundred.
+    Memory is within 1.35, disk within 1.15 of 92 trainings. Not counted is the compiling of a kernel on its first use.
     """
     sizes = _sizes(experiment, engine)
     a_network = 4 * sizes.parameters
@@ -217,7 +217,7 @@ def _family(experiment: Experiment) -> str:
 def _start_seconds(experiment: Experiment, s: _Sizes) -> float:
     """What comes before the first step and after the last: to draw the samples and the weights, and to test."""
     drawn = s.kept
-    seconds = 0.1 + 8e-8 * drawn * s.n + 2e-8 * s.tested * s.n + 5e-9 * s.n**2 + 4e-8 * s.parameters
+    seconds = 0.015 + 8e-8 * drawn * s.n + 3e-9 * s.tested * s.n + 5e-9 * s.n**2 + 4e-8 * s.parameters
     seconds += 3.5e-11 * (drawn + s.tested) * s.m * (s.n_inputs + s.n_outputs)
     if s.family == "reference":
         seconds += 2  # PyTorch is loaded
@@ -231,20 +231,20 @@ def _step_seconds(experiment: Experiment, s: _Sizes) -> float:
     cells, padded = s.rows * s.n_outputs, 16 * math.ceil(s.m / 16)
     if s.family == "plane":  # few outputs are ever computed: the fewer, the sparser the samples
         computed = min(1, 100 * experiment.feature_probability)
-        return 3e-6 + 1.0e-10 * computed * cells + 5.7e-9 * s.entries + 3.9e-8 * s.n_outputs
+        return 1.5e-6 + 4.8e-11 * computed * cells + 2.7e-9 * s.entries + 1.9e-8 * s.n_outputs
     if s.family == "few":
-        return 5e-6 + 3.4e-10 * cells + 3.3e-10 * s.entries + 7e-10 * s.parameters
+        return 4e-6 + 1.8e-10 * cells + 3.3e-10 * s.entries + 9e-10 * s.parameters
     if s.family == "fixed":
-        return 5e-6 + cells * (4.5e-10 + 9.5e-11 * s.m) + 3.3e-10 * s.entries * padded + 2e-10 * s.parameters
+        return 2e-6 + cells * (1.9e-10 + 4.1e-11 * s.m) + 1.4e-10 * s.entries * padded + 9e-11 * s.parameters
     if s.family == "softmax":
-        return 7e-6 + cells * (7.9e-10 + 1.9e-10 * s.m) + 3.4e-10 * s.entries * padded + 1.2e-9 * s.parameters
+        return 2e-6 + cells * (3.3e-10 + 8e-11 * s.m) + 1.4e-10 * s.entries * padded + 5e-10 * s.parameters
     if s.family == "gram":
-        return 3e-6 + 1.9e-10 * (s.rows + s.n_outputs) * s.m * padded + 7.1e-10 * s.entries * padded
+        return 1.5e-6 + 8e-11 * (s.rows + s.n_outputs) * s.m * padded + 3e-10 * s.entries * padded
     if s.family == "fresh":
         computed = s.shared if s.shared < 0.8 else 1  # samples without any feature are counted, not computed
-        return 7e-6 + s.rows * s.n * (2.1e-9 + 3.8e-10 * computed * s.m)
+        return 3e-6 + s.rows * s.n * (8e-10 + 1.45e-10 * computed * s.m)
     if s.family == "wide":
-        return 1e-5 + 7.8e-11 * _wide_products(experiment, s) + 4e-9 * s.parameters
+        return 4e-6 + 3.3e-11 * _wide_products(experiment, s) + 1.7e-9 * s.parameters
     products = 3 * s.rows * s.m * (s.n_inputs + s.n_outputs)
     drawn = s.rows * s.n if experiment.fresh else 0
     return 1e-3 + 3e-11 * products + 1e-8 * cells + 3e-8 * drawn + 1e-8 * s.parameters
