@@ -25,6 +25,7 @@ FRAMES = 40
 FRAME_BYTES = 6_000_000
 CANDIDATES = 3  # times as many networks as frames are kept until the end, to choose from
 FALL = 1e-4  # a loss below this share of its largest is taken for that: so small, nothing is seen to move any more
+SMALL = 5_000  # numbers of a network up to which each frame is measured
 MEASURED = 0.2  # of the time of the training: so long may measuring the frames take
 LOSS_POINTS = 300
 SECONDS_A_CHUNK = 0.1  # how long the loop stays inside an engine: a cancel waits no longer
@@ -305,14 +306,14 @@ def frame_meter(
 def measured_frames(experiment: Experiment, engine: str, count: int) -> np.ndarray:
     """Which of a history's frames are measured: indices, evenly spread, the first and the last among them.
 
-    All of them up to n = 2000, m = 16 and T = 5000; else as many as take about a fifth of the training's time, by an
-    estimate from the sizes: so two trainings of one experiment measure the same.
+    All of them up to T = 5000 and either n = 2000 and m = 16 or a network of 5,000 numbers; else as many as take about
+    a fifth of the training's time, by an estimate from the sizes: so two trainings of one experiment measure the same.
     """
     n, m, rows = experiment.n_features, experiment.n_hidden, experiment.training_size or 0
-    if n <= 2000 and m <= 16 and rows <= 5000:
+    if rows <= 5000 and ((n <= 2000 and m <= 16) or _bytes(experiment) <= 4 * SMALL):
         return np.arange(count)
     cells = (rows + probe.FRAME_TESTED) * (experiment.n_inputs + experiment.n_outputs)
-    a_frame = cells * (1e-9 + 5e-11 * m) if engine == "fused" else cells * (1e-8 + 5e-11 * m)
+    a_frame = cells * (4e-10 + 2e-11 * m) if engine == "fused" else cells * (1e-8 + 5e-11 * m)
     most = int(MEASURED * cost.expected(experiment, engine).seconds / a_frame)
     return np.unique(np.linspace(0, count - 1, min(max(most, 2), count)).round().astype(int))
 
