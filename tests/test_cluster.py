@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import queue
 import re
 import shutil
 import signal
@@ -10,6 +11,8 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import asdict
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +20,7 @@ import pytest
 from toyviz import cluster as cluster_module
 from toyviz import gallery, runtime
 from toyviz.__main__ import main
-from toyviz.cluster import Cluster, order, refuse_unsafe
+from toyviz.cluster import Cluster, Core, order, refuse_unsafe
 from toyviz.experiment import CHOICES, Experiment
 from toyviz.jobs import Jobs
 from toyviz.settings import EXPERIMENTS
@@ -243,6 +246,22 @@ def test_the_app_trains_where_its_setting_says(machines, monkeypatch, store):
         assert runtime.store().get(TINY).provenance["worker"] in machines.workers
     finally:
         runtime.close()
+
+
+def test_what_a_closing_client_was_handed_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(cluster_module, "SECONDS_A_SIGN", 0.01)
+    client = SimpleNamespace(status="running")
+    future = SimpleNamespace(client=client, status="pending", add_done_callback=lambda told: None, cancel=lambda: None)
+    alike = SimpleNamespace(start=lambda experiment, told: (0, future), forget=lambda run: None)
+    signs, ended = queue.Queue(), []
+    core = Core(
+        alike, 7, lambda number, message, payload: signs.put(message["event"]), lambda *told: ended.append(told)
+    )
+    core.send(order="train", id=1, experiment=asdict(TINY))
+    assert [signs.get(timeout=60) for _ in range(3)] == ["ready", "alive", "alive"]
+    client.status = "closing"
+    core.thread.join(60)
+    assert ended == [(7, "the connection to the scheduler was lost")]
 
 
 # who is talked to

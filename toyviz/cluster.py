@@ -40,6 +40,8 @@ SECONDS_A_SIGN = 2.0  # between two signs of life: see toyviz.worker
 PACKAGES = ("numpy", "numba", "llvmlite", "torch")
 OUTSIDE = "it was not started in a checkout of this project"
 GONE = "the machine that trained it has gone"
+LOST = "the connection to the scheduler was lost"
+CLOSED = ("closing", "closed")  # what Dask's client is once it has looked for its scheduler in vain
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +96,7 @@ class Cluster:
         Raises ValueError, in one sentence, where the scheduler had gone and none answers.
         """
         with self._one_at_a_time:
-            if self._client.status == "closed":
+            if self._client.status in CLOSED:
                 self._open()
             client, run = self._client, next(self._runs)
         self._heard_by[run] = told
@@ -146,7 +148,7 @@ class Core:
             self._hear({"event": "ready"}, b"")
             while step := self._next():
                 step()
-        except EOFError as error:
+        except (EOFError, ValueError) as error:
             cause = str(error)
         except Exception as error:
             log.exception("core %d", self.number)
@@ -155,11 +157,16 @@ class Core:
         self._lost(self.number, cause)
 
     def _next(self) -> Callable[[], None] | None:
-        """What is to be done next. A network that waits for a core is no silence."""
+        """What is to be done next. A network that waits for a core is no silence.
+
+        Raises EOFError where it waits for nothing: what a client is handed while it closes, it forgets.
+        """
         while True:
             try:
                 return self._to_do.get(timeout=SECONDS_A_SIGN if self._future and not self._begun else None)
             except queue.Empty:
+                if self._future and self._future.client.status in CLOSED:
+                    raise EOFError(LOST) from None
                 self._hear({"event": "alive"}, b"")
 
     def _train(self, order: dict[str, Any]) -> None:
@@ -324,7 +331,7 @@ def _outcome(future: Any, experiment: Experiment) -> Result | str:
 def _problem(future: Any) -> str:
     """Why a task has no result, as the part of a sentence."""
     if future.status != "error":
-        return "the connection to the scheduler was lost"
+        return LOST
     error = future.exception()
     if type(error).__name__ == "KilledWorker":
         return f"{error.allowed_failures + 1} machines that trained it have gone, perhaps because memory ran out"
