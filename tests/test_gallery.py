@@ -296,6 +296,12 @@ def test_of_many_starts_the_best_keeps_its_history_and_the_others_their_ends(tmp
     before = contents(tmp_path)
     assert gallery.build(jobs=1, folder=tmp_path, plans=plans) == 0
     assert contents(tmp_path) == before
+    cut = next(each for each in many if each != best)
+    wanted_whole = [*plans, Plan([cut], [cut])]
+    assert gallery.build(jobs=1, folder=tmp_path, plans=wanted_whole) == 3
+    assert len(Store(None, tmp_path).get(cut).frame_steps) == 24
+    gallery.build(force=True, jobs=1, folder=tmp_path, plans=plans)
+    assert contents(tmp_path) == before
     for each in many:
         trained, kept = train(each), store.get(each)
         for name, values in trained.frames.items():

@@ -49,7 +49,8 @@ def build(
             print(f"gallery: {path.name} is no longer shown, and is removed", file=sys.stderr)
             path.unlink()
     shipped = Store(None, folder)
-    missing = [experiment for experiment in every if force or _outdated(shipped.get(experiment))]
+    crowded = {each for plan in crowds(plans) for each in plan.experiments}
+    missing = [each for each in every if force or _outdated(shipped.get(each), whole=each not in crowded)]
     if missing:
         _train(missing, jobs, folder, cluster)
     _shorten(plans, folder)
@@ -94,11 +95,17 @@ def file_name(experiment: Experiment) -> str:
     return f"{experiment.key}.safetensors"
 
 
-def _outdated(result: Result | None) -> bool:
-    """Whether a file is missing or damaged, or has a history as they were first written, in 16 bits."""
+def _outdated(result: Result | None, whole: bool) -> bool:
+    """Whether a file is missing or damaged, has a history as they were first written, in 16 bits, or the ends alone of
+    one that is wanted whole.
+    """
     from toyviz.history import History
+    from toyviz.store import SMALL
 
-    return result is None or not isinstance(result.frames, History)
+    if result is None or not isinstance(result.frames, History):
+        return True
+    small = sum(values.size for values in result.parameters.values()) <= SMALL
+    return whole and small and len(result.frame_steps) == 2 < result.experiment.steps + 1
 
 
 def _shorten(plans: Iterable[Plan], folder: Path) -> None:
