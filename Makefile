@@ -28,7 +28,7 @@ run: $(APP) ## install what the app needs, start it and print its address
 	$(BIN)/streamlit run app.py $(ARGS)
 
 test: $(DEV) browser ## install what the tests need, a browser too, and run them all
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 processor: $(DEV) ## one network of each kernel and the quick claims, as if on another processor
 	NUMBA_CPU_NAME=generic $(BIN)/python -m pytest -m "processor and not slow" $(ARGS)
