@@ -10,6 +10,8 @@ import pytest
 
 from toyviz import charts, theory
 from toyviz.charts.geometry import SMALL
+from toyviz.export import draw, vega
+from toyviz.export.theme import theme
 
 RNG = np.random.default_rng(0)
 RUNS = pd.DataFrame(
@@ -335,12 +337,24 @@ def test_the_rays_of_a_panel_go_out_to_each_column_and_back():
 def test_panels_have_equal_axes_that_hold_every_vector():
     small, large = {charts.FEATURES: COLUMNS}, {charts.FEATURES: 10 * COLUMNS}
     figure = charts.panels([("a", small), ("b", large)])
-    assert {each["expr"] for each in figure.spec["params"]} == {"min(width / 2, height / 1)"}  # a square, in any room
+    x, y = (figure.spec["layer"][0]["encoding"][axis]["scale"] for axis in ("x", "y"))
+    assert x == y  # a square, in any room
     at = figure.data["dots"][["x", "y"]].to_numpy().reshape(2, -1, 2) - [[[0.5, 0.5]], [[1.5, 0.5]]]
     assert at[0] == pytest.approx(at[1])
     assert 0.4 < np.abs(at).max() < 0.5
     a, b = (float(label.removeprefix("±")) for label in figure.data["frames"]["label"])
     assert b == pytest.approx(10 * a, rel=0.05)
+
+
+@pytest.mark.parametrize(("size", "lines"), [((900, 120), 1), ((700, 260), 2), ((330, 300), 3)])
+def test_panels_are_in_several_lines_where_the_room_is_narrow(size, lines):
+    figure = charts.panels([(f"T = {T}", {charts.FEATURES: COLUMNS, charts.SAMPLES: HIDDEN}) for T in range(16)])
+    svg = draw.vl_convert.vegalite_to_svg(
+        vega.self_contained(figure, theme("light"), size=size), vl_version=draw.VEGA_LITE
+    )
+    names = re.findall(r"translate\(([-\d.]+),([-\d.]+)\)[^>]*>T = \d+<", svg)
+    assert len(names) == len(set(names)) == 16
+    assert len({y for _, y in names}) == lines
 
 
 def test_where_vectors_are_left_out_some_evenly_spaced_stay():

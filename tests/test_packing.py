@@ -96,12 +96,13 @@ def decoded(about, arrays):
     moved = np.frombuffer(zlib.decompress(arrays["codes"].tobytes()), np.uint8).reshape(numbers, inner).astype(int)
     found, begin = {}, 0
     for name, values in last.items():
-        low, step = about["grids"][name]
+        low, step, doubled = about["grids"][name]
+        doubled += [0] * (inner - len(doubled))
         levels = np.clip(np.rint((values.astype(np.float64) - low) / step), 0, 255).ravel().astype(int)
         rows = []
         for k in reversed(range(inner)):
             levels = (levels - moved[begin : begin + values.size, k]) % 256
-            rows.append((low + step * levels).astype(np.float32).reshape(values.shape))
+            rows.append((low + step * levels).astype(np.float32).reshape(values.shape) / 2 ** doubled[k])
         begin += values.size
         found[name] = np.array(rows[::-1], np.float32).reshape(inner, *values.shape)
     return found
@@ -194,6 +195,25 @@ def test_the_frames_of_a_short_history_are_decoded_when_they_are_looked_at_and_o
     assert not shown.frames["W1"].flags.writeable
 
 
+def test_frames_that_are_far_smaller_than_the_last_are_not_rounded_to_a_lattice():
+    result = made()
+    for values in result.frames.values():
+        values[1:-1] *= np.geomspace(1e-4, 1, 18).reshape(-1, *[1] * (values.ndim - 1))
+    about, arrays = taken_apart(pack(result, display=True))
+    shown = unpack(pack(result, display=True)).frames["W1"]
+    off = np.abs(shown - result.frames["W1"]).max(axis=(1, 2))[1:-1]
+    reach = np.abs(result.frames["W1"]).max(axis=(1, 2))[1:-1]
+    assert (off < 0.05 * reach).all()
+    low, step, doubled = about["grids"]["W1"]
+    assert doubled[0] > 7
+    assert len(doubled) < 18
+    assert (np.ldexp(reach[: len(doubled)], doubled) <= np.ptp(result.frames["W1"][1:-1])).all()
+    flat = about["grids"] | {"W1": [low, step, []]}
+    assert unpack(put_together(about | {"grids": flat}, arrays)).frames["W1"][1] == pytest.approx(
+        2.0 ** doubled[0] * shown[1]
+    )
+
+
 def grids_with(about, grid):
     return about | {"grids": about["grids"] | {"b2": grid}}
 
@@ -217,8 +237,12 @@ def test_codes_that_are_not_those_of_the_network_are_refused():
         unpack(put_together(about | {"grids": {"W1": [0, 1]}}, arrays))
     for grid in ([0.0, 0.0], [0.0, -1.0], [1e400, 1.0], [0.0, 1e400], [0.0, 1e38]):
         with pytest.raises(ValueError, match="grids must be finite, and their steps above 0"):
-            unpack(put_together(grids_with(about, grid), arrays))
-    assert unpack(put_together(grids_with(about, [0.0, 1.0]), arrays)).frames["b2"].shape == (20, 6)
+            unpack(put_together(grids_with(about, [*grid, []]), arrays))
+    for doubled in ([0] * 19, [-1], [65], [0.5]):
+        with pytest.raises(ValueError, match="doublings must be 18 whole numbers from 0 to 64 at most"):
+            unpack(put_together(grids_with(about, [0.0, 1.0, doubled]), arrays))
+    with pytest.raises(ValueError, match="not a result that can be used"):
+        unpack(put_together(grids_with(about, [0.0, 1.0]), arrays))
 
 
 @pytest.mark.parametrize("display", [False, True])

@@ -1,4 +1,8 @@
-"""A short history in few bytes: 8 bits a number, coded as differences and compressed, decoded when it is looked at."""
+"""A short history in few bytes: 8 bits a number, coded as differences and compressed, decoded when it is looked at.
+
+Weights often start small. A frame whose numbers are far smaller than the largest of the history is doubled until they
+are not, before it is rounded: else its thousand directions would become a lattice of four.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,10 @@ from toyviz.experiment import Experiment
 from toyviz.model import Parameters, initial_parameters
 
 LEVELS = 256  # values that a number of an inner frame can take: evenly spread over what its array has in all of them
-Grids = dict[str, tuple[float, float]]  # parameter -> the lowest level, and the step from one to the next
+SMALL = 4  # times smaller than the history, at least, is a frame that is doubled
+MOST = 64  # doublings
+# For each parameter: the lowest level, the step from one to the next, and how often the first inner frames are doubled.
+Grids = dict[str, tuple[float, float, list[int]]]
 
 
 class History(Mapping[str, np.ndarray]):
@@ -27,11 +34,7 @@ class History(Mapping[str, np.ndarray]):
         self._experiment, self._last, self._codes, self._inner = experiment, last, codes, frames - 2
         if set(grids) != set(last):
             raise ValueError(f"grids must be of {', '.join(last)}; got {', '.join(grids)}")
-        self._grids: Grids = {name: (float(grids[name][0]), float(grids[name][1])) for name in last}
-        with np.errstate(all="ignore"):
-            finite = all(np.isfinite(_values(*grid)).all() for grid in self._grids.values())
-        if not finite or any(step <= 0 for _, step in self._grids.values()):
-            raise ValueError(f"grids must be finite, and their steps above 0; got {self._grids}")
+        self._grids: Grids = {name: _grid(grids[name], self._inner) for name in last}
         inflate(codes, self._count)
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -54,8 +57,9 @@ class History(Mapping[str, np.ndarray]):
         for name, last in self._last.items():
             moved = whole[begin : begin + self._inner * last.size].reshape(last.size, self._inner).T
             begin += moved.size
-            levels = _nearest(last.ravel(), *self._grids[name]) - np.cumsum(moved[::-1], axis=0, dtype=np.uint8)[::-1]
-            inner = _values(*self._grids[name])[levels].reshape(-1, *last.shape)
+            low, step, doubled = self._grids[name]
+            levels = _nearest(last.ravel(), low, step) - np.cumsum(moved[::-1], axis=0, dtype=np.uint8)[::-1]
+            inner = np.ldexp(_values(low, step)[levels], -_each(doubled, self._inner)).reshape(-1, *last.shape)
             found[name] = np.concatenate([first[name][None], inner, last[None]])
             found[name].flags.writeable = False
         return found
@@ -70,15 +74,29 @@ def encode(inner: Parameters, last: Parameters) -> tuple[np.ndarray, Grids, floa
     moved, grids, largest = [], {}, 0.0
     for name, values in inner.items():
         low, high = float(values.min(initial=math.inf)), float(values.max(initial=-math.inf))
-        grids[name] = grid = (low, (high - low) / (LEVELS - 1) or 1.0) if values.size else (0.0, 1.0)
+        grid = (low, (high - low) / (LEVELS - 1) or 1.0) if values.size else (0.0, 1.0)
         flat = values.reshape(len(values), last[name].size)
-        levels = _nearest(flat, *grid)
-        off = np.abs(_values(*grid)[levels].astype(np.float64) - flat)
+        doubled = doublings(flat)
+        grids[name] = (*grid, doubled)
+        times = _each(doubled, len(flat))
+        levels = _nearest(np.ldexp(flat, times), *grid)
+        off = np.abs(np.ldexp(_values(*grid)[levels], -times).astype(np.float64) - flat)
         largest = max(largest, float(off.max(initial=0.0)))
         moved.append(np.diff(np.vstack([levels, _nearest(last[name].ravel(), *grid)]), axis=0).T.tobytes())
     deflate = zlib.compressobj(9, memLevel=9, strategy=zlib.Z_FILTERED)  # most differences are small
     codes = deflate.compress(b"".join(moved)) + deflate.flush()
     return np.frombuffer(codes, np.uint8), grids, largest
+
+
+def doublings(frames: np.ndarray) -> list[int]:
+    """How often each frame, of (f, ...) numbers, can be doubled and still be SMALL times smaller than the largest.
+
+    Without the zeros at the end.
+    """
+    room = min(-float(frames.min(initial=0)), float(frames.max(initial=0)))  # on the side where there is less
+    reach = np.abs(frames).max(axis=tuple(range(1, frames.ndim)), initial=0).tolist()
+    found = [max(0, min(MOST, int(math.log2(room / SMALL / each)))) if room and each else 0 for each in reach]
+    return found[: max((k + 1 for k, times in enumerate(found) if times), default=0)]
 
 
 def inflate(codes: np.ndarray, size: int) -> bytes:
@@ -91,6 +109,22 @@ def inflate(codes: np.ndarray, size: int) -> bytes:
     if len(found) != size or not stream.eof:
         raise ValueError(f"what is compressed must have {size} bytes; got {len(found)}")
     return found
+
+
+def _grid(told: Any, inner: int) -> tuple[float, float, list[int]]:
+    """A grid as a file tells it, checked."""
+    low, step, doubled = told
+    with np.errstate(all="ignore"):
+        if not np.isfinite(_values(low, step)).all() or step <= 0:
+            raise ValueError(f"grids must be finite, and their steps above 0; got {low} and {step}")
+    if len(doubled) > inner or any(type(each) is not int or not 0 <= each <= MOST for each in doubled):
+        raise ValueError(f"doublings must be {inner} whole numbers from 0 to {MOST} at most; got {doubled}")
+    return float(low), float(step), doubled
+
+
+def _each(doubled: list[int], inner: int) -> np.ndarray:
+    """A column: a number for each inner frame."""
+    return np.array(doubled + [0] * (inner - len(doubled)), np.int32).reshape(-1, 1)
 
 
 def _nearest(values: np.ndarray, low: float, step: float) -> np.ndarray:

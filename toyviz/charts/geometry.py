@@ -23,13 +23,16 @@ from toyviz.charts.chart import (
     stacked,
     stretched,
 )
-from toyviz.charts.layers import SCHEMA, computed, grey, layer, mark, nominal, quantity
+from toyviz.charts.layers import SCHEMA, calculated, computed, grey, layer, mark, nominal, quantity
 
 FEATURES, SAMPLES = "columns of W1", "hidden vectors"  # blue and red in the post
 CLASSES = "rows of W2"
 KINDS = [FEATURES, SAMPLES]
 MARGIN = 1.15  # a square is this much wider than what it holds
 GAP = 5  # pixels between two,
+NAMES = 16  # pixels of the names above a line of them,
+LINES = range(1, 5)  # of which there are so many
+ROOMY = 40  # pixels: a smaller one does not tell its scale
 SMALL = 120  # and vectors drawn in one, at most
 STRIP = 60  # vectors of one kind drawn at one T in the strip plot, evenly spaced by rank,
 TOP = 20  # and those with the most dimensionality, which say what is represented
@@ -60,7 +63,9 @@ def panels(vectors: Sequence[tuple[str, Mapping[str, np.ndarray]]]) -> Chart:
         "frames": pd.DataFrame(frames, columns=["x", "y", "label"]),
         "rays": stacked(rays, "place", "order", "x", "y"),
         "dots": stacked(dots, "kind", "x", "y"),
-        "columns": pd.DataFrame({"x": np.arange(len(vectors)) + 0.5, "label": [label for label, _ in vectors]}),
+        "columns": pd.DataFrame(
+            {"x": np.arange(len(vectors)) + 0.5, "y": 0.0, "label": [label for label, _ in vectors]}
+        ),
         "rows": pd.DataFrame({"y": np.arange(len(rows)) + 0.5, "name": rows}),
     }
     said = "No pictures yet."
@@ -150,36 +155,47 @@ def _kind_color(legend: alt.Legend | None = None) -> alt.Color:
 
 @cache
 def _panels(columns: int, rows: int, size: int) -> dict[str, Any]:
-    def along(axis: str, count: int) -> dict[str, Any]:
-        ends = [{"expr": "0"}, {"expr": f"{count} * step"}]
-        return quantity(axis, scale={"domain": [0, count], "range": ends, "nice": False, "zero": False}, axis=None)
+    def along(axis: str) -> dict[str, Any]:
+        ends = [{"expr": "0"}, {"expr": "step"}]
+        return quantity(axis, scale={"domain": [0, 1], "range": ends, "nice": False, "zero": False}, axis=None)
 
-    at = {"x": along("x", columns), "y": along("y", rows)}
+    # A room that is narrow has the columns in several lines, each below its names.
+    lower = f"floor(datum.x / across) * ({rows} + {NAMES} / step)"
+    wrapped = calculated(y=f"datum.y + {lower}", x="datum.x % across")
+    at = {"x": along("x"), "y": along("y")}
     side = {name: {"expr": f"step - {GAP}"} for name in ("width", "height")}
     corner = {"dx": {"expr": f"step / 2 - {GAP}"}, "dy": {"expr": f"{GAP} - step / 2"}}
     small = grey("text", fontSize=9, align="right", baseline="top", **corner)
-    dot = {"filled": True, "size": 12 if columns > 7 else 22, "opacity": 0.9}
+    name = grey("text", fontSize={"expr": "clamp(step / 5, 8, 11)"}, baseline="bottom", dy=-4)
+    dot = {"filled": True, "size": {"expr": f"{12 if columns > 7 else 22} * min(1, step / {size + GAP})"}}
     layers = [
-        layer("frames", mark("rect", color=GREY, fillOpacity=0, stroke=GREY, strokeOpacity=0.35, **side), **at),
         layer(
-            "rays", mark("line", color=BLUE, strokeWidth=0.7, opacity=0.55, strokeJoin="round"),
+            "frames", mark("rect", color=GREY, fillOpacity=0, stroke=GREY, strokeOpacity=0.35, **side), *wrapped, **at
+        ),
+        layer(
+            "rays", mark("line", color=BLUE, strokeWidth=0.7, opacity=0.55, strokeJoin="round"), *wrapped,
             **at, detail=nominal("place"), order=quantity("order"),
         ),
-        layer("dots", mark("point", color=BLUE, **dot), f"datum.kind == '{FEATURES}'", **at),
-        layer("dots", mark("point", color=VERMILLION, **dot), f"datum.kind == '{SAMPLES}'", **at),
-        layer("frames", small, **at, text=nominal("label")),
-        layer(
-            "columns", grey("text", fontSize=11, baseline="bottom"), x=at["x"], **computed(y=-4), text=nominal("label")
+        *(
+            layer("dots", mark("point", color=color, opacity=0.9, **dot), f"datum.kind == '{kind}'", *wrapped, **at)
+            for kind, color in ((FEATURES, BLUE), (SAMPLES, VERMILLION))
         ),
+        layer("frames", small, f"step > {ROOMY}", *wrapped, **at, text=nominal("label")),
+        layer("columns", name, *wrapped, **at, text=nominal("label")),
         layer(
             "rows", grey("text", fontSize=9, angle=270, baseline="bottom", limit={"expr": "step"}), **computed(x=-4),
-            y=at["y"], text=nominal("name"),
+            y=along("y"), text=nominal("name"),
         ),
     ]  # fmt: skip
+    steps = [f"min(width / ceil({columns} / {k}), ((height + {NAMES}) / {k} - {NAMES}) / {rows})" for k in LINES]
     return {
         "$schema": SCHEMA,
         "title": {"text": "Columns of W1, and hidden vectors", "anchor": "start", "fontSize": 13, "offset": 18},
-        "params": [{"name": "step", "expr": f"min(width / {columns}, height / {rows})"}],
+        "params": [
+            {"name": "steps", "expr": f"[{', '.join(steps)}]"},
+            {"name": "step", "expr": f"max(4, {', '.join(f'steps[{k - 1}]' for k in LINES)})"},
+            {"name": "across", "expr": f"ceil({columns} / max(1, indexof(steps, step) + 1))"},
+        ],
         "width": columns * (size + GAP) + 20,  # with room for names at the left, and above
         "height": rows * (size + GAP) + 72,
         "autosize": {"type": "fit", "contains": "padding"},
