@@ -325,13 +325,15 @@ def test_the_window_close_to_one_holds_the_lowest_loss():
 
 def test_the_rays_of_a_panel_go_out_to_each_column_and_back():
     figure = FIGURES["panels"]
-    rays, dots = (figure.data[name] for name in ("rays", "dots"))
-    ray = rays.sort_values("order")[["x", "y"]].to_numpy()
+    paths, dots = (figure.data[name] for name in ("paths", "dots"))
+    path = paths.sort_values("order")[["x", "y"]].to_numpy()
     dot = dots.loc[dots["kind"] == charts.FEATURES, ["x", "y"]].to_numpy()
-    assert np.array_equal(ray[1::2], dot)
-    assert (ray[::2] == 0.5).all()  # the middle of the square
-    out = (dot - 0.5) * [1, -1]
-    assert out / out[0, 0] == pytest.approx(COLUMNS / COLUMNS[0, 0])
+    assert np.array_equal(path[1::2], dot)
+    assert (path[::2] == 0).all()
+    assert dot == pytest.approx(COLUMNS)
+    told = vega.table(figure)  # the vectors' own numbers, each once
+    assert len(told) == len(dots)
+    assert set(told["panel"]) == {"T = 4"}
 
 
 def test_panels_have_equal_axes_that_hold_every_vector():
@@ -339,10 +341,12 @@ def test_panels_have_equal_axes_that_hold_every_vector():
     figure = charts.panels([("a", small), ("b", large)])
     x, y = (figure.spec["layer"][0]["encoding"][axis]["scale"] for axis in ("x", "y"))
     assert x == y  # a square, in any room
-    at = figure.data["dots"][["x", "y"]].to_numpy().reshape(2, -1, 2) - [[[0.5, 0.5]], [[1.5, 0.5]]]
+    squares, dots = figure.data["squares"], figure.data["dots"]
+    assert squares[["x", "y"]].to_numpy() == pytest.approx(np.array([[0.5, 0.5], [1.5, 0.5]]))
+    at = dots[["x", "y"]].to_numpy().reshape(2, -1, 2) * squares["a_unit"].to_numpy()[:, None, None]
     assert at[0] == pytest.approx(at[1])
     assert 0.4 < np.abs(at).max() < 0.5
-    a, b = (float(label.removeprefix("±")) for label in figure.data["frames"]["label"])
+    a, b = (float(label.removeprefix("±")) for label in squares["label"])
     assert b == pytest.approx(10 * a, rel=0.05)
 
 

@@ -18,7 +18,7 @@ from toyviz.experiment import Experiment
 from toyviz.model import Parameters, initial_parameters
 
 LEVELS = 256  # values that a number of an inner frame can take: evenly spread over what its array has in all of them
-SMALL = 4  # times smaller than the history, at least, is a frame that is doubled
+SMALL = 6  # times smaller than the history, at least, is a frame that is doubled
 MOST = 64  # doublings
 # For each parameter: the lowest level, the step from one to the next, and how often the first inner frames are doubled.
 Grids = dict[str, tuple[float, float, list[int]]]

@@ -43,30 +43,30 @@ def panels(vectors: Sequence[tuple[str, Mapping[str, np.ndarray]]]) -> Chart:
 
     vectors: (label, {FEATURES: (n, 2), SAMPLES: (T, 2)}) for each column, either kind or both. Columns of W1 are lines
     from the origin, hidden vectors are dots. Every square has its own scale, written in its corner. At most SMALL
-    vectors a square are drawn: the longest columns, and evenly spaced samples. Data is in squares: the first column is
-    from x = 0 to 1, the upper row from y = 0 to 1, and the origin in the middle of each.
+    vectors a square are drawn: the longest columns, and evenly spaced samples.
     """
     rows = [kind for kind in KINDS if any(kind in kinds for _, kinds in vectors)]
     size = 118 if len(vectors) <= 7 else 68 if len(vectors) <= 11 else 60
-    frames, rays, dots = [], [], []
-    for place, (_, kinds) in enumerate(vectors):
+    frames: list[tuple[Any, ...]] = []
+    paths, dots = [], []
+    for place, (label, kinds) in enumerate(vectors):
         for kind, values in kinds.items():
-            lim, at = limit(values), np.array([place + 0.5, rows.index(kind) + 0.5])
-            drawn = values[_chosen(values, kind, SMALL)] * [1, -1] / (2 * lim) * size / (size + GAP) + at
-            frames.append((*at, f"±{lim / MARGIN:.2g}"))
-            dots.append({"kind": kind, "x": drawn[:, 0], "y": drawn[:, 1]})
+            lim, drawn, square = limit(values), values[_chosen(values, kind, SMALL)], len(frames)
+            a_unit = size / (size + GAP) / (2 * lim)
+            frames.append((square, place + 0.5, rows.index(kind) + 0.5, a_unit, f"±{lim / MARGIN:.2g}"))
+            dots.append({"square": square, "panel": label, "kind": kind, "x": drawn[:, 0], "y": drawn[:, 1]})
             if kind == FEATURES:
-                path = np.tile(at, (2 * len(drawn) + 1, 1))  # out and back: a single path is quick to draw
+                path = np.zeros((2 * len(drawn) + 1, 2))  # out and back: a single path is quick to draw
                 path[1::2] = drawn
-                rays.append({"place": place, "order": np.arange(len(path)), "x": path[:, 0], "y": path[:, 1]})
+                paths.append({"square": square, "order": np.arange(len(path)), "x": path[:, 0], "y": path[:, 1]})
     data = {
-        "frames": pd.DataFrame(frames, columns=["x", "y", "label"]),
-        "rays": stacked(rays, "place", "order", "x", "y"),
-        "dots": stacked(dots, "kind", "x", "y"),
-        "columns": pd.DataFrame(
+        "squares": pd.DataFrame(frames, columns=["square", "x", "y", "a_unit", "label"]),
+        "paths": stacked(paths, "square", "order", "x", "y"),
+        "dots": stacked(dots, "square", "panel", "kind", "x", "y"),
+        "column_names": pd.DataFrame(
             {"x": np.arange(len(vectors)) + 0.5, "y": 0.0, "label": [label for label, _ in vectors]}
         ),
-        "rows": pd.DataFrame({"y": np.arange(len(rows)) + 0.5, "name": rows}),
+        "row_names": pd.DataFrame({"y": np.arange(len(rows)) + 0.5, "name": rows}),
     }
     said = "No pictures yet."
     if vectors:
@@ -162,6 +162,12 @@ def _panels(columns: int, rows: int, size: int) -> dict[str, Any]:
     # A room that is narrow has the columns in several lines, each below its names.
     lower = f"floor(datum.x / across) * ({rows} + {NAMES} / step)"
     wrapped = calculated(y=f"datum.y + {lower}", x="datum.x % across")
+    frame = {"data": {"name": "squares"}, "key": "square", "fields": ["x", "y", "a_unit"]}
+    inside = [
+        {"lookup": "square", "from": frame, "as": ["centre_x", "centre_y", "a_unit"]},
+        *calculated(x="datum.centre_x + datum.x * datum.a_unit", y="datum.centre_y - datum.y * datum.a_unit"),
+        *wrapped,
+    ]
     at = {"x": along("x"), "y": along("y")}
     side = {name: {"expr": f"step - {GAP}"} for name in ("width", "height")}
     corner = {"dx": {"expr": f"step / 2 - {GAP}"}, "dy": {"expr": f"{GAP} - step / 2"}}
@@ -170,21 +176,21 @@ def _panels(columns: int, rows: int, size: int) -> dict[str, Any]:
     dot = {"filled": True, "size": {"expr": f"{12 if columns > 7 else 22} * min(1, step / {size + GAP})"}}
     layers = [
         layer(
-            "frames", mark("rect", color=GREY, fillOpacity=0, stroke=GREY, strokeOpacity=0.35, **side), *wrapped, **at
+            "squares", mark("rect", color=GREY, fillOpacity=0, stroke=GREY, strokeOpacity=0.35, **side), *wrapped, **at
         ),
         layer(
-            "rays", mark("line", color=BLUE, strokeWidth=0.7, opacity=0.55, strokeJoin="round"), *wrapped,
-            **at, detail=nominal("place"), order=quantity("order"),
+            "paths", mark("line", color=BLUE, strokeWidth=0.7, opacity=0.55, strokeJoin="round"), *inside,
+            **at, detail=nominal("square"), order=quantity("order"),
         ),
         *(
-            layer("dots", mark("point", color=color, opacity=0.9, **dot), f"datum.kind == '{kind}'", *wrapped, **at)
+            layer("dots", mark("point", color=color, opacity=0.9, **dot), f"datum.kind == '{kind}'", *inside, **at)
             for kind, color in ((FEATURES, BLUE), (SAMPLES, VERMILLION))
         ),
-        layer("frames", small, f"step > {ROOMY}", *wrapped, **at, text=nominal("label")),
-        layer("columns", name, *wrapped, **at, text=nominal("label")),
+        layer("squares", small, f"step > {ROOMY}", *wrapped, **at, text=nominal("label")),
+        layer("column_names", name, *wrapped, **at, text=nominal("label")),
         layer(
-            "rows", grey("text", fontSize=9, angle=270, baseline="bottom", limit={"expr": "step"}), **computed(x=-4),
-            y=along("y"), text=nominal("name"),
+            "row_names", grey("text", fontSize=9, angle=270, baseline="bottom", limit={"expr": "step"}),
+            **computed(x=-4), y=along("y"), text=nominal("name"),
         ),
     ]  # fmt: skip
     steps = [f"min(width / ceil({columns} / {k}), ((height + {NAMES}) / {k} - {NAMES}) / {rows})" for k in LINES]

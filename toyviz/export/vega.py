@@ -34,6 +34,10 @@ ARRANGING = (
     "labels",
     "targets",
     "frame",
+    "squares",
+    "paths",
+    "column_names",
+    "row_names",
 )  # data sets that hold no numbers to read
 PARTS = ("layer", "hconcat", "vconcat", "concat")
 TOLD = "about"  # columns of tooltips: about0, about1, ...
