@@ -47,10 +47,23 @@ def test_a_map_has_its_corners_and_its_middle_before_the_rest():
     assert corners == set(itertools.product((3, 15, 200), (1, 3, 5)))
 
 
-def test_the_first_seed_of_everything_comes_before_the_second():
-    ordered = coarse_to_fine(sweep(TINY, n_samples=SIZES, seed=range(10, 20)))
+def test_seeds_come_in_rounds_each_as_large_as_all_before():
+    ordered = coarse_to_fine(sweep(TINY, seed=range(10, 20)))
     rounds = [len(list(part)) for _, part in itertools.groupby(ordered, lambda each: (each.seed - 10).bit_length())]
-    assert rounds == [len(SIZES) * count for count in (1, 1, 2, 4, 2)]
+    assert rounds == [1, 1, 2, 4, 2]
+
+
+def test_a_second_seed_waits_as_what_is_a_turn_finer_does():
+    ordered = coarse_to_fine(sweep(TINY, n_samples=SIZES, seed=(0, 1)))
+    assert {(each.n_samples, each.seed) for each in ordered[:3]} == {(3, 0), (15, 0), (200, 0)}
+    assert {(each.n_samples, each.seed) for each in ordered[3:8]} == {(8, 0), (50, 0), (3, 1), (15, 1), (200, 1)}
+
+
+def test_a_costly_corner_waits_for_all_that_is_quick():
+    sizes = (3, 5, 8, 10, 15, 30, 50, 100_000, 200_000)
+    ordered = coarse_to_fine(sweep(TINY.with_(steps=10_000), n_samples=sizes))
+    assert sizes_of(ordered[-2:]) == [200_000, 100_000]
+    assert set(sizes_of(ordered[:2])) == {3, 15}
 
 
 def test_of_what_is_equally_fine_the_quick_comes_first():

@@ -10,14 +10,15 @@ from toyviz import cost
 from toyviz.experiment import FIELD_NAMES, Experiment
 
 SEEDS = ("seed", "data_seed")  # more of them make a picture no finer, only surer
+WORTH = 4  # times as long may take what comes a turn earlier
 
 
 def coarse_to_fine(experiments: Iterable[Experiment]) -> list[Experiment]:
-    """The same experiments, those first that a coarse picture of them needs.
+    """The same experiments, those first that a coarse picture of them needs, and of these the quick ones.
 
-    The first seed of everything comes before the second, that before the next two, the next four and so on. Within
-    each, the ends and the middle of every field in which they differ come first, then the middles between these, and
-    so on; and of what is equally fine, what takes the fewest seconds.
+    Turns: of every field in which they differ, the ends and the middle have the first, the middles between these the
+    second, and so on; of seeds each by itself the first two, the next two the third, the next four the fourth. What has
+    a turn more comes as if it took WORTH times as long, so that a costly corner keeps nobody from all that is quick.
     """
     every = list(experiments)
     varied = {name: {getattr(each, name) for each in every} for name in FIELD_NAMES}
@@ -27,14 +28,14 @@ def coarse_to_fine(experiments: Iterable[Experiment]) -> list[Experiment]:
         if len(values) > 1 and all(isinstance(value, int | float) for value in values - {None})
     }
 
-    def rank(experiment: Experiment) -> tuple[int, int, float, str]:
+    def rank(experiment: Experiment) -> tuple[float, str]:
         seed, place = (
             max(
                 (turns[name].get(getattr(experiment, name), 0) for name in turns if (name in SEEDS) == seeds), default=0
             )
             for seeds in (True, False)
         )
-        return seed, place, cost.expected(experiment).seconds, experiment.key
+        return WORTH ** (seed + place) * cost.expected(experiment).seconds, experiment.key
 
     return sorted(every, key=rank)
 

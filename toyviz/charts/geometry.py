@@ -162,12 +162,7 @@ def _panels(columns: int, rows: int, size: int) -> dict[str, Any]:
     # A room that is narrow has the columns in several lines, each below its names.
     lower = f"floor(datum.x / across) * ({rows} + {NAMES} / step)"
     wrapped = calculated(y=f"datum.y + {lower}", x="datum.x % across")
-    frame = {"data": {"name": "squares"}, "key": "square", "fields": ["x", "y", "a_unit"]}
-    inside = [
-        {"lookup": "square", "from": frame, "as": ["centre_x", "centre_y", "a_unit"]},
-        *calculated(x="datum.centre_x + datum.x * datum.a_unit", y="datum.centre_y - datum.y * datum.a_unit"),
-        *wrapped,
-    ]
+    inside = [*_in_squares(), *wrapped]
     at = {"x": along("x"), "y": along("y")}
     side = {name: {"expr": f"step - {GAP}"} for name in ("width", "height")}
     corner = {"dx": {"expr": f"step / 2 - {GAP}"}, "dy": {"expr": f"{GAP} - step / 2"}}
@@ -209,6 +204,15 @@ def _panels(columns: int, rows: int, size: int) -> dict[str, Any]:
         "config": {"aria": False},
         "usermeta": {"embedOptions": {"renderer": "canvas"}},
     }
+
+
+def _in_squares() -> list[dict[str, Any]]:
+    """Steps that take vectors, x and y, into the square that is theirs."""
+    squares = {"data": {"name": "squares"}, "key": "square", "fields": ["x", "y", "a_unit"]}
+    return [
+        {"lookup": "square", "from": squares, "as": ["centre_x", "centre_y", "a_unit"]},
+        *calculated(x="datum.centre_x + datum.x * datum.a_unit", y="datum.centre_y - datum.y * datum.a_unit"),
+    ]
 
 
 @cache
