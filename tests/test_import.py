@@ -105,7 +105,8 @@ def test_what_is_shipped_comes_back_with_its_short_history(tmp_path, store):
     assert np.array_equal(disk.W1, result.W1)
     before, now = result.provenance["largest_error"], disk.provenance["largest_error"]
     rounded_again = max(np.abs(disk.frames[name] - values).max() for name, values in result.frames.items())
-    assert now == pytest.approx(before + rounded_again, rel=1e-3) > 0
+    assert now == pytest.approx(before + rounded_again, rel=1e-3)
+    assert before > 0
     told = re.fullmatch(
         r"imported from x, not trained here; history of 24 frames, .* is off by more than ([\d.]+)",
         disk.provenance["note"],

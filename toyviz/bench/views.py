@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from toyviz import cost, studies, worker
+from toyviz import cost, order, studies, worker
 from toyviz.bench import machine
 from toyviz.jobs import Jobs
 from toyviz.queue import Limits
@@ -93,7 +93,7 @@ def measure(jobs: Jobs, store: Arrivals, plan: Plan) -> dict[str, Any]:
     """How long the networks of a plan take that nobody has asked for."""
     store.clear()
     began = time.monotonic()
-    jobs.submit(plan.experiments, VISITOR, first=plan.opened)
+    jobs.submit(order.coarse_to_fine(plan.experiments), VISITOR, first=plan.opened)
     while any((status := jobs.status(each)) and status.state in ("queued", "running") for each in plan.experiments):
         jobs.touch(plan.experiments, VISITOR)
         time.sleep(LOOK)
