@@ -223,6 +223,15 @@ def stand_in(monkeypatch):
     return jobs
 
 
+def until(condition, what="it", seconds=300):
+    """Wait for the condition; the time-out is for a test that hangs, and no measure of speed."""
+    ends = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < ends, f"waited {seconds} s in vain for {what}"
+        time.sleep(0.01)
+    return value
+
+
 def again(app):
     """One more run of the whole page, without an exception."""
     app.run()

@@ -10,12 +10,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from dataclasses import asdict
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from conftest import until
 
 from toyviz import cluster as cluster_module
 from toyviz import gallery, runtime
@@ -35,15 +35,6 @@ ENDLESS = Experiment(n_features=1000, n_hidden=2, n_samples=2000, sparsity=0.99,
 EMPTY = TINY.with_(n_features=1, n_hidden=1, n_samples=1, sparsity=0.999)  # not one feature is active
 SWEEP = ("sweep", "mlp", "--over", "steps=3")
 SAFE = ("--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0")
-
-
-def until(condition, what="it", seconds=300):
-    """Wait for the condition; the time-out is for a test that hangs, and no measure of speed."""
-    ends = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < ends, f"waited {seconds} s in vain for {what}"
-        time.sleep(0.01)
-    return value
 
 
 class Machines:

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from conftest import until
 from safetensors.numpy import load, save
 
 from toyviz import jobs as jobs_module
@@ -29,15 +30,6 @@ TINY = Experiment(n_features=7, n_hidden=2, n_samples=11, sparsity=0.6, steps=30
 NONE = save({})
 ENDLESS = Experiment(n_features=1000, n_hidden=2, n_samples=2000, sparsity=0.99, normalize=True, steps=1_000_000)
 EMPTY = TINY.with_(n_features=1, n_hidden=1, n_samples=1, sparsity=0.999)  # not one feature is active
-
-
-def until(condition, what="it", seconds=300):
-    """Wait for the condition; the time-out is for a test that hangs, and no measure of speed."""
-    ends = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < ends, f"waited {seconds} s in vain for {what}"
-        time.sleep(0.01)
-    return value
 
 
 def state(jobs, experiment):

@@ -206,7 +206,7 @@ def test_frames_that_are_far_smaller_than_the_last_are_not_rounded_to_a_lattice(
     low, step, doubled = about["grids"]["W1"]
     room = min(-low, low + 255 * step)
     assert (
-        off <= 1.0001 * reach * (step / 2) / (room / history.SMALL / 2)
+        off <= 1.0001 * reach * (step / 2) / (room / history.FAR_SMALLER / 2)
     ).all()  # doubled once more, it were too large
     assert off.max() > 50 * off.min()
     assert doubled[0] > 7

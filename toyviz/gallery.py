@@ -100,7 +100,7 @@ def _outdated(result: Result | None, whole: bool) -> bool:
     one that is wanted whole.
     """
     from toyviz.history import History
-    from toyviz.store import SMALL
+    from toyviz.result import SMALL
 
     if result is None or not isinstance(result.frames, History):
         return True

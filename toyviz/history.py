@@ -18,7 +18,7 @@ from toyviz.experiment import Experiment
 from toyviz.model import Parameters, initial_parameters
 
 LEVELS = 256  # values that a number of an inner frame can take: evenly spread over what its array has in all of them
-SMALL = 6  # times smaller than the history, at least, is a frame that is doubled
+FAR_SMALLER = 6  # times smaller than the history, at least, is a frame that is doubled
 MOST = 64  # doublings
 # For each parameter: the lowest level, the step from one to the next, and how often the first inner frames are doubled.
 Grids = dict[str, tuple[float, float, list[int]]]
@@ -89,13 +89,13 @@ def encode(inner: Parameters, last: Parameters) -> tuple[np.ndarray, Grids, floa
 
 
 def doublings(frames: np.ndarray) -> list[int]:
-    """How often each frame, of (f, ...) numbers, can be doubled and still be SMALL times smaller than the largest.
+    """How often each frame, of (f, ...) numbers, can be doubled and still be FAR_SMALLER times below the largest.
 
     Without the zeros at the end.
     """
     room = min(-float(frames.min(initial=0)), float(frames.max(initial=0)))  # on the side where there is less
     reach = np.abs(frames).max(axis=tuple(range(1, frames.ndim)), initial=0).tolist()
-    found = [max(0, min(MOST, int(math.log2(room / SMALL / each)))) if room and each else 0 for each in reach]
+    found = [max(0, min(MOST, int(math.log2(room / FAR_SMALLER / each)))) if room and each else 0 for each in reach]
     return found[: max((k + 1 for k, times in enumerate(found) if times), default=0)]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from toyviz.experiment import Experiment
 from toyviz.model import Parameters, complete
 
+SMALL = 5_000  # numbers of a network up to which every frame is measured, and 24 of them are shipped
 FRAME_METRICS = ("train_loss", "test_loss", "train_accuracy", "test_accuracy", "big_features")
 
 

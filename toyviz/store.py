@@ -29,14 +29,13 @@ from safetensors.numpy import load, save
 from toyviz import history
 from toyviz.experiment import Experiment, from_dict
 from toyviz.model import initial_parameters, shapes
-from toyviz.result import FRAME_METRICS, Result
+from toyviz.result import FRAME_METRICS, SMALL, Result
 
 ROOT = Path(__file__).resolve().parents[1]
 GALLERY = ROOT / "cache" / "gallery"
 MEMORY_LIMIT = 256 * 2**20  # bytes of unpacked results that one process keeps at hand
 DISPLAY_FRAMES = 24  # of the history that a gallery file keeps at most
 DISPLAY_BYTES = 100_000  # that the inner ones of these may take where a network has more numbers than SMALL
-SMALL = 5_000  # numbers of a network up to which it keeps all of these frames
 PENDING_LIMIT = 256 * 2**20  # bytes that wait for a disk that cannot be written
 LOCK_PATIENCE = 2.0  # seconds that one waits for another process's lock: once, not again and again
 PATIENCE = 5.0  # seconds that one waits for the disk

@@ -15,7 +15,7 @@ import numpy as np
 from toyviz import cost, data, probe
 from toyviz.experiment import ENGINE_VERSION, Experiment
 from toyviz.model import Parameters, shapes
-from toyviz.result import FRAME_METRICS, Result
+from toyviz.result import FRAME_METRICS, SMALL, Result
 
 ENGINES = ("auto", "fused", "reference", "batched")
 DEVICES = ("cpu", "cuda")
@@ -25,7 +25,6 @@ FRAMES = 40
 FRAME_BYTES = 6_000_000
 CANDIDATES = 3  # times as many networks as frames are kept until the end, to choose from
 FALL = 1e-4  # a loss below this share of its largest is taken for that: so small, nothing is seen to move any more
-SMALL = 5_000  # numbers of a network up to which each frame is measured
 MEASURED = 0.2  # of the time of the training: so long may measuring the frames take
 LOSS_POINTS = 300
 SECONDS_A_CHUNK = 0.1  # how long the loop stays inside an engine: a cancel waits no longer
